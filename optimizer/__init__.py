@@ -1,0 +1,1 @@
+"""Rooms that measure, forecast, weigh, allocate and decide; see docs/ARCHITECTURE.md."""

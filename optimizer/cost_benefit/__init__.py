@@ -1,0 +1,1 @@
+"""Choosing among options: MCP servers, routes, validation strategies."""

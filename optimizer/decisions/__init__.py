@@ -1,0 +1,1 @@
+"""The best plan that holds every limit: candidates, front, objective, steps."""

@@ -1,0 +1,113 @@
+"""Everything that can go wrong, as one tree; a branch says who can act.
+
+::
+
+    OptimizerError
+    ├── RequestError              the caller: change the request
+    │   ├── InvalidRequestError   a value or an argument is not allowed
+    │   ├── NotFoundError         no such decision, lease, …
+    │   ├── ForbiddenError        this principal may not do that
+    │   └── NotEnoughHistoryError wait for more samples
+    ├── CapacityError             time: the same request may succeed later
+    └── DependencyError           an operator: something outside is missing or broken
+        ├── ConfigurationError    a setting has a bad value
+        └── StorageError          the store cannot read or write
+
+An error keeps its facts as attributes. Its message says what happened, with numbers, and what to do
+next; agents read it. `code` is stable and is what programs compare.
+"""
+
+
+class OptimizerError(Exception):
+    """The root of the tree."""
+
+    code = "internal_error"
+
+
+class RequestError(OptimizerError):
+    """The caller can fix this by asking differently."""
+
+    code = "invalid_request"
+
+
+class InvalidRequestError(RequestError):
+    """A value, or the name of an argument, is not allowed.
+
+    Args:
+        message: What is wrong, what is allowed, and that nothing was changed.
+        field: Dotted path of the offending field, for example `resources.cpu`; None for the whole.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        self.field = field
+        super().__init__(message)
+
+
+class NotFoundError(RequestError):
+    """No such thing, or not the caller's to see."""
+
+    code = "not_found"
+
+    def __init__(self, *, what: str, name: str, hint: str) -> None:
+        self.what, self.name, self.hint = what, name, hint
+        super().__init__(f"no {what} {name!r}; {hint}")
+
+
+class ForbiddenError(RequestError):
+    """The principal's role does not allow the operation."""
+
+    code = "forbidden"
+
+    def __init__(self, *, operation: str, role: str) -> None:
+        self.operation, self.role = operation, role
+        super().__init__(
+            f"{operation} changes something, and a {role} may only read; "
+            "use a token with a writing role (API_TOKEN)"
+        )
+
+
+class NotEnoughHistoryError(RequestError):
+    """The series is too short for what was asked."""
+
+    code = "not_enough_history"
+
+    def __init__(self, *, have: int, need: int, unit: str = "samples") -> None:
+        self.have, self.need, self.unit = have, need, unit
+        super().__init__(
+            f"{have} {unit} recorded, {need} needed; wait for more, or import history "
+            "with `sro import FILE`"
+        )
+
+
+class CapacityError(OptimizerError):
+    """There is no room now; the same request may succeed later."""
+
+    code = "no_capacity"
+
+
+class DependencyError(OptimizerError):
+    """Something outside this process is missing or broken; an operator can mend it."""
+
+    code = "dependency_unavailable"
+
+
+class ConfigurationError(DependencyError):
+    """A setting has a value that is not allowed.
+
+    Args:
+        setting: Name of the variable or key, for example `PORT` or `sro.toml: pools.cpu`.
+        problem: What is wrong with its value.
+        fix: What to write instead.
+    """
+
+    code = "bad_configuration"
+
+    def __init__(self, *, setting: str, problem: str, fix: str) -> None:
+        self.setting, self.problem, self.fix = setting, problem, fix
+        super().__init__(f"{setting}: {problem}; {fix}")
+
+
+class StorageError(DependencyError):
+    """The store cannot read or write."""
+
+    code = "storage_unavailable"

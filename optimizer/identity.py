@@ -1,0 +1,35 @@
+"""Who asks. A principal comes from credentials, never from an argument."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from optimizer.errors import ForbiddenError
+
+Role = Literal["reader", "user", "operator"]
+"""reader: looks; user: also reserves and reports; operator: also applies and profiles."""
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Somebody who asks.
+
+    Attributes:
+        name: Stable identity, for example `uid:1000`, `token:default`, `local`.
+        role: What this principal may do.
+    """
+
+    name: str
+    role: Role = "user"
+
+    def require_writer(self, operation: str) -> None:
+        """Refuse a reader.
+
+        Raises:
+            ForbiddenError: The principal may only read.
+        """
+        if self.role == "reader":
+            raise ForbiddenError(operation=operation, role=self.role)
+
+
+LOCAL = Principal(name="local", role="operator")
+"""A Python program that holds the library in its own process."""

@@ -1,0 +1,1 @@
+"""The only reader of /proc, /sys and psutil: what this machine has, and may be used of it."""

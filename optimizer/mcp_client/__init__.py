@@ -1,0 +1,1 @@
+"""Every MCP client that we are: connections with deadlines."""

@@ -1,0 +1,1 @@
+"""How the machine is and was: samples, trends, health, alerts."""

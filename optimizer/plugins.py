@@ -1,0 +1,106 @@
+"""Named parts: the built-in ones, and those that installed packages announce as entry points."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Generic, Protocol, TypeVar
+
+from optimizer.errors import ConfigurationError, InvalidRequestError
+
+logger = logging.getLogger("sequential_resource_optimization.plugins")
+
+GROUP_PREFIX = "sequential_resource_optimization"
+
+
+class Named(Protocol):
+    """A part that can be asked for by name."""
+
+    @property
+    def name(self) -> str:
+        """The name that requests and configuration use."""
+
+
+PartT = TypeVar("PartT", bound=Named)
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A plug-in that could not be loaded; it is skipped and shown by get_health."""
+
+    name: str
+    reason: str
+
+
+class Registry(Generic[PartT]):
+    """Parts of one kind by name.
+
+    Args:
+        kind: What the parts are, in words, for messages: "objective", "forecast model".
+        parts: The parts; two of one name stop the start.
+        broken: Plug-ins that failed to load.
+
+    Raises:
+        ConfigurationError: Two parts have one name.
+    """
+
+    def __init__(self, kind: str, parts: Iterable[PartT], broken: Iterable[Broken] = ()) -> None:
+        self.kind = kind
+        self.broken = tuple(broken)
+        self._parts: dict[str, PartT] = {}
+        for part in parts:
+            if part.name in self._parts:
+                raise ConfigurationError(
+                    setting=f"{kind} {part.name!r}",
+                    problem="two parts have this name",
+                    fix="uninstall one of the packages that bring it, or rename one",
+                )
+            self._parts[part.name] = part
+
+    def __getitem__(self, name: str) -> PartT:
+        """The part of that name.
+
+        Raises:
+            InvalidRequestError: There is none; the message lists those that exist.
+        """
+        try:
+            return self._parts[name]
+        except KeyError:
+            known = ", ".join(self._parts)
+            raise InvalidRequestError(f"unknown {self.kind} {name!r}; known: {known}") from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._parts
+
+    def __iter__(self) -> Iterator[PartT]:
+        return iter(self._parts.values())
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names in the order of registration."""
+        return tuple(self._parts)
+
+
+def discover(group: str) -> tuple[list[object], list[Broken]]:
+    """Load the parts that installed packages announce.
+
+    Args:
+        group: The last word of the entry-point group, for example `strategies` for
+            `sequential_resource_optimization.strategies`.
+
+    Returns:
+        The loaded parts (a class is instantiated without arguments), and what failed to load.
+    """
+    parts: list[object] = []
+    broken: list[Broken] = []
+    for entry_point in entry_points(group=f"{GROUP_PREFIX}.{group}"):
+        try:
+            loaded = entry_point.load()
+            parts.append(loaded() if isinstance(loaded, type) else loaded)
+        except Exception as error:
+            logger.exception("plug-in %s of %s failed to load", entry_point.name, group)
+            broken.append(Broken(name=entry_point.name, reason=f"{type(error).__name__}: {error}"))
+    return parts, broken

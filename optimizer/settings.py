@@ -1,0 +1,348 @@
+"""Settings: the environment and sro.toml, read once, frozen.
+
+Precedence: argument > optimization_config > environment > sro.toml > default. docs/configuration.md
+is made from the fields below, so a field says its unit, its bounds and what it changes.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import platformdirs
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from optimizer.errors import ConfigurationError
+
+APP_NAME = "sequential-resource-optimization"
+
+LogLevel = Literal["debug", "info", "warning", "error", "critical"]
+Toolset = Literal["operator", "analysis", "thinking"]
+ForecastModelName = str
+
+
+class _Table(BaseModel):
+    """A table of sro.toml or of optimization_config: unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class AlertThreshold(_Table):
+    """When a stored metric raises an alert."""
+
+    warn: FiniteFloat | None = Field(
+        None, description="Level of the warning, in the metric's unit."
+    )
+    critical: FiniteFloat | None = Field(None, description="Level of the critical alert.")
+    direction: Literal["above", "below"] = Field(
+        "above", description="Which side of the level is bad."
+    )
+    for_s: Annotated[FiniteFloat, Field(ge=0)] = Field(
+        0.0, description="Seconds that the level must be broken before the alert is raised."
+    )
+
+
+class Strategies(_Table):
+    """Which objective is used when a request names none."""
+
+    default: str = Field("balanced_optimization", description="Used when no objective is given.")
+    emergency: str = Field(
+        "reliability_optimization",
+        description="Used instead of the default while health is critical; the decision says so.",
+    )
+    cost_conscious: str = Field(
+        "cost_minimization", description="What the objective name `cost_conscious` stands for."
+    )
+
+
+class Forecasting(_Table):
+    """What a forecast computes when the request does not say."""
+
+    default_horizon_hours: Annotated[int, Field(ge=1, le=168)] = Field(
+        24, description="Hours ahead, 1 to 168."
+    )
+    models: tuple[ForecastModelName, ...] = Field(
+        ("linear_trend", "seasonal_patterns", "spike_detection", "ml_hybrid"),
+        description="The models to compute; fewer are faster.",
+        min_length=1,
+    )
+
+
+class PoolSetting(_Table):
+    """A pool that sro.toml names, or corrects."""
+
+    capacity: float | str = Field(
+        description='How much there is: 4, "8 GiB", "5000/h", "20 USD/day" (a window refills).'
+    )
+    kind: Literal["compressible", "incompressible", "budget"] | None = Field(
+        None, description="What too little does; budgets are spent, the others are given back."
+    )
+    reserve: Annotated[FiniteFloat, Field(ge=0, lt=1)] | None = Field(
+        None, description="Share that is never leased, 0 to 1."
+    )
+
+
+class PriceSetting(_Table):
+    """What a unit of a resource costs, with where the figure is from."""
+
+    usd_per_unit_hour: Annotated[FiniteFloat, Field(ge=0)] = Field(
+        description="US dollars for one core, GiB, or device for one hour."
+    )
+    source: str = Field(description="Where the price is from.", min_length=1)
+    date: str = Field(description="The day on which it held, YYYY-MM-DD.", min_length=10)
+
+
+class Settings(_Table):
+    """Everything that can be set, with its default."""
+
+    host: str = Field(
+        "127.0.0.1", description="Address to serve on. Any other than loopback needs API_TOKEN."
+    )
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        8000, description="TCP port of REST and MCP; 0 takes a free one."
+    )
+    api_token: SecretStr | None = Field(
+        None,
+        description="Bearer token that every route but /health asks for, on loopback too.",
+    )
+    read_only_token: SecretStr | None = Field(
+        None, description="Bearer token that may read and never write."
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        (), description="Host headers to accept beside loopback names, comma-separated."
+    )
+    origins: tuple[str, ...] = Field(
+        (), description="Web origins that browsers may call from, comma-separated."
+    )
+    log_level: LogLevel = Field("info", description="Least level that is logged.")
+    log_file: str = Field(
+        "logs/sequential_resource_optimization.log",
+        description="Where `serve` also writes its log; empty for nowhere.",
+    )
+    data_dir: Path | None = Field(
+        None, description="Folder of the database; by default the platform's place for user data."
+    )
+    database_url: str | None = Field(
+        None,
+        description="Another store: sqlite:////PATH or postgresql+asyncpg://USER@HOST/NAME.",
+    )
+    openrouter_api_key: SecretStr | None = Field(
+        None, description="Key of the language model's service; without one nothing is sent."
+    )
+    openrouter_base_url: str = Field(
+        "https://openrouter.ai/api/v1", description="Any service with OpenAI's API."
+    )
+    openrouter_model: str = Field("anthropic/claude-sonnet-4", description="Model to think with.")
+    sequential_thinking_mcp_endpoint: str = Field(
+        "",
+        description="Sequential-thinking server: empty for the embedded one, `stdio:COMMAND ...`, "
+        "or a URL (without a path, /mcp is appended).",
+    )
+    monitoring_interval: Annotated[FiniteFloat, Field(ge=0.1, le=3600)] = Field(
+        30.0, description="Seconds between samples."
+    )
+    history_retention: Annotated[int, Field(ge=3600, le=366 * 86400)] = Field(
+        86400,
+        description="Seconds for which every sample is kept; roll-ups are kept longer.",
+    )
+    cpu_alert_threshold: Annotated[FiniteFloat, Field(gt=0, le=100)] = Field(
+        85.0, description="CPU in %, critical from here."
+    )
+    memory_alert_threshold: Annotated[FiniteFloat, Field(gt=0, le=100)] = Field(
+        90.0, description="Memory in %, critical from here."
+    )
+    error_rate_threshold: Annotated[FiniteFloat, Field(gt=0, le=1)] = Field(
+        0.05, description="Share of failed requests, 0 to 1, critical from here."
+    )
+    alert_thresholds: dict[str, float | AlertThreshold] = Field(
+        default_factory=dict,
+        description="Thresholds of any stored metric; a bare number is its critical level.",
+    )
+    optimization_strategies: Strategies = Field(Strategies(), description="See the table below.")
+    forecasting: Forecasting = Field(Forecasting(), description="See the table below.")
+    pools: dict[str, PoolSetting] = Field(
+        default_factory=dict, description="Pools by name; only in sro.toml."
+    )
+    prices: dict[str, PriceSetting] = Field(
+        default_factory=dict, description="Prices by resource, over the built-in table."
+    )
+    probes: dict[str, str] = Field(
+        default_factory=dict,
+        description="Services to probe, name to URL; the first two are primary and secondary.",
+    )
+    toolsets: tuple[Toolset, ...] = Field(
+        (), description="Further MCP tools to show: operator, analysis, thinking."
+    )
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("allowed_hosts", "origins", "toolsets", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """The environment writes lists with commas."""
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator(
+        "api_token",
+        "read_only_token",
+        "openrouter_api_key",
+        "data_dir",
+        "database_url",
+        mode="before",
+    )
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _tokens_differ(self) -> Self:
+        if self.read_only_token is not None and self.read_only_token == self.api_token:
+            raise ValueError("READ_ONLY_TOKEN equals API_TOKEN; give it a value of its own")
+        return self
+
+    @property
+    def store_url(self) -> str:
+        """Where the store is: DATABASE_URL, else a SQLite file in the data directory."""
+        if self.database_url is not None:
+            return self.database_url
+        folder = self.data_dir or Path(platformdirs.user_data_dir(APP_NAME, appauthor=False))
+        return f"sqlite:///{folder / 'sro.db'}"
+
+
+_ONLY_IN_FILES = {"pools", "prices", "probes", "alert_thresholds"}
+_NESTED = {"optimization_strategies", "forecasting"}
+
+ENVIRONMENT: dict[str, str] = {
+    name.upper(): name
+    for name in Settings.model_fields
+    if name not in _ONLY_IN_FILES and name not in _NESTED
+}
+"""Environment variable to field."""
+
+CONFIG_FILE_VARIABLE = "SRO_CONFIG"
+
+OPTIMIZATION_CONFIG_KEYS = (
+    "monitoring_interval",
+    "history_retention",
+    "alert_thresholds",
+    "optimization_strategies",
+    "forecasting",
+)
+"""What `optimization_config` may hold, as in the reference document."""
+
+
+def load_settings(
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    optimization_config: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    config_file: Path | None = None,
+) -> Settings:
+    """Read every source, the strongest last.
+
+    Args:
+        arguments: Fields that the caller sets; None values count as not set.
+        optimization_config: The reference document's dictionary; unknown keys are refused.
+        environment: Variables; `os.environ` when None.
+        config_file: A TOML file that must exist; when None, `SRO_CONFIG`, `./sro.toml` and the
+            platform's configuration folder are tried in this order.
+
+    Raises:
+        ConfigurationError: A value is not allowed; the message names the variable or key.
+    """
+    variables = os.environ if environment is None else environment
+    origin: dict[str, str] = {}
+    values: dict[str, Any] = {}
+    for source, found in (
+        ("sro.toml", _from_file(config_file, variables)),
+        ("environment", _from_environment(variables)),
+        ("optimization_config", _from_optimization_config(optimization_config or {})),
+        ("argument", {k: v for k, v in (arguments or {}).items() if v is not None}),
+    ):
+        for name, value in found.items():
+            both_tables = isinstance(value, Mapping) and isinstance(values.get(name), Mapping)
+            values[name] = {**values[name], **value} if both_tables else value
+            origin[name] = source
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise _explain(error, origin) from None
+
+
+def _from_file(path: Path | None, variables: Mapping[str, str]) -> dict[str, Any]:
+    if path is None and variables.get(CONFIG_FILE_VARIABLE):
+        path = Path(variables[CONFIG_FILE_VARIABLE])
+    if path is None:
+        user_folder = Path(platformdirs.user_config_dir(APP_NAME, appauthor=False))
+        candidates = (Path("sro.toml"), user_folder / "sro.toml")
+        path = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(
+            setting=str(path), problem=f"cannot be read ({error})", fix="correct or remove it"
+        ) from error
+
+
+def _from_environment(variables: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        field: variables[variable]
+        for variable, field in ENVIRONMENT.items()
+        if variables.get(variable, "") != "" or (field == "log_file" and variable in variables)
+    }
+
+
+def _from_optimization_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    for key in config:
+        if key not in OPTIMIZATION_CONFIG_KEYS:
+            raise ConfigurationError(
+                setting=f"optimization_config[{key!r}]",
+                problem="there is no such key",
+                fix=f"use one of: {', '.join(OPTIMIZATION_CONFIG_KEYS)}",
+            )
+    return dict(config)
+
+
+def _explain(error: ValidationError, origin: Mapping[str, str]) -> ConfigurationError:
+    """Name the source, the place and the reason of the first thing that is wrong."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    field = str(first["loc"][0]) if first["loc"] else "READ_ONLY_TOKEN"
+    source = origin.get(field, "argument")
+    dotted = ".".join(str(part) for part in first["loc"]) or field
+    name = field.upper() if source == "environment" else f"{source}: {dotted}"
+    shown = "" if field in _SECRETS or not first["loc"] else f"{first['input']!r}"[:80]
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        reason = "there is no such key"
+    return ConfigurationError(
+        setting=name,
+        problem=f"{shown}: {reason}".removeprefix(": "),
+        fix=_fix(field, first["type"]),
+    )
+
+
+_SECRETS = {"api_token", "read_only_token", "openrouter_api_key"}
+
+
+def _fix(field: str, kind: str) -> str:
+    info = Settings.model_fields.get(field)
+    if info is None or kind == "extra_forbidden":
+        return "see docs/configuration.md for what is allowed"
+    return f"{info.description} Default: {info.get_default(call_default_factory=True)!r}"

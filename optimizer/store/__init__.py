@@ -1,0 +1,1 @@
+"""What lasts: SQLAlchemy Core over SQLite and PostgreSQL, one file per keeper."""

@@ -1,0 +1,380 @@
+"""The database: one engine, one writer, numbered migrations.
+
+Keepers hand in plain functions of a connection; this file decides where and when they run. On
+SQLite they run on a worker thread, one hop for a whole transaction, and writes that wait for each
+other are committed together (one flush for all of them). On PostgreSQL each runs in a transaction
+of its own through asyncpg.
+"""
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+import anyio
+import anyio.to_thread
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
+from sqlalchemy.types import BigInteger, TypeDecorator
+
+from optimizer.errors import ConfigurationError, StorageError
+from optimizer.store.migrations import migrate
+
+logger = logging.getLogger("sequential_resource_optimization.store")
+
+ResultT = TypeVar("ResultT")
+
+MEMORY_URL = "sqlite:///:memory:"
+
+BUSY_TIMEOUT_S = 10.0
+"""How long a writer waits for another process that holds the SQLite file."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware moment in UTC, kept as whole microseconds since 1970, safe from reinterpretation."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Write a moment as microseconds."""
+        return None if value is None else to_microseconds(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Read microseconds as a moment."""
+        return None if value is None else from_microseconds(value)
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Whole microseconds since 1970-01-01 UTC."""
+    return round(moment.timestamp() * 1e6)
+
+
+def from_microseconds(microseconds: int) -> datetime:
+    """The aware moment, in UTC."""
+    seconds, rest = divmod(int(microseconds), 1_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
+
+
+class _Engine(Protocol):
+    """Where transactions run."""
+
+    async def open(self) -> None: ...
+
+    async def read(self, query: Callable[[Connection], ResultT]) -> ResultT: ...
+
+    async def write(self, change: Callable[[Connection], ResultT], *, durable: bool) -> ResultT: ...
+
+    async def close(self) -> None: ...
+
+
+class Database:
+    """The store, opened on first use.
+
+    Args:
+        url: An SQLAlchemy URL: `sqlite:///PATH`, `sqlite:///:memory:` or `postgresql+asyncpg://…`.
+
+    Raises:
+        ConfigurationError: The URL names neither.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = _parse(url)
+        self._engine: _Engine = (
+            _SqliteEngine(self.url) if self.is_sqlite else _PostgresEngine(self.url)
+        )
+        self._opening = anyio.Lock()
+        self._is_open = False
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the store is SQLite."""
+        return self.url.get_backend_name() == "sqlite"
+
+    @property
+    def path(self) -> Path | None:
+        """The SQLite file; None in memory and on a server."""
+        return _sqlite_path(self.url) if self.is_sqlite else None
+
+    @property
+    def shown_url(self) -> str:
+        """The URL without its password."""
+        return self.url.render_as_string(hide_password=True)
+
+    async def open(self) -> None:
+        """Create what is missing and bring the schema up to date; again, it does nothing.
+
+        Raises:
+            StorageError: The database cannot be opened, or is newer than this program.
+            ConfigurationError: The folder of the SQLite file cannot be made.
+        """
+        async with self._opening:
+            if self._is_open:
+                return
+            try:
+                await self._engine.open()
+                await self._engine.write(migrate, durable=True)
+            except (SQLAlchemyError, OSError) as error:
+                await self._engine.close()
+                raise self._storage_error("open", error) from error
+            self._is_open = True
+
+    async def close(self) -> None:
+        """Close every connection; the next use opens them again."""
+        async with self._opening:
+            if self._is_open:
+                self._is_open = False
+                await self._engine.close()
+
+    async def read(self, query: Callable[[Connection], ResultT]) -> ResultT:
+        """Answer what `query` returns; all that it reads is of one moment.
+
+        Raises:
+            StorageError: The database cannot be read.
+        """
+        await self.open()
+        try:
+            return await self._engine.read(query)
+        except (SQLAlchemyError, OSError) as error:
+            raise self._storage_error("read", error) from error
+
+    async def write(
+        self, change: Callable[[Connection], ResultT], *, durable: bool = True
+    ) -> ResultT:
+        """Run `change` in a transaction that nothing can come between, and answer its result.
+
+        The transaction is committed when this returns, and undone when `change` raises. Once begun
+        it is finished even when the caller is cancelled.
+
+        Args:
+            change: Reads and writes through the connection; it must not commit.
+            durable: Whether the commit reaches the disk before this returns. Samples, which may be
+                lost with the power, need not wait for it.
+
+        Raises:
+            StorageError: The database cannot be written; nothing was changed.
+        """
+        await self.open()
+        try:
+            return await self._engine.write(change, durable=durable)
+        except (SQLAlchemyError, OSError) as error:
+            raise self._storage_error("write", error) from error
+
+    def _storage_error(self, action: str, error: Exception) -> StorageError:
+        cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+        logger.error("cannot %s %s: %s", action, self.shown_url, cause)
+        return StorageError(
+            f"cannot {action} the store ({cause}); nothing was changed. "
+            "Check free disk space, permissions and DATABASE_URL"
+        )
+
+
+@dataclass
+class _Pending(Generic[ResultT]):
+    """A change that waits for the writer."""
+
+    change: Callable[[Connection], ResultT]
+    durable: bool
+    done: bool = False
+    result: list[ResultT] = field(default_factory=list)
+    error: BaseException | None = None
+
+    def run(self, connection: Connection) -> None:
+        self.result = [self.change(connection)]
+
+    def outcome(self) -> ResultT:
+        if self.error is not None:
+            raise self.error
+        return self.result[0]
+
+
+class _SqliteEngine:
+    """SQLite on worker threads: readers beside one writer, which commits what waits as a group."""
+
+    def __init__(self, url: URL) -> None:
+        self._url = url.set(drivername="sqlite")
+        self._in_memory = _sqlite_path(url) is None
+        self._engine: Engine | None = None
+        self._write_turn = anyio.Lock()
+        self._waiting: list[_Pending[Any]] = []
+
+    async def open(self) -> None:
+        path = _sqlite_path(self._url)
+        if path is not None:
+            _make_folder(path)
+        pool = {"poolclass": StaticPool} if self._in_memory else {}
+        arguments = {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
+        engine = create_engine(self._url, connect_args=arguments, **pool)
+        event.listen(engine, "connect", _on_connect)
+        event.listen(engine, "begin", _on_begin)
+        self._engine = engine
+
+    async def read(self, query: Callable[[Connection], ResultT]) -> ResultT:
+        async with self._read_turn():
+            return await anyio.to_thread.run_sync(self._read, query)
+
+    async def write(self, change: Callable[[Connection], ResultT], *, durable: bool) -> ResultT:
+        """Wait for a turn; whoever gets it commits every change that waits."""
+        pending = _Pending(change, durable)
+        self._waiting.append(pending)
+        try:
+            async with self._write_turn:
+                if not pending.done:
+                    batch, self._waiting = self._waiting, []
+                    with anyio.CancelScope(shield=True):
+                        await anyio.to_thread.run_sync(self._commit, batch)
+        finally:
+            if pending in self._waiting:
+                self._waiting.remove(pending)
+        return pending.outcome()
+
+    async def close(self) -> None:
+        async with self._write_turn:
+            engine, self._engine = self._engine, None
+            if engine is not None:
+                await anyio.to_thread.run_sync(engine.dispose)
+
+    def _read_turn(self) -> AbstractAsyncContextManager[object]:
+        """In memory there is one connection, so readers take turns with the writer."""
+        return self._write_turn if self._in_memory else nullcontext()
+
+    def _read(self, query: Callable[[Connection], ResultT]) -> ResultT:
+        with self._opened().connect() as connection, connection.begin():
+            return query(connection)
+
+    def _commit(self, batch: list[_Pending[Any]]) -> None:
+        try:
+            with self._opened().connect() as connection:
+                connection.execution_options(sro_durable=any(p.durable for p in batch))
+                with connection.begin():
+                    _run_all(batch, connection)
+        except Exception as error:
+            for pending in batch:
+                pending.error = pending.error or error
+        finally:
+            for pending in batch:
+                pending.done = True
+
+    def _opened(self) -> Engine:
+        if self._engine is None:
+            raise OSError("the store is closed")
+        return self._engine
+
+
+def _run_all(batch: list[_Pending[Any]], connection: Connection) -> None:
+    """Run each change; among several, one that raises must not undo the others."""
+    if len(batch) == 1:
+        batch[0].run(connection)
+        return
+    for pending in batch:
+        savepoint = connection.begin_nested()
+        try:
+            pending.run(connection)
+            savepoint.commit()
+        except Exception as error:
+            pending.error = error
+            savepoint.rollback()
+
+
+class _PostgresEngine:
+    """PostgreSQL through asyncpg; the drivers are imported when this is opened."""
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self._engine: Any = None
+
+    async def open(self) -> None:
+        try:
+            from sqlalchemy.ext.asyncio import create_async_engine
+
+            self._engine = create_async_engine(self._url, pool_pre_ping=True)
+        except ImportError as error:
+            raise ConfigurationError(
+                setting="DATABASE_URL",
+                problem=f"PostgreSQL needs a driver that is not installed ({error.name})",
+                fix="pip install 'sequential-resource-optimization[postgres]'",
+            ) from error
+
+    async def read(self, query: Callable[[Connection], ResultT]) -> ResultT:
+        async with self._engine.connect() as connection:
+            options = {"isolation_level": "REPEATABLE READ"}
+            connection = await connection.execution_options(**options)
+            result: ResultT = await connection.run_sync(query)
+            return result
+
+    async def write(self, change: Callable[[Connection], ResultT], *, durable: bool) -> ResultT:
+        with anyio.CancelScope(shield=True):
+            connection = await self._engine.connect()
+            try:
+                transaction = await connection.begin()
+                if not durable:
+                    await connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
+                result: ResultT = await connection.run_sync(change)
+                await transaction.commit()
+            finally:
+                await connection.close()
+        return result
+
+    async def close(self) -> None:
+        if self._engine is not None:
+            await self._engine.dispose()
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    if parsed is not None and parsed.drivername in ("sqlite", "sqlite+aiosqlite"):
+        return parsed.set(drivername="sqlite")
+    if parsed is not None and parsed.drivername in ("postgresql", "postgresql+asyncpg"):
+        return parsed.set(drivername="postgresql+asyncpg")
+    raise ConfigurationError(
+        setting="DATABASE_URL",
+        problem="it is not the URL of a database that this program can use",
+        fix="write sqlite:////absolute/path.db or postgresql+asyncpg://USER@HOST/NAME",
+    )
+
+
+def _sqlite_path(url: URL) -> Path | None:
+    return None if url.database in (None, "", ":memory:") else Path(str(url.database))
+
+
+def _on_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+    """Leave transactions to us, and let readers work beside the writer (WAL)."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _on_begin(connection: Connection) -> None:
+    """A write takes the lock at its start, so that nothing comes between its check and its act."""
+    durable = connection.get_execution_options().get("sro_durable")
+    if durable is None:
+        connection.exec_driver_sql("BEGIN")
+        return
+    level = "FULL" if durable else "NORMAL"
+    info = connection.connection.info
+    if info.get("synchronous") != level:
+        connection.exec_driver_sql(f"PRAGMA synchronous={level}")
+        info["synchronous"] = level
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigurationError(
+            setting="DATABASE_URL",
+            problem=f"the folder {path.parent} cannot be made ({error.strerror})",
+            fix="set DATABASE_URL or DATA_DIR to a place that this user may write to",
+        ) from error

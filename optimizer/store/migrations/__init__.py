@@ -1,0 +1,44 @@
+"""Numbered migrations: what changed in the schema, in order, each applied once.
+
+To change the schema add a module `m0005_what.py` with `up(connection)` and append it to
+`MIGRATIONS`. A migration states its tables itself and never imports a keeper: keepers change, a
+migration that has run does not.
+"""
+
+import logging
+from collections.abc import Callable
+
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, func, insert, select, text
+
+from optimizer.errors import StorageError
+
+logger = logging.getLogger("sequential_resource_optimization.store")
+
+Migration = Callable[[Connection], None]
+
+MIGRATIONS: tuple[Migration, ...] = ()
+
+_versions = Table("schema_version", MetaData(), Column("version", Integer, primary_key=True))
+
+_POSTGRES_LOCK = 0x53524F  # "SRO": one migrating process at a time
+
+
+def migrate(connection: Connection) -> None:
+    """Apply what is missing, inside the caller's transaction, which holds the write lock.
+
+    Raises:
+        StorageError: The database was made by a newer version of this program.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
+    _versions.create(connection, checkfirst=True)
+    current = connection.scalar(select(func.max(_versions.c.version))) or 0
+    if current > len(MIGRATIONS):
+        raise StorageError(
+            f"the database has schema {current}, this program knows {len(MIGRATIONS)}: it is older "
+            "than the database. Upgrade it and restart; nothing was changed"
+        )
+    for version, up in enumerate(MIGRATIONS[current:], start=current + 1):
+        up(connection)
+        connection.execute(insert(_versions).values(version=version))
+        logger.info("schema migrated to version %d", version)

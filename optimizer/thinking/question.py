@@ -1,0 +1,86 @@
+"""What is thought about, and what came of it. This room knows no other: it sees ids and figures."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Topic = Literal["optimization", "forecast", "mcp_selection", "reallocation"]
+
+ThoughtKind = Literal["assess", "forecast", "generate", "evaluate", "revise", "branch", "conclude"]
+
+
+class _Noun(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Candidate(_Noun):
+    """One way to answer, with its computed figures."""
+
+    id: str = Field(description="Identifier that a verdict names.")
+    summary: str = Field(description="What it does, in one line, with numbers.")
+    figures: Mapping[str, float | None] = Field(description="Figures by name; units in the names.")
+
+
+class Dropped(_Noun):
+    """A candidate that led until a limit dropped it."""
+
+    id: str
+    reason: str = Field(description="The limit that it breaks, with both numbers.")
+
+
+class Question(_Noun):
+    """A complete computed answer, put up for thought."""
+
+    decision_id: str = Field(description="What the thoughts belong to; no two share a scratchpad.")
+    topic: Topic
+    situation: tuple[str, ...] = Field(
+        description="Measured facts, one sentence each, with numbers."
+    )
+    outlook: tuple[str, ...] = Field((), description="Forecast facts, one sentence each.")
+    candidates: tuple[Candidate, ...] = Field(description="Ranked by the solver, best first.")
+    dropped: tuple[Dropped, ...] = ()
+    chosen_because: str = Field(description="Why the solver ranks the first candidate first.")
+
+
+class Thought(_Noun):
+    """One entry of the chain, as the sequential-thinking server records it."""
+
+    number: Annotated[int, Field(ge=1)]
+    kind: ThoughtKind
+    text: str = Field(description="States numbers, not adjectives.")
+    revises: int | None = Field(None, description="Number of the thought that this one revises.")
+    branch_from: int | None = Field(
+        None, description="Number of the thought this one branches from."
+    )
+    branch_id: str | None = None
+    author: Literal["solver", "model"] = "solver"
+
+
+class Reasoning(_Noun):
+    """How a choice came about; it always tells the truth."""
+
+    path: str = Field(
+        description="Who took part, for example scratchpad+solver or solver_only:off."
+    )
+    scratchpad: Literal["embedded", "stdio", "http", "none"]
+    thoughts: tuple[Thought, ...] = ()
+    model: str | None = Field(
+        None, description="Language model that was asked; null when none was."
+    )
+    tokens: int | None = Field(
+        None, description="Tokens that the model used; null when none was asked."
+    )
+    usd: float | None = Field(None, description="US dollars that it cost; null when not known.")
+    ms: float = Field(description="Time that thinking took, in milliseconds.")
+    agrees_with_solver: bool | None = Field(
+        None, description="Whether the model chose as the solver did; null when none was asked."
+    )
+    warnings: tuple[str, ...] = ()
+
+
+class Verdict(_Noun):
+    """Which candidate stands after thought."""
+
+    candidate_id: str
+    reasoning: Reasoning

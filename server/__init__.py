@@ -1,0 +1,1 @@
+"""The doors: MCP, REST and the shell, from one table of operations."""
