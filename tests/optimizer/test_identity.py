@@ -1,0 +1,16 @@
+import pytest
+
+from optimizer.errors import ForbiddenError
+from optimizer.identity import LOCAL, Principal
+
+
+def test_a_reader_may_not_write_and_is_told_what_may() -> None:
+    reader = Principal(name="token:read-only", role="reader")
+
+    with pytest.raises(ForbiddenError, match=r"allocate changes something.*API_TOKEN"):
+        reader.require_writer("allocate")
+
+
+def test_users_and_operators_may_write() -> None:
+    Principal(name="uid:1000", role="user").require_writer("allocate")
+    LOCAL.require_writer("allocate")

@@ -1,0 +1,135 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from optimizer.errors import ConfigurationError
+from optimizer.settings import ENVIRONMENT, Settings, load_settings
+
+
+def test_nothing_set_gives_the_defaults_of_the_reference() -> None:
+    settings = load_settings(environment={}, config_file=None)
+
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+    assert (settings.monitoring_interval, settings.history_retention) == (30, 86400)
+    assert (settings.cpu_alert_threshold, settings.memory_alert_threshold) == (85, 90)
+    assert settings.error_rate_threshold == 0.05
+    assert settings.api_token is None
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "OPENROUTER_API_KEY",
+        "SEQUENTIAL_THINKING_MCP_ENDPOINT",
+        "MONITORING_INTERVAL",
+        "HISTORY_RETENTION",
+        "PORT",
+        "LOG_LEVEL",
+        "CPU_ALERT_THRESHOLD",
+        "MEMORY_ALERT_THRESHOLD",
+        "ERROR_RATE_THRESHOLD",
+        "HOST",
+        "API_TOKEN",
+        "READ_ONLY_TOKEN",
+        "ALLOWED_HOSTS",
+        "ORIGINS",
+        "LOG_FILE",
+        "DATABASE_URL",
+        "OPENROUTER_BASE_URL",
+    ],
+)
+def test_every_documented_variable_is_read(variable: str) -> None:
+    assert variable in ENVIRONMENT
+
+
+def test_a_stronger_source_wins_field_by_field(tmp_path: Path) -> None:
+    file = tmp_path / "sro.toml"
+    file.write_text(
+        "port = 1\nmonitoring_interval = 1\nhistory_retention = 3600\nlog_level='error'"
+    )
+
+    settings = load_settings(
+        config_file=file,
+        environment={"PORT": "2", "MONITORING_INTERVAL": "2", "HISTORY_RETENTION": "7200"},
+        optimization_config={"monitoring_interval": 3, "history_retention": 10800},
+        arguments={"history_retention": 14400, "host": None},
+    )
+
+    assert (settings.log_level, settings.port) == ("error", 2)
+    assert (settings.monitoring_interval, settings.history_retention) == (3, 14400)
+
+
+def test_tables_of_two_sources_are_merged_key_by_key(tmp_path: Path) -> None:
+    file = tmp_path / "sro.toml"
+    file.write_text("[alert_thresholds]\ncpu_usage = 70\nload_1m = 8\n")
+
+    settings = load_settings(
+        config_file=file,
+        environment={},
+        optimization_config={"alert_thresholds": {"cpu_usage": 85}},
+    )
+
+    assert settings.alert_thresholds == {"cpu_usage": 85, "load_1m": 8}
+
+
+@pytest.mark.parametrize(
+    ("environment", "fragments"),
+    [
+        ({"PORT": "99999"}, ["PORT", "99999", "65535", "8000"]),
+        ({"PORT": "web"}, ["PORT", "web", "integer"]),
+        ({"LOG_LEVEL": "loud"}, ["LOG_LEVEL", "loud", "'warning'"]),
+        ({"MONITORING_INTERVAL": "nan"}, ["MONITORING_INTERVAL", "finite"]),
+        ({"MONITORING_INTERVAL": "0"}, ["MONITORING_INTERVAL", "0.1"]),
+        ({"CPU_ALERT_THRESHOLD": "-1"}, ["CPU_ALERT_THRESHOLD", "greater than 0"]),
+    ],
+)
+def test_a_bad_variable_is_named_with_what_is_allowed(
+    environment: dict[str, str], fragments: list[str]
+) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        load_settings(environment=environment)
+
+    for fragment in fragments:
+        assert fragment in str(error.value)
+
+
+def test_unknown_keys_are_refused_in_the_file_and_in_optimization_config(tmp_path: Path) -> None:
+    file = tmp_path / "sro.toml"
+    file.write_text("prot = 1")
+
+    with pytest.raises(ConfigurationError, match=r"sro\.toml: prot: .*no such key"):
+        load_settings(config_file=file, environment={})
+    with pytest.raises(ConfigurationError, match=r"monitoring_intervall.*no such key"):
+        load_settings(environment={}, optimization_config={"monitoring_intervall": 1})
+
+
+def test_two_equal_tokens_are_refused_without_showing_them() -> None:
+    with pytest.raises(ConfigurationError, match="READ_ONLY_TOKEN equals API_TOKEN") as error:
+        load_settings(environment={"API_TOKEN": "canary-1", "READ_ONLY_TOKEN": "canary-1"})
+
+    assert "canary-1" not in str(error.value)
+
+
+@given(token=st.text(min_size=1).filter(lambda text: "\x00" not in text))
+def test_a_token_never_shows_in_the_settings_text(token: str) -> None:
+    settings = Settings.model_validate({"api_token": f"canary-{token}"})
+
+    assert f"canary-{token}" not in repr(settings)
+
+
+def test_an_unreadable_file_says_which_and_why(tmp_path: Path) -> None:
+    file = tmp_path / "sro.toml"
+    file.write_text("port = ")
+
+    with pytest.raises(ConfigurationError, match=r"sro\.toml: cannot be read"):
+        load_settings(config_file=file, environment={})
+
+
+def test_the_store_is_a_file_in_the_data_directory_unless_a_url_is_given(tmp_path: Path) -> None:
+    in_folder = load_settings(environment={"DATA_DIR": str(tmp_path)})
+    elsewhere = load_settings(environment={"DATABASE_URL": "sqlite:////x.db"})
+
+    assert in_folder.store_url == f"sqlite:///{tmp_path}/sro.db"
+    assert elsewhere.store_url == "sqlite:////x.db"
