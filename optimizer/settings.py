@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import platformdirs
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -23,8 +22,7 @@ from pydantic import (
 )
 
 from optimizer.errors import ConfigurationError
-
-APP_NAME = "sequential-resource-optimization"
+from optimizer.places import config_folder, data_folder
 
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 Toolset = Literal["operator", "analysis", "thinking"]
@@ -220,7 +218,7 @@ class Settings(_Table):
         """Where the store is: DATABASE_URL, else a SQLite file in the data directory."""
         if self.database_url is not None:
             return self.database_url
-        folder = self.data_dir or Path(platformdirs.user_data_dir(APP_NAME, appauthor=False))
+        folder = self.data_dir or Path(data_folder(os.environ))
         return f"sqlite:///{folder / 'sro.db'}"
 
 
@@ -288,8 +286,7 @@ def _from_file(path: Path | None, variables: Mapping[str, str]) -> dict[str, Any
     if path is None and variables.get(CONFIG_FILE_VARIABLE):
         path = Path(variables[CONFIG_FILE_VARIABLE])
     if path is None:
-        user_folder = Path(platformdirs.user_config_dir(APP_NAME, appauthor=False))
-        candidates = (Path("sro.toml"), user_folder / "sro.toml")
+        candidates = (Path("sro.toml"), Path(config_folder(variables), "sro.toml"))
         path = next((candidate for candidate in candidates if candidate.is_file()), None)
     if path is None:
         return {}
