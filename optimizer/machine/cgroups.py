@@ -1,0 +1,261 @@
+"""What the control groups let this process use: version 2, version 1, or nothing at all.
+
+A limit may stand at any level between the process's own group and the top that it can see, and the
+smallest one holds. Every function takes the root of the file tree, so that a fixture can stand in
+for a machine. Sources: cgroups(7), the kernel's admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Version = Literal[1, 2]
+
+UNLIMITED_BYTES = 1 << 60
+"""Version 1 writes `no limit` as the largest multiple of a page below 2^63."""
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A cgroup hierarchy as it is mounted.
+
+    Attributes:
+        version: 1 or 2.
+        controllers: Names of version 1, for example {"cpu", "cpuacct"}; empty for version 2.
+        top: Path of the group that is seen at the mount point, inside its hierarchy.
+        point: Where it is mounted.
+    """
+
+    version: Version
+    controllers: frozenset[str]
+    top: str
+    point: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """One control group of this process, or one above it."""
+
+    version: Version
+    folder: Path
+    shown: str
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The smallest limit on the way up.
+
+    Attributes:
+        amount: Cores, or bytes.
+        source: For people, for example `cgroup v2 /sys/fs/cgroup/app/cpu.max`.
+        group: The group that it is set on, whose usage counts against it.
+        usage_folder: Where that group's usage stands; another hierarchy where version 1 mounts
+            cpuacct apart from cpu.
+    """
+
+    amount: float
+    source: str
+    group: Group
+    usage_folder: Path
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What binds this process; None where nothing does."""
+
+    cpu: Limit | None
+    memory: Limit | None
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """Memory of a group in bytes.
+
+    Attributes:
+        working_set: Charged and not cheaply given back: the charge less inactive file pages, as
+            the kubelet counts it.
+        reclaimable: Inactive file pages, which the kernel drops first.
+    """
+
+    working_set: int
+    reclaimable: int
+
+
+def find_limits(root: Path = Path("/")) -> Limits:
+    """Read what limits this process now.
+
+    Args:
+        root: Root of the file tree that holds `proc` and `sys`.
+
+    Returns:
+        The smallest CPU quota in cores and the smallest memory limit in bytes, each None when no
+        group sets one or when this is not Linux.
+    """
+    try:
+        paths = parse_membership((root / "proc/self/cgroup").read_text())
+        mounts = parse_mounts((root / "proc/self/mountinfo").read_text())
+    except OSError:
+        return Limits(cpu=None, memory=None)
+    cpu = _smallest(root, mounts, paths, "cpu", _cpu_limit)
+    memory = _smallest(root, mounts, paths, "memory", _memory_limit)
+    return Limits(cpu=cpu, memory=memory)
+
+
+def parse_membership(text: str) -> dict[str, str]:
+    """Paths of this process's groups from `/proc/self/cgroup`.
+
+    Returns:
+        Path by controller; the key of version 2 is "".
+    """
+    paths: dict[str, str] = {}
+    for line in text.splitlines():
+        _, controllers, path = line.split(":", 2)
+        paths.update(dict.fromkeys(controllers.split(","), path))
+    return paths
+
+
+def parse_mounts(text: str) -> list[Mount]:
+    """The cgroup mounts of `/proc/self/mountinfo`, in its order; the format is in proc(5)."""
+    mounts = []
+    for line in text.splitlines():
+        before, _, after = line.partition(" - ")
+        kind, _, rest = after.partition(" ")
+        if kind not in ("cgroup", "cgroup2"):
+            continue
+        _, _, _, top, point, *_ = before.split(" ")
+        options = rest.rpartition(" ")[2]
+        version: Version = 2 if kind == "cgroup2" else 1
+        controllers = frozenset(options.split(",")) - {"rw", "ro"} if version == 1 else frozenset()
+        mounts.append(Mount(version, controllers, _unescape(top), _unescape(point)))
+    return mounts
+
+
+def parse_cpu_max(text: str) -> float | None:
+    """Cores from version 2's `cpu.max`: `QUOTA PERIOD` in microseconds; None for `max`."""
+    quota, period = text.split()
+    return None if quota == "max" else int(quota) / int(period)
+
+
+def parse_bytes(text: str) -> int | None:
+    """Bytes from a limit file of either version; None when it sets no limit."""
+    stripped = text.strip()
+    amount = None if stripped == "max" else int(stripped)
+    return None if amount is None or amount >= UNLIMITED_BYTES else amount
+
+
+def read_cpu_seconds(limit: Limit) -> float:
+    """CPU time that the limited group has used, in seconds.
+
+    Raises:
+        OSError: The group is gone, or does not count CPU time.
+    """
+    if limit.group.version == 2:
+        return _stat(limit.usage_folder / "cpu.stat")["usage_usec"] / 1e6
+    return int((limit.usage_folder / "cpuacct.usage").read_text()) / 1e9
+
+
+def read_memory_use(limit: Limit) -> MemoryUse:
+    """Memory that the limited group uses, with what can be reclaimed told apart.
+
+    Raises:
+        OSError: The group is gone.
+    """
+    names = {
+        2: ("memory.current", "inactive_file"),
+        1: ("memory.usage_in_bytes", "total_inactive_file"),
+    }
+    usage_file, inactive = names[limit.group.version]
+    charged = int((limit.usage_folder / usage_file).read_text())
+    reclaimable = min(charged, _stat(limit.usage_folder / "memory.stat").get(inactive, 0))
+    return MemoryUse(working_set=charged - reclaimable, reclaimable=reclaimable)
+
+
+_Read = Callable[[Group], tuple[float, str] | None]
+
+
+def _smallest(
+    root: Path, mounts: list[Mount], paths: dict[str, str], controller: str, read: _Read
+) -> Limit | None:
+    limits = []
+    for mount in mounts:
+        if mount.version == 1 and controller not in mount.controllers:
+            continue
+        path = paths.get("" if mount.version == 2 else controller)
+        for group in _groups(root, mount, path):
+            found = _tried(read, group)
+            if found is not None:
+                amount, name = found
+                source = f"cgroup v{group.version} {group.shown}/{name}"
+                folder = _usage_folder(root, mounts, group, mount, controller)
+                limits.append(Limit(amount, source, group, folder))
+    return min(limits, key=lambda limit: limit.amount, default=None)
+
+
+def _groups(root: Path, mount: Mount, path: str | None) -> Iterator[Group]:
+    """The process's own group and those above it, up to the mount point.
+
+    Inside a container the path may be one of the host, which the mount does not show; the mount
+    point then is the process's own group.
+    """
+    if path is None:
+        return
+    inside = _below(path, mount.top)
+    parts = [] if ".." in inside else [part for part in inside.split("/") if part]
+    for depth in range(len(parts), -1, -1):
+        shown = "/".join([mount.point, *parts[:depth]])
+        yield Group(mount.version, root / shown.lstrip("/"), shown)
+
+
+def _below(path: str, top: str) -> str:
+    if top == "/":
+        return path
+    return path[len(top) :] if path == top or path.startswith(f"{top}/") else ""
+
+
+def _usage_folder(
+    root: Path, mounts: list[Mount], group: Group, mount: Mount, controller: str
+) -> Path:
+    """Version 1 may count CPU time in a hierarchy of its own, where the group has the same path."""
+    if group.version == 2 or controller != "cpu" or (group.folder / "cpuacct.usage").exists():
+        return group.folder
+    inside = _below(group.shown, mount.point)
+    for other in mounts:
+        if "cpuacct" in other.controllers:
+            return root / f"{other.point}{inside}".lstrip("/")
+    return group.folder
+
+
+def _tried(read: _Read, group: Group) -> tuple[float, str] | None:
+    try:
+        return read(group)
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
+
+
+def _cpu_limit(group: Group) -> tuple[float, str] | None:
+    if group.version == 2:
+        cores = parse_cpu_max((group.folder / "cpu.max").read_text())
+        return None if cores is None else (cores, "cpu.max")
+    quota = int((group.folder / "cpu.cfs_quota_us").read_text())
+    period = int((group.folder / "cpu.cfs_period_us").read_text())
+    return (quota / period, "cpu.cfs_quota_us") if quota > 0 else None
+
+
+def _memory_limit(group: Group) -> tuple[float, str] | None:
+    """The hard limit, or the lower one at which version 2 throttles the group."""
+    names = ("memory.max", "memory.high") if group.version == 2 else ("memory.limit_in_bytes",)
+    found = [(parse_bytes((group.folder / name).read_text()), name) for name in names]
+    return min(((amount, name) for amount, name in found if amount is not None), default=None)
+
+
+def _stat(path: Path) -> dict[str, int]:
+    """A file of `name value` lines."""
+    pairs = (line.split() for line in path.read_text().splitlines())
+    return {name: int(value) for name, value in pairs}
+
+
+def _unescape(field: str) -> str:
+    """Mountinfo writes blanks, tabs, newlines and backslashes as octal escapes."""
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)

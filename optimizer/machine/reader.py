@@ -1,0 +1,284 @@
+"""Reads this machine's counters: from /proc and the control groups, or from psutil elsewhere.
+
+Where there is a /proc it is parsed directly: it costs less, and in a container psutil reports the
+host (giampaolo/psutil issues 1011 and 2100).
+"""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from optimizer.errors import DependencyError
+from optimizer.machine import procfs
+from optimizer.machine.capacity import (
+    Capacity,
+    allowed_cores,
+    cpu_capacity,
+    memory_capacity,
+    nearest_folder,
+    physical_devices,
+    storage_use,
+    total_memory,
+)
+from optimizer.machine.cgroups import Limits, find_limits, read_cpu_seconds, read_memory_use
+from optimizer.machine.readings import Reading, percent
+
+LAYOUT_AGE_S = 60.0
+"""How long limits, links and disks are taken as they were found."""
+
+
+class Machine:
+    """This machine, as far as this process may use it.
+
+    Args:
+        data_dir: A folder on the filesystem that counts as storage; it need not exist yet.
+        root: Root of the file tree that holds `proc` and `sys`.
+        monotonic: The clock that readings carry, in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        data_dir: Path,
+        root: Path = Path("/"),
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._data_dir = data_dir
+        self._root = root
+        self._monotonic = monotonic
+        self._layout: _Layout | None = None
+
+    def read(self) -> Reading:
+        """Read every counter once.
+
+        Raises:
+            DependencyError: CPU or memory cannot be read; there is no sample without them.
+        """
+        now = self._monotonic()
+        if self._layout is None or now - self._layout.found_at_s >= LAYOUT_AGE_S:
+            self._layout = _find_layout(self._root, self._data_dir, found_at_s=now)
+        found = _Found()
+        _read_storage(self._layout.storage, found)
+        _read_load(found)
+        try:
+            if self._layout.proc is None:
+                return _read_psutil(self._layout, now, found)
+            return _read_proc(self._layout.proc, self._layout, now, found)
+        except (OSError, ValueError, LookupError) as error:
+            self._layout = None
+            raise DependencyError(
+                f"CPU and memory of this machine cannot be read ({error}); "
+                "check that /proc is mounted and readable"
+            ) from error
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What changes rarely: looked up once a minute."""
+
+    found_at_s: float
+    proc: str | None
+    limits: Limits
+    cpu: Capacity
+    memory: Capacity
+    cores: frozenset[int] | None
+    links: frozenset[bytes]
+    disks: frozenset[bytes]
+    storage: Path
+
+
+@dataclass
+class _Found:
+    """The metrics that a reading gathers on its way."""
+
+    levels: dict[str, float] = field(default_factory=dict)
+    counters: dict[str, int] = field(default_factory=dict)
+    unknown: dict[str, str] = field(default_factory=dict)
+    storage_bytes: int | None = None
+
+
+def _find_layout(root: Path, data_dir: Path, *, found_at_s: float) -> _Layout:
+    limits = find_limits(root)
+    cores = allowed_cores()
+    links = physical_devices(root / "sys/class/net")
+    disks = physical_devices(root / "sys/block")
+    return _Layout(
+        found_at_s=found_at_s,
+        proc=str(root / "proc") if (root / "proc/stat").exists() else None,
+        limits=limits,
+        cpu=cpu_capacity(limits, cores=cores),
+        memory=memory_capacity(limits, total=total_memory(root)),
+        cores=None if len(cores) == os.cpu_count() else cores,
+        links=frozenset(name.encode() for name in links) or _any_links(root),
+        disks=frozenset(name.encode() for name in disks),
+        storage=nearest_folder(data_dir),
+    )
+
+
+def _any_links(root: Path) -> frozenset[bytes]:
+    """A container's links have no hardware behind them; then all but loopback count."""
+    try:
+        return frozenset(procfs.link_names((root / "proc/net/dev").read_bytes()))
+    except OSError:
+        return frozenset()
+
+
+def _read_proc(proc: str, layout: _Layout, now: float, found: _Found) -> Reading:
+    busy, total = procfs.cpu_ticks(_bytes(f"{proc}/stat"), layout.cores)
+    meminfo = procfs.parse_meminfo(_bytes(f"{proc}/meminfo"))
+    used, reclaimable = _memory_use(layout, meminfo)
+    _add_swap(meminfo["SwapTotal"], meminfo["SwapFree"], found)
+    for what in ("cpu", "memory", "io"):
+        _read_pressure(f"{proc}/pressure/{what}", f"{what}_pressure", found)
+    _read_counters(
+        lambda: procfs.link_bytes(_bytes(f"{proc}/net/dev"), layout.links),
+        ("network_rx_bytes_s", "network_tx_bytes_s"),
+        found,
+    )
+    _read_counters(
+        lambda: procfs.disk_bytes(_bytes(f"{proc}/diskstats"), layout.disks),
+        ("disk_read_bytes_s", "disk_write_bytes_s"),
+        found,
+    )
+    return _reading(layout, now, found, (busy, total), _group_cpu(layout), (used, reclaimable))
+
+
+def _read_psutil(layout: _Layout, now: float, found: _Found) -> Reading:
+    """The same from psutil, for systems without /proc (macOS)."""
+    import psutil
+
+    times = psutil.cpu_times()
+    memory, swap = psutil.virtual_memory(), psutil.swap_memory()
+    _add_swap(swap.total, swap.free, found)
+    for what in ("cpu", "memory", "io"):
+        found.unknown[f"{what}_pressure"] = "only Linux measures pressure stall information"
+    _read_counters(
+        lambda: _pair(psutil.net_io_counters(), "bytes_recv", "bytes_sent"),
+        ("network_rx_bytes_s", "network_tx_bytes_s"),
+        found,
+    )
+    _read_counters(
+        lambda: _pair(psutil.disk_io_counters(), "read_bytes", "write_bytes"),
+        ("disk_read_bytes_s", "disk_write_bytes_s"),
+        found,
+    )
+    total = sum(times)
+    used = memory.total - memory.available
+    reclaimable = memory.available - memory.free
+    return _reading(layout, now, found, (total - times.idle, total), None, (used, reclaimable))
+
+
+def _reading(
+    layout: _Layout,
+    now: float,
+    found: _Found,
+    ticks: tuple[float, float],
+    group_cpu_s: float | None,
+    memory: tuple[int, int],
+) -> Reading:
+    return Reading(
+        monotonic_s=now,
+        busy_ticks=ticks[0],
+        total_ticks=ticks[1],
+        group_cpu_s=group_cpu_s,
+        cpu=layout.cpu,
+        memory=layout.memory,
+        memory_used_bytes=memory[0],
+        memory_reclaimable_bytes=memory[1],
+        storage_bytes=found.storage_bytes,
+        storage_source=f"statvfs {layout.storage}",
+        levels=found.levels,
+        counters=found.counters,
+        unknown=found.unknown,
+    )
+
+
+def _bytes(path: str) -> bytes:
+    """A whole file of the kernel's, without the buffers that Path.read_bytes sets up."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        chunks = [os.read(descriptor, 1 << 16)]
+        while chunks[-1]:
+            chunks.append(os.read(descriptor, 1 << 16))
+        return b"".join(chunks)
+    finally:
+        os.close(descriptor)
+
+
+def _memory_use(layout: _Layout, meminfo: dict[str, int]) -> tuple[int, int]:
+    """Used and reclaimable bytes of the group that limits us, else of the host."""
+    limit = layout.limits.memory
+    if limit is not None and layout.memory.source == limit.source:
+        use = read_memory_use(limit)
+        return use.working_set, use.reclaimable
+    available = meminfo["MemAvailable"]
+    return meminfo["MemTotal"] - available, max(0, available - meminfo["MemFree"])
+
+
+def _group_cpu(layout: _Layout) -> float | None:
+    limit = layout.limits.cpu
+    if limit is None or layout.cpu.source != limit.source:
+        return None
+    try:
+        return read_cpu_seconds(limit)
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _add_swap(total: int, free: int, found: _Found) -> None:
+    if total > 0:
+        found.levels["swap_usage"] = percent(total - free, total)
+    else:
+        found.unknown["swap_usage"] = "this machine has no swap"
+
+
+def _read_load(found: _Found) -> None:
+    names = ("load_1m", "load_5m", "load_15m")
+    try:
+        found.levels |= zip(names, os.getloadavg(), strict=True)
+    except OSError as error:
+        found.unknown |= dict.fromkeys(names, f"the load average cannot be read ({error})")
+
+
+def _read_pressure(path: str, metric: str, found: _Found) -> None:
+    try:
+        found.levels[metric] = min(100.0, procfs.pressure_some(_bytes(path)))
+    except (OSError, ValueError, IndexError):
+        found.unknown[metric] = f"this kernel does not offer {path} (needs Linux 4.20 with psi=1)"
+
+
+def _read_storage(folder: Path, found: _Found) -> None:
+    try:
+        size, used = storage_use(folder)
+    except OSError as error:
+        found.unknown["storage_usage"] = f"the filesystem of {folder}: {error.strerror}"
+        return
+    if size > 0:
+        found.storage_bytes = size
+        found.levels["storage_usage"] = percent(used, size)
+    else:
+        found.unknown["storage_usage"] = f"the filesystem of {folder} states no size"
+
+
+def _read_counters(
+    read: Callable[[], tuple[int, int] | None], metrics: tuple[str, str], found: _Found
+) -> None:
+    """Two counters of one source; when it fails, both say why and the sample goes on."""
+    try:
+        pair = read()
+    except (OSError, ValueError, IndexError) as error:
+        found.unknown |= dict.fromkeys(metrics, f"the counter cannot be read ({error})")
+        return
+    if pair is None:
+        reason = "no physical device of this kind is visible to this process"
+        found.unknown |= dict.fromkeys(metrics, reason)
+    else:
+        found.counters |= zip(metrics, pair, strict=True)
+
+
+def _pair(counters: object, first: str, second: str) -> tuple[int, int] | None:
+    if counters is None:
+        return None
+    return int(getattr(counters, first)), int(getattr(counters, second))

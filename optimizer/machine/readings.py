@@ -1,0 +1,99 @@
+"""One cheap look at the counters, and what two looks say about the time between them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from optimizer.machine.capacity import Capacity
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the kernel said at one moment.
+
+    Attributes:
+        monotonic_s: When, on the monotonic clock.
+        busy_ticks: Time that the allowed cores worked, in any unit.
+        total_ticks: Time that the allowed cores had, in the same unit.
+        group_cpu_s: CPU time of the control group that limits us; None when none does.
+        cpu: Cores that this process may use.
+        memory: Memory that this process may use.
+        memory_used_bytes: Used without what can be reclaimed.
+        memory_reclaimable_bytes: What the kernel can take back when it is needed.
+        storage_bytes: Size of the data directory's filesystem; None when it does not answer.
+        storage_source: Where the size of the filesystem is from.
+        levels: Metrics that are true at this moment, by name.
+        counters: Ever-growing bytes, by the name of the metric that is their rate.
+        unknown: Why a metric is in neither, by name.
+    """
+
+    monotonic_s: float
+    busy_ticks: float
+    total_ticks: float
+    group_cpu_s: float | None
+    cpu: Capacity
+    memory: Capacity
+    memory_used_bytes: int
+    memory_reclaimable_bytes: int
+    storage_bytes: int | None
+    storage_source: str
+    levels: Mapping[str, float]
+    counters: Mapping[str, int]
+    unknown: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What was used between two readings.
+
+    Attributes:
+        values: Metrics by name; every value is finite, and percentages are in 0 to 100.
+        unknown: Why a metric is not among them, by name.
+        latest: The later reading.
+    """
+
+    values: Mapping[str, float]
+    unknown: Mapping[str, str]
+    latest: Reading
+
+
+def usage_between(before: Reading, after: Reading) -> Usage | None:
+    """Rates from two readings.
+
+    Args:
+        before: The earlier one.
+        after: The later one.
+
+    Returns:
+        What was used, or None when the readings are too close for the kernel's clock (its CPU time
+        moves in steps of 1 to 10 ms).
+    """
+    elapsed = after.monotonic_s - before.monotonic_s
+    cpu = _cpu_usage(before, after, elapsed) if elapsed > 0 else None
+    if cpu is None:
+        return None
+    unknown = dict(after.unknown)
+    values = dict(after.levels)
+    values["cpu_usage"] = cpu
+    values["memory_usage"] = percent(after.memory_used_bytes, after.memory.amount or 0.0)
+    for name, count in after.counters.items():
+        grown = count - before.counters.get(name, count + 1)
+        if grown >= 0:
+            values[name] = grown / elapsed
+        else:
+            unknown[name] = "its counter began anew since the reading before"
+    return Usage(values=values, unknown=unknown, latest=after)
+
+
+def _cpu_usage(before: Reading, after: Reading, elapsed: float) -> float | None:
+    """Use against the quota where a group limits us, against the allowed cores elsewhere."""
+    if before.cpu == after.cpu and before.group_cpu_s is not None and after.group_cpu_s is not None:
+        return percent(after.group_cpu_s - before.group_cpu_s, elapsed * (after.cpu.amount or 0.0))
+    total = after.total_ticks - before.total_ticks
+    if total <= 0:
+        return None
+    return percent(after.busy_ticks - before.busy_ticks, total)
+
+
+def percent(part: float, whole: float) -> float:
+    """Share of a positive whole in %, kept within 0 and 100."""
+    return min(100.0, max(0.0, 100.0 * part / whole))
