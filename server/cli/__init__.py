@@ -1,0 +1,1 @@
+"""The shell: `sro`, one group of commands a file."""

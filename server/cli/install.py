@@ -1,0 +1,153 @@
+"""`sro install`: our entry in the configuration file of a desktop host."""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+NAME = "sequential-resource-optimization"
+
+
+@dataclass(frozen=True)
+class Host:
+    """A program that starts MCP servers.
+
+    Attributes:
+        title: How people call it.
+        folders: Where its configuration lies on each platform, below the user's home folder.
+        file: Name of the file in that folder.
+        key: The member of the file that holds the servers.
+        typed: Whether an entry says its transport.
+    """
+
+    title: str
+    folders: Mapping[str, str]
+    file: str
+    key: str = "mcpServers"
+    typed: bool = False
+
+    def path(self, *, home: Path, platform: str) -> Path:
+        """The configuration file of this host for one user."""
+        return home / self.folders.get(platform, self.folders["linux"]) / self.file
+
+    def entry(self, *, command: str, env: Mapping[str, str]) -> dict[str, Any]:
+        """What the host needs to start us; hosts start servers with a bare environment."""
+        entry: dict[str, Any] = {"type": "stdio"} if self.typed else {}
+        return entry | {"command": command, "args": ["stdio"]} | ({"env": dict(env)} if env else {})
+
+
+HOSTS = {
+    "claude": Host(
+        title="Claude Desktop",
+        folders={
+            "linux": ".config/Claude",
+            "darwin": "Library/Application Support/Claude",
+            "win32": "AppData/Roaming/Claude",
+        },
+        file="claude_desktop_config.json",
+    ),
+    "cursor": Host(title="Cursor", folders={"linux": ".cursor"}, file="mcp.json"),
+    "vscode": Host(
+        title="VS Code",
+        folders={
+            "linux": ".config/Code/User",
+            "darwin": "Library/Application Support/Code/User",
+            "win32": "AppData/Roaming/Code/User",
+        },
+        file="mcp.json",
+        key="servers",
+        typed=True,
+    ),
+}
+
+
+@click.command()
+@click.argument("host", type=click.Choice(sorted(HOSTS)))
+@click.option("--file", type=click.Path(path_type=Path, dir_okay=False), help="Another file.")
+@click.option("--env", "pairs", metavar="NAME=VALUE", multiple=True, help="A setting for us.")
+@click.option("--print", "only_print", is_flag=True, help="Show the file, and write nothing.")
+def install(host: str, file: Path | None, pairs: tuple[str, ...], *, only_print: bool) -> None:
+    """Add this server to a desktop HOST; its other servers and settings stay as they are."""
+    chosen = HOSTS[host]
+    path = file or chosen.path(home=Path.home(), platform=sys.platform)
+    entry = chosen.entry(command=console_script(), env=_environment(pairs))
+    document = merged(_read(path), key=chosen.key, entry=entry)
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    if not only_print:
+        _write(path, text)
+        click.echo(f"Wrote {path}; restart {chosen.title} to start the server.", err=True)
+    click.echo(text, nl=False)
+
+
+def console_script() -> str:
+    """The absolute path of the command that hosts start, beside the Python that runs this."""
+    beside = Path(sys.executable).with_name(NAME)
+    found = str(beside) if beside.is_file() else shutil.which(NAME)
+    if found is None:
+        raise click.ClickException(
+            f"the command {NAME} is not installed; run `pip install .` in the checkout first"
+        )
+    return os.path.abspath(found)
+
+
+def merged(document: Mapping[str, Any], *, key: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The host's document with our entry in it.
+
+    Everything else stays, and so do members that somebody added to our entry, such as `env`.
+
+    Raises:
+        click.ClickException: The document holds something else where the servers belong.
+    """
+    servers = document.get(key, {})
+    ours = servers.get(NAME, {}) if isinstance(servers, dict) else None
+    if not isinstance(ours, dict):
+        raise click.ClickException(f'"{key}" is not an object there; nothing was written')
+    env = {**ours.get("env", {}), **entry.get("env", {})}
+    new = {**ours, **entry, **({"env": env} if env else {})}
+    return {**document, key: {**servers, NAME: new}}
+
+
+def _environment(pairs: tuple[str, ...]) -> dict[str, str]:
+    for pair in pairs:
+        if not pair.partition("=")[0] or "=" not in pair:
+            raise click.BadParameter(f"{pair!r} is not NAME=VALUE", param_hint="--env")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.ClickException(f"{path} cannot be read ({error})") from None
+    try:
+        document = json.loads(text or "{}")
+    except ValueError as error:
+        raise click.ClickException(
+            f"{path} is not plain JSON ({error}), so nothing was written; "
+            "add by hand what --print --file /dev/null shows"
+        ) from None
+    if not isinstance(document, dict):
+        raise click.ClickException(f"{path} does not hold an object; nothing was written")
+    return document
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace the file in one step, so that the host never reads half of it."""
+    target = path.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    mode = target.stat().st_mode & 0o777 if target.exists() else 0o600
+    with tempfile.NamedTemporaryFile(
+        "w", dir=target.parent, prefix=f".{target.name}.", encoding="utf-8", delete=False
+    ) as draft:
+        draft.write(text)
+    os.chmod(draft.name, mode)
+    os.replace(draft.name, target)

@@ -1,0 +1,49 @@
+"""`sro serve` and `sro stdio`: the server itself."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from optimizer.errors import ConfigurationError
+from optimizer.settings import Settings, load_settings
+
+
+@click.command()
+@click.option("--host", help="Address to serve on; HOST.")
+@click.option("--port", type=click.INT, help="TCP port, 0 for a free one; PORT.")
+@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="An sro.toml.")
+def serve(host: str | None, port: int | None, config: Path | None) -> None:
+    """Serve REST, MCP and a live page over HTTP until Ctrl-C."""
+    settings = _settings(config, host=host, port=port)
+    from optimizer.orchestrator import SequentialResourceOptimizer
+
+    from server.serve import serve as serve_http
+
+    sys.exit(serve_http(SequentialResourceOptimizer(settings=settings), settings))
+
+
+@click.command()
+@click.option("--in-process", is_flag=True, help="Answer here, instead of through the daemon.")
+def stdio(*, in_process: bool) -> None:
+    """Serve MCP over stdin and stdout, for a host that starts us.
+
+    The one daemon of this machine answers; it is started when none runs.
+    """
+    if not in_process:
+        from server.shim import main as join_daemon
+
+        sys.exit(join_daemon())
+    settings = _settings(None)
+    from optimizer.orchestrator import SequentialResourceOptimizer
+
+    from server.stdio import serve_stdio
+
+    sys.exit(serve_stdio(SequentialResourceOptimizer(settings=settings), settings))
+
+
+def _settings(config: Path | None, **arguments: object) -> Settings:
+    try:
+        return load_settings(arguments=arguments, config_file=config)
+    except ConfigurationError as error:
+        raise click.ClickException(str(error)) from None

@@ -1,0 +1,35 @@
+"""Which table shows which answer."""
+
+import json
+from collections.abc import Callable, Mapping
+
+from rich.console import RenderableType
+from rich.json import JSON
+
+from server.cli.tables.allocations import allocation, allocations
+from server.cli.tables.decisions import decision, decisions
+from server.cli.tables.forecast import forecast
+from server.cli.tables.health import health, metrics
+from server.cli.tables.selection import selection
+from server.views import Json
+
+TABLES: Mapping[str, Callable[[Json], RenderableType]] = {
+    "get_health": health,
+    "get_metrics": metrics,
+    "forecast_workload": forecast,
+    "optimize_resources": decision,
+    "get_decision": decision,
+    "list_decisions": decisions,
+    "allocate": allocation,
+    "renew_allocation": allocation,
+    "release_allocation": allocation,
+    "list_allocations": allocations,
+    "analyze_mcp_selection": selection,
+}
+"""Table by operation; an answer without one is shown as JSON."""
+
+
+def shown(operation: str, answer: Json) -> RenderableType:
+    """An answer for a person."""
+    table = TABLES.get(operation)
+    return JSON(json.dumps(answer)) if table is None else table(answer)
