@@ -1,0 +1,131 @@
+"""The HTTP application: REST, MCP, the pages, and what guards them."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from optimizer.errors import OptimizerError
+from optimizer.settings import Settings
+from server.errors import Problem, problem_response
+from server.mcp_surface import create_mcp_surface
+from server.openapi import openapi
+from server.operation import Optimizer
+from server.operations import OPERATIONS, PROBE
+from server.page import page_routes
+from server.rest import RestPath, rest_routes
+from server.security import (
+    OPEN_PATH,
+    BearerToken,
+    HostAndOrigin,
+    Tokens,
+    check_binding,
+    served_hosts,
+    transport_security,
+)
+from server.transport import MAX_BODY_BYTES, BoundedBody, Exchange, TrimmedHeaders
+
+MCP_PATH = "/mcp"
+
+_CODES = {404: "not_found", 405: "method_not_allowed"}
+
+
+def create_app(optimizer: Optimizer, settings: Settings) -> Starlette:
+    """Build the application; its lifespan starts and stops the optimizer.
+
+    Args:
+        optimizer: Does the work.
+        settings: Address, tokens, hosts and origins.
+
+    Returns:
+        The application; `app.state.mcp` is its MCP surface.
+
+    Raises:
+        ConfigurationError: The settings would leave the door open.
+    """
+    check_binding(settings)
+    surface = create_mcp_surface(optimizer, lasting=False)
+    sessions = StreamableHTTPSessionManager(
+        surface.server,
+        stateless=True,
+        security_settings=transport_security(settings),
+        max_request_body_size=MAX_BODY_BYTES,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(optimizer)
+            except OptimizerError as error:
+                app.state.failure = str(error)
+                raise
+            await stack.enter_async_context(surface.notices.running())
+            await stack.enter_async_context(sessions.run())
+            yield
+            surface.listen.close()
+
+    app = Starlette(
+        routes=_routes(optimizer, settings, sessions),
+        middleware=_middleware(settings),
+        exception_handlers={HTTPException: _http_problem},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    app.state.mcp = surface
+    app.state.failure = "the application could not start; its log says why"
+    return app
+
+
+def _routes(
+    optimizer: Optimizer, settings: Settings, sessions: StreamableHTTPSessionManager
+) -> list[BaseRoute]:
+    document = openapi(OPERATIONS, guarded=Tokens.of(settings).guard)
+
+    async def description(_: Request) -> Response:
+        return JSONResponse(document)
+
+    return [
+        Route(OPEN_PATH, RestPath({"GET": PROBE}, optimizer)),
+        *rest_routes(OPERATIONS, optimizer),
+        Route(MCP_PATH, StreamableHTTPASGIApp(sessions)),
+        Route("/openapi.json", description),
+        *page_routes(),
+    ]
+
+
+def _middleware(settings: Settings) -> Sequence[Middleware]:
+    """Outermost first."""
+    return [
+        Middleware(TrimmedHeaders),
+        Middleware(Exchange),
+        Middleware(HostAndOrigin, hosts=served_hosts(settings), origins=settings.origins),
+        Middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=["Mcp-Session-Id", "Mcp-Protocol-Version", "ETag", "X-Request-Id"],
+        ),
+        Middleware(BearerToken, tokens=Tokens.of(settings)),
+        Middleware(BoundedBody),
+    ]
+
+
+async def _http_problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return problem_response(
+        Problem(
+            status=error.status_code,
+            code=_CODES.get(error.status_code, "http_error"),
+            detail=f"{error.detail}. REST is under /api/v1, MCP at /mcp, the description at /docs.",
+            headers=dict(error.headers or {}),
+        )
+    )

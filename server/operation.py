@@ -1,0 +1,159 @@
+"""What an operation is to the doors: one request model, one method, and how each door shows it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from mcp_types import ToolAnnotations
+from pydantic import BaseModel
+
+from optimizer.events import EventBus
+from optimizer.identity import Principal
+from optimizer.thinking.question import Thought
+from server import views
+from server.arguments import parse
+from server.schemas import Schema
+
+OnThought = Callable[[Thought], Awaitable[None]]
+
+
+class Optimizer(Protocol):
+    """What the doors need of `SequentialResourceOptimizer`; one async method per operation."""
+
+    @property
+    def events(self) -> EventBus:
+        """What happened, for resource notifications."""
+
+    def strategies(self) -> dict[str, Any]:
+        """Objectives, allocation strategies and forecast models by kind, with one line each."""
+
+    async def metrics_history(self, minutes: int) -> dict[str, Any]:
+        """Samples of the last minutes, oldest first."""
+
+    async def __aenter__(self) -> Any:
+        """Open the store and start monitoring."""
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Stop monitoring and close the store."""
+
+
+@dataclass(frozen=True)
+class Rest:
+    """The REST twin of an operation.
+
+    Attributes:
+        method: HTTP method. GET and DELETE take their arguments from the path and the query.
+        path: Below /api/v1; `{name}` is the argument of that name.
+        summary: One line for the API documentation.
+        success: Status of an answer that is neither a refusal nor an error.
+        statuses: Every other status that the operation itself can answer with.
+        without: Arguments that this door does not offer.
+        cached: Whether the answer carries an ETag.
+    """
+
+    method: Literal["GET", "POST", "DELETE"]
+    path: str
+    summary: str
+    success: int = 200
+    statuses: tuple[int, ...] = (422, 503)
+    without: frozenset[str] = frozenset()
+    cached: bool = False
+
+
+@dataclass(frozen=True)
+class Tool:
+    """How an agent sees an operation.
+
+    Attributes:
+        description: When to use it, what it changes, what it costs.
+        hints: Read-only, destructive, idempotent.
+        about: Descriptions of arguments, shorter than the model's; an empty one is left out.
+        without: Arguments that agents do not see.
+        answer: What of the answer its output schema promises.
+    """
+
+    description: str
+    hints: ToolAnnotations
+    about: Mapping[str, str] = field(default_factory=dict)
+    without: frozenset[str] = frozenset()
+    answer: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Command:
+    """The shell command of an operation: `sro NAME`.
+
+    Attributes:
+        name: The word behind `sro`.
+        help: One line.
+        positional: Arguments that need no option name, in order.
+    """
+
+    name: str
+    help: str
+    positional: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One thing that can be asked for, whatever the door.
+
+    Attributes:
+        name: Name of the tool, the REST operation id, and the facade's method.
+        request: What it takes.
+        view: Its answer as JSON, in one of three views.
+        rest: The REST twin.
+        command: The shell command.
+        tool: The MCP tool; None where agents have a resource instead.
+        writes: Whether it changes something, so that a reader may not.
+        unchanged: What an error says to have not happened.
+        thinks: Whether it takes `on_thought`, for progress.
+    """
+
+    name: str
+    request: type[BaseModel]
+    view: views.Viewer
+    rest: Rest
+    command: Command
+    tool: Tool | None = None
+    writes: bool = False
+    unchanged: str = "Nothing was changed."
+    thinks: bool = False
+
+    @property
+    def answer_schema(self) -> Schema:
+        """What a REST answer looks like."""
+        return {"type": "object"}
+
+    def parse(self, values: object) -> BaseModel:
+        """Check arguments.
+
+        Raises:
+            InvalidRequestError: Something is not allowed; the message says what is.
+        """
+        return parse(values, self.request, operation=self.name, unchanged=self.unchanged)
+
+
+async def perform(
+    operation: Operation,
+    request: BaseModel,
+    optimizer: Optimizer,
+    *,
+    principal: Principal,
+    on_thought: OnThought | None = None,
+) -> Any:
+    """Do it: the one call behind every door.
+
+    Returns:
+        The facade's answer, for `operation.view`.
+
+    Raises:
+        ForbiddenError: The principal may only read.
+        OptimizerError: Whatever the operation raises.
+    """
+    if operation.writes:
+        principal.require_writer(operation.name)
+    method = getattr(optimizer, operation.name)
+    if operation.thinks and on_thought is not None:
+        return await method(request, principal=principal, on_thought=on_thought)
+    return await method(request, principal=principal)

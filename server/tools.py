@@ -1,0 +1,96 @@
+"""The operations as MCP tools: the list, and one call."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import mcp_types as types
+from mcp.server import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+
+from optimizer.thinking.question import Thought
+from server.arguments import nearest, shown
+from server.errors import problem_of, tool_error
+from server.operation import Operation, Optimizer, perform
+from server.principals import principal_of
+from server.schemas import agent_schema
+
+logger = logging.getLogger("sequential_resource_optimization.mcp")
+
+
+def tool_of(operation: Operation) -> types.Tool:
+    """The operation as agents see it."""
+    assert operation.tool is not None, operation.name
+    schema = agent_schema(
+        operation.request, about=operation.tool.about, without=operation.tool.without
+    )
+    return types.Tool(
+        name=operation.name,
+        description=operation.tool.description,
+        input_schema=schema,
+        output_schema={
+            "type": "object",
+            **({"properties": answer} if (answer := dict(operation.tool.answer)) else {}),
+        },
+        annotations=operation.tool.hints,
+    )
+
+
+class Tools:
+    """Lists and calls the operations that agents see.
+
+    Args:
+        operations: Those of the table with a tool.
+        optimizer: Does the work.
+    """
+
+    def __init__(self, operations: Sequence[Operation], optimizer: Optimizer) -> None:
+        self._operations: Mapping[str, Operation] = {op.name: op for op in operations}
+        self._optimizer = optimizer
+        self.listed = [tool_of(operation) for operation in operations]
+
+    def input_schema(self, name: str) -> Mapping[str, Any] | None:
+        """The input schema of a tool, or None when there is no such tool."""
+        return next((tool.input_schema for tool in self.listed if tool.name == name), None)
+
+    async def list(
+        self, ctx: ServerRequestContext[Any, Any], params: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
+        """Answer tools/list; the list is the same for everybody."""
+        return types.ListToolsResult(tools=self.listed)
+
+    async def call(
+        self, ctx: ServerRequestContext[Any, Any], params: types.CallToolRequestParams
+    ) -> types.CallToolResult:
+        """Answer tools/call; whatever goes wrong inside is a tool error that the agent can read."""
+        operation = self._operations.get(params.name)
+        if operation is None:
+            raise MCPError(types.INVALID_PARAMS, self._no_such_tool(params.name))
+
+        async def report(thought: Thought) -> None:
+            await ctx.session.report_progress(float(thought.number), None, thought.text)
+
+        try:
+            request = operation.parse(params.arguments or {})
+            answer = await perform(
+                operation,
+                request,
+                self._optimizer,
+                principal=principal_of(ctx),
+                on_thought=report,
+            )
+            view = operation.view(answer, request, "brief")
+        except MCPError:
+            raise
+        except Exception as error:
+            return tool_error(problem_of(error))
+        text = json.dumps(view, ensure_ascii=False, separators=(",", ":"))
+        return types.CallToolResult(
+            content=[types.TextContent(type="text", text=text)], structured_content=view
+        )
+
+    def _no_such_tool(self, name: str) -> str:
+        near = nearest(name, tuple(self._operations))
+        hint = f"did you mean {near}?" if near else f"tools: {', '.join(self._operations)}"
+        return f"Unknown tool {shown(name)}; {hint}"

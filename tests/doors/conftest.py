@@ -1,0 +1,32 @@
+"""The application over a fake optimizer, and clients of it."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from optimizer.settings import Settings
+from server.app import create_app
+from tests.doors.fakes import FakeOptimizer
+
+BASE_URL = "http://localhost:8000"
+
+
+@pytest.fixture
+def optimizer() -> FakeOptimizer:
+    return FakeOptimizer()
+
+
+@pytest.fixture
+async def app(optimizer: FakeOptimizer) -> AsyncIterator[Starlette]:
+    application = create_app(optimizer, Settings())
+    async with application.router.lifespan_context(application):
+        yield application
+
+
+@pytest.fixture
+async def client(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as http:
+        yield http
