@@ -40,9 +40,11 @@ def discover_capacities(*, data_dir: Path, root: Path = Path("/")) -> dict[str, 
         Capacities of cpu, memory, storage, network and gpu, by name.
     """
     limits = find_limits(root)
+    cpu, cpu_source = allowed_cpu(limits, cores=len(allowed_cores()))
+    memory, memory_source = allowed_memory(limits, total=total_memory(root))
     capacities = (
-        cpu_capacity(limits, cores=allowed_cores()),
-        memory_capacity(limits, total=total_memory(root)),
+        Capacity("cpu", cpu, "core", cpu_source),
+        Capacity("memory", float(memory), "byte", memory_source),
         storage_capacity(data_dir),
         network_capacity(root),
         gpu_capacity(root),
@@ -67,18 +69,18 @@ def total_memory(root: Path = Path("/")) -> int:
         return int(psutil.virtual_memory().total)
 
 
-def cpu_capacity(limits: Limits, *, cores: frozenset[int]) -> Capacity:
-    """Cores: those that the scheduler allows, or the quota when it is smaller."""
-    if limits.cpu is not None and limits.cpu.amount < len(cores):
-        return Capacity("cpu", limits.cpu.amount, "core", limits.cpu.source)
-    return Capacity("cpu", float(len(cores)), "core", "host, cores that this process may run on")
+def allowed_cpu(limits: Limits, *, cores: int) -> tuple[float, str]:
+    """Cores and their source: those that the scheduler allows, or the quota when it is smaller."""
+    if limits.cpu is not None and limits.cpu.amount < cores:
+        return limits.cpu.amount, limits.cpu.source
+    return float(cores), "host, cores that this process may run on"
 
 
-def memory_capacity(limits: Limits, *, total: int) -> Capacity:
-    """Bytes: the host's memory, or the group's limit when it is smaller."""
+def allowed_memory(limits: Limits, *, total: int) -> tuple[int, str]:
+    """Bytes and their source: the host's memory, or the group's limit when it is smaller."""
     if limits.memory is not None and limits.memory.amount < total:
-        return Capacity("memory", limits.memory.amount, "byte", limits.memory.source)
-    return Capacity("memory", float(total), "byte", "host /proc/meminfo MemTotal")
+        return int(limits.memory.amount), limits.memory.source
+    return total, "host, its whole memory"
 
 
 def storage_capacity(folder: Path) -> Capacity:

@@ -13,10 +13,9 @@ from pathlib import Path
 from optimizer.errors import DependencyError
 from optimizer.machine import procfs
 from optimizer.machine.capacity import (
-    Capacity,
     allowed_cores,
-    cpu_capacity,
-    memory_capacity,
+    allowed_cpu,
+    allowed_memory,
     nearest_folder,
     physical_devices,
     storage_use,
@@ -81,8 +80,10 @@ class _Layout:
     found_at_s: float
     proc: str | None
     limits: Limits
-    cpu: Capacity
-    memory: Capacity
+    cpu_cores: float
+    cpu_source: str
+    memory_bytes: int
+    memory_source: str
     cores: frozenset[int] | None
     links: frozenset[bytes]
     disks: frozenset[bytes]
@@ -102,14 +103,18 @@ class _Found:
 def _find_layout(root: Path, data_dir: Path, *, found_at_s: float) -> _Layout:
     limits = find_limits(root)
     cores = allowed_cores()
+    cpu_cores, cpu_source = allowed_cpu(limits, cores=len(cores))
+    memory_bytes, memory_source = allowed_memory(limits, total=total_memory(root))
     links = physical_devices(root / "sys/class/net")
     disks = physical_devices(root / "sys/block")
     return _Layout(
         found_at_s=found_at_s,
         proc=str(root / "proc") if (root / "proc/stat").exists() else None,
         limits=limits,
-        cpu=cpu_capacity(limits, cores=cores),
-        memory=memory_capacity(limits, total=total_memory(root)),
+        cpu_cores=cpu_cores,
+        cpu_source=cpu_source,
+        memory_bytes=memory_bytes,
+        memory_source=memory_source,
         cores=None if len(cores) == os.cpu_count() else cores,
         links=frozenset(name.encode() for name in links) or _any_links(root),
         disks=frozenset(name.encode() for name in disks),
@@ -183,8 +188,10 @@ def _reading(
         busy_ticks=ticks[0],
         total_ticks=ticks[1],
         group_cpu_s=group_cpu_s,
-        cpu=layout.cpu,
-        memory=layout.memory,
+        cpu_cores=layout.cpu_cores,
+        cpu_source=layout.cpu_source,
+        memory_bytes=layout.memory_bytes,
+        memory_source=layout.memory_source,
         memory_used_bytes=memory[0],
         memory_reclaimable_bytes=memory[1],
         storage_bytes=found.storage_bytes,
@@ -210,7 +217,7 @@ def _bytes(path: str) -> bytes:
 def _memory_use(layout: _Layout, meminfo: dict[str, int]) -> tuple[int, int]:
     """Used and reclaimable bytes of the group that limits us, else of the host."""
     limit = layout.limits.memory
-    if limit is not None and layout.memory.source == limit.source:
+    if limit is not None and layout.memory_source == limit.source:
         use = read_memory_use(limit)
         return use.working_set, use.reclaimable
     available = meminfo["MemAvailable"]
@@ -219,7 +226,7 @@ def _memory_use(layout: _Layout, meminfo: dict[str, int]) -> tuple[int, int]:
 
 def _group_cpu(layout: _Layout) -> float | None:
     limit = layout.limits.cpu
-    if limit is None or layout.cpu.source != limit.source:
+    if limit is None or layout.cpu_source != limit.source:
         return None
     try:
         return read_cpu_seconds(limit)

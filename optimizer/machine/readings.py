@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from optimizer.machine.capacity import Capacity
-
 
 @dataclass(frozen=True)
 class Reading:
@@ -15,8 +13,10 @@ class Reading:
         busy_ticks: Time that the allowed cores worked, in any unit.
         total_ticks: Time that the allowed cores had, in the same unit.
         group_cpu_s: CPU time of the control group that limits us; None when none does.
-        cpu: Cores that this process may use.
-        memory: Memory that this process may use.
+        cpu_cores: Cores that this process may use.
+        cpu_source: Where that figure is from.
+        memory_bytes: Memory that this process may use.
+        memory_source: Where that figure is from.
         memory_used_bytes: Used without what can be reclaimed.
         memory_reclaimable_bytes: What the kernel can take back when it is needed.
         storage_bytes: Size of the data directory's filesystem; None when it does not answer.
@@ -30,8 +30,10 @@ class Reading:
     busy_ticks: float
     total_ticks: float
     group_cpu_s: float | None
-    cpu: Capacity
-    memory: Capacity
+    cpu_cores: float
+    cpu_source: str
+    memory_bytes: int
+    memory_source: str
     memory_used_bytes: int
     memory_reclaimable_bytes: int
     storage_bytes: int | None
@@ -74,7 +76,7 @@ def usage_between(before: Reading, after: Reading) -> Usage | None:
     unknown = dict(after.unknown)
     values = dict(after.levels)
     values["cpu_usage"] = cpu
-    values["memory_usage"] = percent(after.memory_used_bytes, after.memory.amount or 0.0)
+    values["memory_usage"] = percent(after.memory_used_bytes, after.memory_bytes)
     for name, count in after.counters.items():
         grown = count - before.counters.get(name, count + 1)
         if grown >= 0:
@@ -86,8 +88,9 @@ def usage_between(before: Reading, after: Reading) -> Usage | None:
 
 def _cpu_usage(before: Reading, after: Reading, elapsed: float) -> float | None:
     """Use against the quota where a group limits us, against the allowed cores elsewhere."""
-    if before.cpu == after.cpu and before.group_cpu_s is not None and after.group_cpu_s is not None:
-        return percent(after.group_cpu_s - before.group_cpu_s, elapsed * (after.cpu.amount or 0.0))
+    same_limit = (before.cpu_cores, before.cpu_source) == (after.cpu_cores, after.cpu_source)
+    if same_limit and before.group_cpu_s is not None and after.group_cpu_s is not None:
+        return percent(after.group_cpu_s - before.group_cpu_s, elapsed * after.cpu_cores)
     total = after.total_ticks - before.total_ticks
     if total <= 0:
         return None

@@ -1,0 +1,72 @@
+"""One sample from what was measured in three places: the machine, our doors, the probes. Pure."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from optimizer.machine.readings import Usage
+from optimizer.monitoring.probes import ProbeResult
+from optimizer.monitoring.sample import METRICS, Sample
+from optimizer.monitoring.workload import Figures
+
+ROLES = ("primary", "secondary")
+
+
+def compose(
+    usage: Usage,
+    workload: Figures,
+    probed: Mapping[str, ProbeResult],
+    *,
+    targets: Sequence[str],
+    host: str,
+    at: datetime,
+) -> Sample:
+    """Put a sample together; what is missing has its reason in `unknown`.
+
+    Args:
+        usage: What the machine's counters say.
+        workload: What the doors counted.
+        probed: The last answers of the probes, by name.
+        targets: Names of the configured probes; the first two are primary and secondary.
+        host: The machine.
+        at: When it was measured.
+    """
+    answers = {name: probed.get(name, ProbeResult(None, "not asked yet")) for name in targets}
+    unknown = {**usage.unknown, **workload.unknown}
+    latency: dict[str, float | None] = {}
+    for place, role in enumerate(ROLES):
+        answer = (
+            answers[targets[place]]
+            if place < len(targets)
+            else ProbeResult(None, "no such probe is configured ([probes] in sro.toml)")
+        )
+        latency[role] = answer.ms
+        if answer.reason is not None:
+            unknown[f"network_latency_{role}_ms"] = answer.reason
+    for name, answer in answers.items():
+        latency[name] = answer.ms
+        if answer.reason is not None:
+            unknown[f"network_latency.{name}"] = answer.reason
+    reading = usage.latest
+    return Sample(
+        host=host,
+        timestamp=at,
+        **{name: value for name, value in usage.values.items() if name in METRICS},
+        error_rate=workload.error_rate,
+        throughput=workload.throughput,
+        response_time_ms=workload.response_time_ms,
+        response_time_p95_ms=workload.response_time_p95_ms,
+        reliability_score=workload.reliability_score,
+        network_latency_primary_ms=latency["primary"],
+        network_latency_secondary_ms=latency["secondary"],
+        network_latency=latency,
+        cpu_cores=reading.cpu_cores,
+        memory_bytes=reading.memory_bytes,
+        memory_used_bytes=reading.memory_used_bytes,
+        storage_bytes=reading.storage_bytes,
+        capacity_source={
+            "cpu": reading.cpu_source,
+            "memory": reading.memory_source,
+            "storage": reading.storage_source,
+        },
+        unknown=unknown,
+    )

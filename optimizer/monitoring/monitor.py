@@ -1,0 +1,376 @@
+"""PerformanceMonitor: samples on an interval and keeps the recent past in memory."""
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+import anyio
+import anyio.to_thread
+
+from optimizer.clock import Clock, utc_now
+from optimizer.errors import DependencyError, StorageError
+from optimizer.events import AlertChanged, EventBus, SampleTaken
+from optimizer.machine.readings import Reading, Usage, usage_between
+from optimizer.monitoring.alerts import AlertState, advance
+from optimizer.monitoring.compose import compose
+from optimizer.monitoring.health import STALLED, assess, explain
+from optimizer.monitoring.history import Series
+from optimizer.monitoring.keeper import SampleKeeper
+from optimizer.monitoring.past import Past
+from optimizer.monitoring.probes import ProbeResult, Probes
+from optimizer.monitoring.sample import DEFAULT_THRESHOLDS, Alert, Health, Sample, Threshold, Trend
+from optimizer.monitoring.sampler_lock import SamplerLock
+from optimizer.monitoring.trends import BLOCKS, trend
+from optimizer.monitoring.workload import Workload
+from optimizer.statistics import FloatArray
+
+logger = logging.getLogger("sequential_resource_optimization.monitoring")
+
+GLANCE = timedelta(milliseconds=50)
+"""Between the two readings of a sample on demand, and the least between any two."""
+
+GLANCES = 20
+COUNTERS_STAND = f"the counters of CPU time stood still for {GLANCES} looks at /proc/stat"
+
+FIRST_SAMPLE = timedelta(seconds=1)
+"""The first sample comes this soon after the start, or after one interval if that is shorter."""
+
+TREND_STEP = timedelta(minutes=2)
+"""Trends look at means of this width, or of an interval if that is longer: an hour in all."""
+
+TREND_METRICS = {
+    "cpu_trend": "cpu_usage",
+    "memory_trend": "memory_usage",
+    "error_trend": "error_rate",
+}
+
+NOT_STORED = "history_not_stored"
+NOT_SAMPLED = "sampling_failed"
+
+
+class ReadsMachine(Protocol):
+    """The machine room, as far as the monitor needs it."""
+
+    def read(self) -> Reading:
+        """Read every counter once.
+
+        Raises:
+            DependencyError: CPU or memory cannot be read.
+        """
+
+
+class PerformanceMonitor:
+    """Knows how this machine is and was.
+
+    Construction does no I/O. Of several monitors over one store only the one that holds the lock
+    writes; the others sample into their own memory and try for the lock at every sample.
+
+    Args:
+        machine: What reads the counters.
+        keeper: Where samples last; None keeps them in memory only.
+        interval: Time between samples.
+        host: Name under which this machine's samples are kept.
+        thresholds: Alert thresholds by metric, in place of the defaults for these metrics.
+        events: Where samples and alerts are announced.
+        workload: Counts of what the doors did.
+        probes: Services to ask at every sample.
+        sampler_lock: Lock file beside the store; None when nobody else can write to it.
+        clock: The wall clock, for time stamps.
+        monotonic: Seconds on a clock that never jumps, for everything else.
+    """
+
+    def __init__(
+        self,
+        *,
+        machine: ReadsMachine,
+        keeper: SampleKeeper | None = None,
+        interval: timedelta = timedelta(seconds=30),
+        host: str = "localhost",
+        thresholds: Mapping[str, Threshold] | None = None,
+        events: EventBus | None = None,
+        workload: Workload | None = None,
+        probes: Probes | None = None,
+        sampler_lock: Path | None = None,
+        clock: Clock = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.host = host
+        self.interval = interval
+        self.workload = workload or Workload(monotonic)
+        self.thresholds = {**DEFAULT_THRESHOLDS, **(thresholds or {})}
+        self.latest: Sample | None = None
+        self.version = 0
+        self._machine = machine
+        self._keeper = keeper
+        self._events = events or EventBus()
+        self._probes = probes or Probes({})
+        self._lock = SamplerLock(sampler_lock)
+        self._clock = clock
+        self._monotonic = monotonic
+        self._turn = anyio.Lock()
+        self._task: asyncio.Task[None] | None = None
+        self._probing: asyncio.Task[None] | None = None
+        self._probed: dict[str, ProbeResult] = {}
+        self._before: Reading | None = None
+        self._latest_s = -math.inf
+        self._alerts = AlertState()
+        self._problems: dict[str, str] = {}
+        self._past = Past(interval)
+        self._trends: tuple[int, dict[str, Trend]] | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether samples are being taken."""
+        return self._task is not None and not self._task.done()
+
+    @property
+    def is_writer(self) -> bool:
+        """Whether this monitor is the one that writes samples to the store."""
+        return self._keeper is not None and self._lock.is_held
+
+    @property
+    def alerts(self) -> tuple[Alert, ...]:
+        """The alerts that stand."""
+        return tuple(self._alerts.raised.values())
+
+    async def start(self) -> None:
+        """Load the history and begin to sample; when it runs already, it does nothing.
+
+        A store that cannot be read does not stop it: that is a warning in the health.
+        """
+        if self.is_running:
+            return
+        self._own_lock()
+        await self.reload()
+        try:
+            self._before = await self._read()
+        except DependencyError as error:
+            self._note(NOT_SAMPLED, str(error))
+        self._task = asyncio.create_task(self._run(), name="performance-monitor")
+
+    async def stop(self) -> None:
+        """Stop sampling, and let another process have the store; again, it does nothing."""
+        tasks = [task for task in (self._task, self._probing) if task is not None]
+        self._task = self._probing = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._probes.close()
+        self._lock.release()
+
+    async def reload(self) -> None:
+        """Read the history from the store anew, for example after an import."""
+        if self._keeper is None:
+            return
+        try:
+            stored = await self._keeper.load(self.host, now=self._clock())
+        except StorageError as error:
+            self._note(NOT_STORED, f"history cannot be read: {error}")
+            return
+        past = Past(self.interval)
+        past.load(stored)
+        self._past = past
+
+    async def sample_once(self) -> Sample:
+        """Take one sample, remember it, and keep it in the store.
+
+        A store that cannot be written does not stop it: that is a warning in the health.
+
+        Raises:
+            DependencyError: CPU or memory cannot be read.
+        """
+        async with self._turn:
+            self._begin_probing()
+            sample = self._sample(await self._measure())
+            self.latest = sample
+            self._latest_s = self._monotonic()
+            self._past.add(sample)
+            self.version += 1
+            changes = self._look_for_alerts(sample)
+            await self._keep(sample)
+        self._events.publish(SampleTaken(sample.timestamp))
+        for event in changes:
+            self._events.publish(event)
+        return sample
+
+    def get_current_metrics(self) -> Sample:
+        """How the machine is now, from any thread, with or without monitoring.
+
+        The latest sample while monitoring runs; else two readings 50 ms apart, which are not kept.
+
+        Raises:
+            DependencyError: CPU or memory cannot be read.
+        """
+        if self.latest is not None and self.is_running and not self._is_stalled():
+            return self.latest
+        before = self._machine.read()
+        for _ in range(GLANCES):
+            time.sleep(GLANCE.total_seconds())
+            usage = usage_between(before, self._machine.read())
+            if usage is not None:
+                return self._sample(usage)
+        raise DependencyError(COUNTERS_STAND)
+
+    def health(self) -> Health:
+        """How the machine is, in a word, from the latest sample or one on demand.
+
+        Raises:
+            DependencyError: There is no sample, and CPU or memory cannot be read.
+        """
+        problems = dict(self._problems)
+        alerts = self._alerts
+        if self.is_running and self.latest is not None:
+            sample = self.latest
+            if self._is_stalled():
+                problems[STALLED] = (
+                    f"the last sample is of {sample.timestamp:%Y-%m-%d %H:%M:%S} UTC"
+                )
+        else:
+            sample = self.get_current_metrics()
+            alerts, _ = advance(
+                AlertState(),
+                self._watched(sample),
+                self.thresholds,
+                at=sample.timestamp,
+                now_s=self._monotonic(),
+            )
+        return assess(sample, alerts.raised.values(), problems=problems, at=self._clock())
+
+    def trends(self) -> dict[str, Trend]:
+        """cpu_trend, memory_trend and error_trend over the last hour; once for each sample."""
+        if self._trends is None or self._trends[0] != self.version:
+            self._trends = (
+                self.version,
+                {name: self.trend(metric) for name, metric in TREND_METRICS.items()},
+            )
+        return self._trends[1]
+
+    def trend(self, metric: str) -> Trend:
+        """The trend of any stored metric over the last hour.
+
+        Raises:
+            InvalidRequestError: No such metric is stored.
+        """
+        step = max(TREND_STEP, self.interval)
+        now = self.latest.timestamp if self.latest is not None else self._clock()
+        return trend(self._past.means(metric, step=step, blocks=BLOCKS, now=now))
+
+    def series(self, metric: str, *, step: timedelta) -> Series:
+        """One metric in finished steps of 300 s (30 days) or 3600 s (a year), from memory.
+
+        Raises:
+            InvalidRequestError: No such metric is stored, or steps of this width are not kept.
+        """
+        return self._past.series(metric, step=step, now=self._clock())
+
+    def samples(self, span: timedelta) -> tuple[list[datetime], FloatArray]:
+        """Moments and figures (see `keeper.COLUMNS`) of the samples in memory, oldest first."""
+        return self._past.samples(span, now=self._clock())
+
+    async def _run(self) -> None:
+        """Sample at a steady beat: what a sample takes does not move the next one."""
+        beat_s = self.interval.total_seconds()
+        due_s = self._monotonic() + min(beat_s, FIRST_SAMPLE.total_seconds())
+        while True:
+            await asyncio.sleep(max(0.0, due_s - self._monotonic()))
+            try:
+                await self.sample_once()
+                self._settle(NOT_SAMPLED)
+            except DependencyError as error:
+                self._note(NOT_SAMPLED, str(error))
+            except Exception as error:
+                logger.exception("a sample failed")
+                self._note(NOT_SAMPLED, f"{type(error).__name__}: {error}")
+            late_s = max(0.0, self._monotonic() - due_s)
+            due_s += beat_s * (1 + late_s // beat_s)
+
+    async def _read(self) -> Reading:
+        """On a worker, because a filesystem that hangs must not stop the event loop."""
+        return await anyio.to_thread.run_sync(self._machine.read, abandon_on_cancel=True)
+
+    async def _measure(self) -> Usage:
+        if self._before is None:
+            self._before = await self._read()
+        for _ in range(GLANCES):
+            after = await self._read()
+            apart_s = after.monotonic_s - self._before.monotonic_s
+            usage = usage_between(self._before, after)
+            if usage is not None and apart_s >= GLANCE.total_seconds():
+                self._before = after
+                return usage
+            await asyncio.sleep(GLANCE.total_seconds())
+        raise DependencyError(COUNTERS_STAND)
+
+    def _sample(self, usage: Usage) -> Sample:
+        return compose(
+            usage,
+            self.workload.figures(),
+            self._probed,
+            targets=tuple(self._probes.targets),
+            host=self.host,
+            at=self._clock(),
+        )
+
+    def _begin_probing(self) -> None:
+        """Ask the services beside the sample, which takes the last answers that there are."""
+        if self._probes.targets and (self._probing is None or self._probing.done()):
+            self._probing = asyncio.create_task(self._probe(), name="probes")
+
+    async def _probe(self) -> None:
+        try:
+            self._probed = await self._probes.measure()
+        except Exception as error:
+            logger.exception("the probes failed")
+            failed = ProbeResult(None, f"the probe failed ({type(error).__name__})")
+            self._probed = dict.fromkeys(self._probes.targets, failed)
+
+    def _look_for_alerts(self, sample: Sample) -> list[AlertChanged]:
+        self._alerts, changes = advance(
+            self._alerts,
+            self._watched(sample),
+            self.thresholds,
+            at=sample.timestamp,
+            now_s=self._latest_s,
+        )
+        for change in changes:
+            logger.warning("alert %s: %s", change.level, explain(change.alert))
+        return [AlertChanged(sample.timestamp, each.metric, each.level) for each in changes]
+
+    def _watched(self, sample: Sample) -> dict[str, float | None]:
+        return {metric: sample.value(metric) for metric in self.thresholds}
+
+    async def _keep(self, sample: Sample) -> None:
+        if self._keeper is None or not self._own_lock():
+            return
+        try:
+            await self._keeper.add(sample)
+        except StorageError as error:
+            self._note(NOT_STORED, f"samples are in memory only: {error}")
+        else:
+            self._settle(NOT_STORED)
+
+    def _own_lock(self) -> bool:
+        try:
+            return self._lock.acquire()
+        except OSError as error:
+            self._note(NOT_STORED, f"the lock beside the store cannot be made: {error}")
+            return False
+
+    def _is_stalled(self) -> bool:
+        allowed_s = 3 * self.interval.total_seconds() + 5
+        return self._monotonic() - self._latest_s > allowed_s
+
+    def _note(self, word: str, detail: str) -> None:
+        """Show a trouble in the health; log it once, when it begins."""
+        if word not in self._problems:
+            logger.warning("%s: %s", word, detail)
+        self._problems[word] = detail
+
+    def _settle(self, word: str) -> None:
+        if self._problems.pop(word, None) is not None:
+            logger.info("%s: over", word)

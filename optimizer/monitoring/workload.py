@@ -1,0 +1,135 @@
+"""What the doors did: requests, errors and latencies of the last minutes, in little memory."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimizer.statistics import FloatArray
+
+BUCKET_S = 10
+RATE_BUCKETS = 30
+"""Rates, throughput and percentiles look back 5 minutes."""
+HOUR_BUCKETS = 360
+"""The reliability score looks back one hour."""
+
+MINIMUM_REQUESTS = 20
+"""With fewer requests one failure would pass any sensible threshold."""
+
+_EDGES = np.geomspace(0.05, 600_000, 180)
+"""Latencies are counted between these milliseconds, each 9.5 % above the one before."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the workload was; a figure that is None has its reason in `unknown`.
+
+    Attributes:
+        error_rate: Share of requests of the last 5 minutes that failed.
+        throughput: Requests per second over the last 5 minutes, or since the first request.
+        response_time_ms: Median latency of the last 5 minutes, within 5 %.
+        response_time_p95_ms: 95th percentile of the same.
+        reliability_score: Share of requests of the last hour that succeeded.
+        unknown: Reasons by name.
+    """
+
+    error_rate: float | None
+    throughput: float | None
+    response_time_ms: float | None
+    response_time_p95_ms: float | None
+    reliability_score: float | None
+    unknown: dict[str, str]
+
+
+class Workload:
+    """Counts requests in buckets of ten seconds; its memory does not grow with them.
+
+    Args:
+        monotonic: Seconds on a clock that never jumps.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._bucket = np.full(HOUR_BUCKETS, -1, dtype=np.int64)
+        self._requests = np.zeros(HOUR_BUCKETS, dtype=np.int64)
+        self._errors = np.zeros(HOUR_BUCKETS, dtype=np.int64)
+        self._latencies = np.zeros((RATE_BUCKETS, _EDGES.size + 1), dtype=np.int64)
+        self._first_s: float | None = None
+
+    def record(self, *, ok: bool, latency_ms: float) -> None:
+        """Count one answered request.
+
+        Args:
+            ok: False when we failed; a refused or malformed request is answered well.
+            latency_ms: Time from its arrival to its answer.
+        """
+        now = self._monotonic()
+        bucket = int(now // BUCKET_S)
+        with self._lock:
+            if self._first_s is None:
+                self._first_s = now
+            slot = bucket % HOUR_BUCKETS
+            if self._bucket[slot] != bucket:
+                self._bucket[slot] = bucket
+                self._requests[slot] = self._errors[slot] = 0
+                self._latencies[bucket % RATE_BUCKETS] = 0
+            self._requests[slot] += 1
+            self._errors[slot] += not ok
+            self._latencies[bucket % RATE_BUCKETS, np.searchsorted(_EDGES, latency_ms)] += 1
+
+    def figures(self) -> Figures:
+        """Rates and percentiles as of now."""
+        now = self._monotonic()
+        with self._lock:
+            age = int(now // BUCKET_S) - self._bucket
+            recent = (self._bucket >= 0) & (age < RATE_BUCKETS)
+            hour = (self._bucket >= 0) & (age < HOUR_BUCKETS)
+            requests, errors = self._requests[recent].sum(), self._errors[recent].sum()
+            hour_requests, hour_errors = self._requests[hour].sum(), self._errors[hour].sum()
+            latencies = self._latencies[self._bucket[recent] % RATE_BUCKETS].sum(axis=0)
+            first_s = self._first_s
+        unknown: dict[str, str] = {}
+        error_rate = _rate(int(errors), int(requests), "error_rate", "5 minutes", unknown)
+        failed = _rate(int(hour_errors), int(hour_requests), "reliability_score", "hour", unknown)
+        median, p95 = _percentiles(latencies)
+        if median is None:
+            reason = "no request in the last 5 minutes"
+            unknown |= dict.fromkeys(("response_time_ms", "response_time_p95_ms"), reason)
+        if first_s is None:
+            unknown["throughput"] = "no request since the start"
+        return Figures(
+            error_rate=error_rate,
+            throughput=None if first_s is None else _per_second(int(requests), now - first_s),
+            response_time_ms=median,
+            response_time_p95_ms=p95,
+            reliability_score=None if failed is None else 1 - failed,
+            unknown=unknown,
+        )
+
+
+def _per_second(requests: int, since_first_s: float) -> float:
+    """Mean over the window; a window that is not full yet counts from the first request on."""
+    window_s = RATE_BUCKETS * BUCKET_S
+    return requests / min(window_s, max(since_first_s, BUCKET_S))
+
+
+def _rate(part: int, whole: int, name: str, period: str, unknown: dict[str, str]) -> float | None:
+    if whole < MINIMUM_REQUESTS:
+        unknown[name] = f"{whole} requests in the last {period}; a rate needs {MINIMUM_REQUESTS}"
+        return None
+    return part / whole
+
+
+def _percentiles(counts: FloatArray) -> tuple[float | None, float | None]:
+    """Median and 95th percentile from counts between the edges; the geometric middle of a cell."""
+    total = int(counts.sum())
+    if total == 0:
+        return None, None
+    cells = np.searchsorted(np.cumsum(counts), [0.5 * total, 0.95 * total])
+    upper = _EDGES[np.minimum(cells, _EDGES.size - 1)]
+    lower = _EDGES[np.maximum(np.minimum(cells, _EDGES.size) - 1, 0)]
+    median, p95 = np.sqrt(lower * upper)
+    return float(median), float(p95)

@@ -1,0 +1,301 @@
+"""The keeper of samples: raw for a while, 5-minute steps for 30 days, hours for a year.
+
+A step is rolled up when the first sample after it arrives, and what is too old is dropped when an
+hour ends, a bounded number of rows at a time. Samples are not flushed to the disk one by one: a
+crash of this process loses nothing that was committed, one of the machine the last few.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Double,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from optimizer.monitoring.keeper import StoredHistory
+from optimizer.monitoring.rollup import FIVE_MINUTES_S, HOUR_S, RollUps, roll_up
+from optimizer.monitoring.sample import METRICS, Sample
+from optimizer.statistics import FloatArray
+from optimizer.store.engine import Database, to_microseconds
+
+SCHEMA_VERSION = 1
+"""Of the JSON in `hosts.latest`."""
+
+KEPT_S = {FIVE_MINUTES_S: 30 * 86400, HOUR_S: 366 * 86400}
+"""How long steps of each width are kept, in seconds."""
+
+ROWS_AT_ONCE = 20_000
+"""No deletion takes more rows than this, so that nobody waits long for the writer."""
+
+KINDS = ("mean", "least", "greatest", "p95")
+
+_metadata = MetaData()
+_hosts = Table(
+    "hosts",
+    _metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text),
+    Column("latest", Text),
+)
+_samples = Table(
+    "samples",
+    _metadata,
+    Column("host_id", Integer, primary_key=True),
+    Column("at", BigInteger, primary_key=True),
+    *(Column(metric, Double) for metric in METRICS),
+)
+_rollups = Table(
+    "rollups",
+    _metadata,
+    Column("host_id", Integer, primary_key=True),
+    Column("step_s", Integer, primary_key=True),
+    Column("start_s", BigInteger, primary_key=True),
+    Column("samples", Integer),
+    *(Column(f"{metric}_{kind}", Double) for metric in METRICS for kind in KINDS),
+)
+
+
+class StoredSamples:
+    """Samples in the database; fits `SampleKeeper`.
+
+    Args:
+        database: Where they are kept.
+        retention: How long single samples are kept; whole hours are dropped at once.
+        interval: Time between samples, of which one replaces another that is nearer than half.
+    """
+
+    def __init__(self, database: Database, *, retention: timedelta, interval: timedelta) -> None:
+        self._database = database
+        self._retention_s = max(HOUR_S, int(retention.total_seconds()))
+        self._half_interval_us = int(interval / timedelta(microseconds=1)) // 2
+        self._last_s: dict[str, float] = {}
+
+    async def load(self, host: str, *, now: datetime) -> StoredHistory:
+        """All that is kept of a host up to now; see `SampleKeeper`."""
+        return await self._database.read(lambda connection: _load(connection, host, now))
+
+    async def add(self, sample: Sample) -> None:
+        """Keep a sample, and roll up the steps that it ends; see `SampleKeeper`."""
+        await self._database.write(lambda connection: self._add(connection, sample), durable=False)
+        self._last_s[sample.host] = sample.timestamp.timestamp()
+
+    async def add_rollups(self, host: str, rollups: RollUps) -> int:
+        """Fill steps that have no data yet; steps that were measured here stay as they are.
+
+        Returns:
+            How many steps were filled.
+        """
+        return await self._database.write(lambda connection: _fill(connection, host, rollups))
+
+    async def latest(self, host: str) -> Sample | None:
+        """The last sample of a host; see `SampleKeeper`."""
+        text = await self._database.read(
+            lambda connection: connection.scalar(
+                select(_hosts.c.latest).where(_hosts.c.name == host)
+            )
+        )
+        return None if text is None else Sample.model_validate(json.loads(text)["sample"])
+
+    async def hosts(self) -> tuple[str, ...]:
+        """Names of the hosts that have samples; see `SampleKeeper`."""
+        return await self._database.read(
+            lambda connection: tuple(
+                connection.scalars(select(_hosts.c.name).order_by(_hosts.c.name))
+            )
+        )
+
+    def _add(self, connection: Connection, sample: Sample) -> None:
+        host_id = _host_id(connection, sample.host)
+        at = to_microseconds(sample.timestamp)
+        now_s = sample.timestamp.timestamp()
+        nearby = (
+            _samples.c.host_id == host_id,
+            _samples.c.at > at - self._half_interval_us,
+            _samples.c.at <= at + self._half_interval_us,
+        )
+        connection.execute(delete(_samples).where(*nearby))
+        figures = {metric: sample.value(metric) for metric in METRICS}
+        connection.execute(insert(_samples).values(host_id=host_id, at=at, **figures))
+        latest = {"schema_version": SCHEMA_VERSION, "sample": sample.model_dump(mode="json")}
+        connection.execute(
+            update(_hosts).where(_hosts.c.id == host_id).values(latest=json.dumps(latest))
+        )
+        last_s = self._last_s.get(sample.host)
+        if last_s is None or last_s // FIVE_MINUTES_S != now_s // FIVE_MINUTES_S:
+            for step_s in KEPT_S:
+                _roll_up_finished(connection, host_id, step_s, last_s, now_s)
+            self._prune(connection, host_id, now_s)
+
+    def _prune(self, connection: Connection, host_id: int, now_s: float) -> None:
+        """Drop whole hours of samples, so that an hour is complete when it is rolled up."""
+        oldest_s = int((now_s - self._retention_s) // HOUR_S) * HOUR_S
+        _drop_oldest(connection, _samples, _samples.c.at, oldest_s * 1_000_000, host_id)
+        for step_s, kept_s in KEPT_S.items():
+            width = _rollups.c.step_s == step_s
+            _drop_oldest(
+                connection, _rollups, _rollups.c.start_s, int(now_s) - kept_s, host_id, width
+            )
+
+
+def _host_id(connection: Connection, host: str) -> int:
+    found = connection.scalar(select(_hosts.c.id).where(_hosts.c.name == host))
+    if found is not None:
+        return int(found)
+    made = connection.execute(insert(_hosts).values(name=host).returning(_hosts.c.id))
+    return int(made.scalar_one())
+
+
+def _load(connection: Connection, host: str, now: datetime) -> StoredHistory:
+    found = connection.scalar(select(_hosts.c.id).where(_hosts.c.name == host))
+    host_id = -1 if found is None else int(found)
+    times_s, values = _raw(connection, host_id, 0, to_microseconds(now) + 1)
+    five_minutes, hours = (
+        _rolled_up(connection, host_id, step_s, now.timestamp()) for step_s in KEPT_S
+    )
+    return StoredHistory(times_s=times_s, values=values, five_minutes=five_minutes, hours=hours)
+
+
+def _raw(
+    connection: Connection, host_id: int, start_us: int, end_us: int
+) -> tuple[FloatArray, FloatArray]:
+    """Single samples from `start_us` up to but not at `end_us`, oldest first."""
+    columns = [_samples.c.at, *(_samples.c[metric] for metric in METRICS)]
+    rows = connection.execute(
+        select(*columns)
+        .where(_samples.c.host_id == host_id, _samples.c.at >= start_us, _samples.c.at < end_us)
+        .order_by(_samples.c.at)
+    ).all()
+    figures = _array(rows, len(columns))
+    return figures[:, 0] / 1e6, figures[:, 1:]
+
+
+def _rolled_up(connection: Connection, host_id: int, step_s: int, now_s: float) -> RollUps:
+    """Finished steps with their means; the other kinds stay in the store, NaN here."""
+    columns = [_rollups.c.start_s, _rollups.c.samples]
+    columns += [_rollups.c[f"{metric}_mean"] for metric in METRICS]
+    rows = connection.execute(
+        select(*columns)
+        .where(
+            _rollups.c.host_id == host_id,
+            _rollups.c.step_s == step_s,
+            _rollups.c.start_s <= now_s - step_s,
+            _rollups.c.start_s > now_s - KEPT_S[step_s],
+        )
+        .order_by(_rollups.c.start_s)
+    ).all()
+    figures = _array(rows, len(columns))
+    mean = figures[:, 2:]
+    absent = np.full_like(mean, np.nan)
+    whole = figures[:, :2].astype(np.int64)
+    return RollUps(step_s, whole[:, 0], whole[:, 1], mean, absent, absent, absent)
+
+
+def _array(rows: Sequence[Any], width: int) -> FloatArray:
+    """Rows as an array; NULL becomes NaN."""
+    return np.array([tuple(row) for row in rows], dtype=np.float64).reshape(len(rows), width)
+
+
+def _roll_up_finished(
+    connection: Connection, host_id: int, step_s: int, last_s: float | None, now_s: float
+) -> None:
+    """Roll up the steps that have ended since the last sample, or since the last roll-up.
+
+    The clock may have been set back: then the step that was left is rolled up, and later those that
+    are measured again, each in place of what was there.
+    """
+    if last_s is None:
+        newest = connection.scalar(
+            select(func.max(_rollups.c.start_s)).where(
+                _rollups.c.host_id == host_id,
+                _rollups.c.step_s == step_s,
+                _rollups.c.start_s <= now_s - step_s,
+            )
+        )
+        start_s = 0 if newest is None else int(newest) + step_s
+        end_s = int(now_s // step_s) * step_s
+    else:
+        start_s = int(last_s // step_s) * step_s
+        end_s = start_s + step_s
+        if start_s <= now_s < end_s:
+            return
+    times_s, values = _raw(connection, host_id, start_s * 1_000_000, end_s * 1_000_000)
+    if times_s.size:
+        _replace(connection, host_id, roll_up(times_s, values, step_s=step_s))
+
+
+def _replace(connection: Connection, host_id: int, rollups: RollUps) -> None:
+    first, last = int(rollups.starts_s[0]), int(rollups.starts_s[-1])
+    connection.execute(
+        delete(_rollups).where(
+            _rollups.c.host_id == host_id,
+            _rollups.c.step_s == rollups.step_s,
+            _rollups.c.start_s.between(first, last),
+        )
+    )
+    connection.execute(insert(_rollups), _rows(host_id, rollups))
+
+
+def _fill(connection: Connection, host: str, rollups: RollUps) -> int:
+    if not rollups.starts_s.size:
+        return 0
+    host_id = _host_id(connection, host)
+    present = set(
+        connection.scalars(
+            select(_rollups.c.start_s).where(
+                _rollups.c.host_id == host_id,
+                _rollups.c.step_s == rollups.step_s,
+                _rollups.c.start_s.between(int(rollups.starts_s[0]), int(rollups.starts_s[-1])),
+            )
+        )
+    )
+    rows = [row for row in _rows(host_id, rollups) if row["start_s"] not in present]
+    if rows:
+        connection.execute(insert(_rollups), rows)
+    return len(rows)
+
+
+def _rows(host_id: int, rollups: RollUps) -> list[dict[str, Any]]:
+    """Roll-ups as rows; NaN becomes NULL."""
+    names = [f"{metric}_{kind}" for kind in KINDS for metric in METRICS]
+    figures = np.hstack([rollups.mean, rollups.least, rollups.greatest, rollups.p95])
+    rows = []
+    for start_s, samples, row in zip(
+        rollups.starts_s.tolist(), rollups.samples.tolist(), figures.tolist(), strict=True
+    ):
+        values = (None if math.isnan(value) else value for value in row)
+        key = {"host_id": host_id, "step_s": rollups.step_s, "start_s": start_s}
+        rows.append({**key, "samples": samples, **dict(zip(names, values, strict=True))})
+    return rows
+
+
+def _drop_oldest(
+    connection: Connection,
+    table: Table,
+    moment: Column[int],
+    before: int,
+    host_id: int,
+    *where: ColumnElement[bool],
+) -> None:
+    """Delete rows before a moment, `ROWS_AT_ONCE` at most."""
+    old = (table.c.host_id == host_id, moment < before, *where)
+    cut = connection.scalar(
+        select(moment).where(*old).order_by(moment).offset(ROWS_AT_ONCE).limit(1)
+    )
+    connection.execute(delete(table).where(*old, moment < (before if cut is None else cut)))
