@@ -7,15 +7,20 @@
     │   ├── InvalidRequestError   a value or an argument is not allowed
     │   ├── NotFoundError         no such decision, lease, …
     │   ├── ForbiddenError        this principal may not do that
+    │   ├── LeaseEndedError       the lease is over: ask for a new one
     │   └── NotEnoughHistoryError wait for more samples
     ├── CapacityError             time: the same request may succeed later
     └── DependencyError           an operator: something outside is missing or broken
         ├── ConfigurationError    a setting has a bad value
+        ├── McpServerError        an MCP server that we call is absent, hangs, or breaks the protocol
         └── StorageError          the store cannot read or write
 
 An error keeps its facts as attributes. Its message says what happened, with numbers, and what to do
 next; agents read it. `code` is stable and is what programs compare.
 """
+
+from datetime import datetime
+from typing import Literal
 
 
 class OptimizerError(Exception):
@@ -66,6 +71,19 @@ class ForbiddenError(RequestError):
         )
 
 
+class LeaseEndedError(RequestError):
+    """The lease was released, or ended by itself."""
+
+    code = "lease_ended"
+
+    def __init__(self, *, allocation_id: str, state: str, ended_at: datetime) -> None:
+        self.allocation_id, self.state, self.ended_at = allocation_id, state, ended_at
+        super().__init__(
+            f"allocation {allocation_id} {state} at {ended_at:%Y-%m-%d %H:%M:%S} UTC; it holds "
+            "nothing. Call allocate for a new one. Nothing was changed"
+        )
+
+
 class NotEnoughHistoryError(RequestError):
     """The series is too short for what was asked."""
 
@@ -105,6 +123,28 @@ class ConfigurationError(DependencyError):
     def __init__(self, *, setting: str, problem: str, fix: str) -> None:
         self.setting, self.problem, self.fix = setting, problem, fix
         super().__init__(f"{setting}: {problem}; {fix}")
+
+
+McpProblem = Literal["absent", "not_mcp", "forbidden", "timeout", "closed", "protocol"]
+"""absent: nothing answers; not_mcp: something answers, in another protocol; closed: it went away."""
+
+
+class McpServerError(DependencyError):
+    """An MCP server that we call is absent, hangs, or breaks the protocol.
+
+    Args:
+        server: How the configuration names it: a program, a URL without secrets, or `in memory`.
+        problem: What kind of failure it is; programs compare this.
+        detail: What was seen.
+    """
+
+    code = "mcp_server_unavailable"
+
+    def __init__(self, *, server: str, problem: McpProblem, detail: str) -> None:
+        self.server, self.problem, self.detail = server, problem, detail
+        super().__init__(
+            f"MCP server {server}: {detail}; check that it runs and that its command or URL is right"
+        )
 
 
 class StorageError(DependencyError):

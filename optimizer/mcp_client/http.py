@@ -1,0 +1,115 @@
+"""Streamable HTTP to an MCP server, with bounds on what it may send (I/O)."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from types import TracebackType
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx2
+from mcp.client._transport import TransportStreams
+from mcp.client.streamable_http import streamable_http_client
+
+MAX_BODY_BYTES = 4 * 2**20
+"""The longest answer that a server may send; an event stream is bounded event by event."""
+
+MAX_EVENT_BYTES = 2**20
+
+
+def endpoint_url(text: str) -> str:
+    """The URL of the MCP endpoint: `http://host:3001` gets `/mcp`, `http://host/think` stays."""
+    parts = urlsplit(text)
+    path = parts.path if parts.path not in ("", "/") else "/mcp"
+    return urlunsplit(parts._replace(path=path))
+
+
+def shown_url(url: str) -> str:
+    """The URL without what may be secret: user, password, query and fragment."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+class HttpEndpoint:
+    """The transport of one HTTP connection; it remembers how the server answered last.
+
+    Args:
+        url: The MCP endpoint.
+        timeout_s: Seconds for each of connect, write and close; reading ends with the caller's
+            own deadline.
+        max_body_bytes: A longer answer ends the request.
+    """
+
+    def __init__(self, url: str, *, timeout_s: float, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+        self._url = url
+        self._timeout_s = timeout_s
+        self._wire = _BoundedTransport(max_body_bytes)
+        self._stack: AsyncExitStack | None = None
+
+    @property
+    def last_status(self) -> int | None:
+        """HTTP status of the last answer; None before the first."""
+        return self._wire.last_status
+
+    async def __aenter__(self) -> TransportStreams:
+        """Get ready to send; the first request connects."""
+        async with AsyncExitStack() as stack:
+            client = await stack.enter_async_context(
+                httpx2.AsyncClient(
+                    transport=self._wire,
+                    headers={"Accept-Encoding": "identity"},
+                    timeout=httpx2.Timeout(self._timeout_s, read=None),
+                )
+            )
+            opened: AbstractAsyncContextManager[TransportStreams] = streamable_http_client(
+                self._url, http_client=client, max_sse_event_size=MAX_EVENT_BYTES
+            )
+            streams = await stack.enter_async_context(opened)
+            self._stack = stack.pop_all()
+        return streams
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the server's session and close every connection."""
+        if self._stack is not None:
+            await self._stack.__aexit__(exc_type, exc, traceback)
+
+
+class _BoundedTransport(httpx2.AsyncHTTPTransport):
+    """Cuts an answer that is too long, and refuses one that unpacks to more than it weighs."""
+
+    def __init__(self, max_body_bytes: int) -> None:
+        super().__init__()
+        self._max_body_bytes = max_body_bytes
+        self.last_status: int | None = None
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = await super().handle_async_request(request)
+        self.last_status = response.status_code
+        if response.headers.get("content-encoding", "identity") != "identity":
+            await response.aclose()
+            raise httpx2.DecodingError("the server packed its answer, unasked", request=request)
+        if not response.headers.get("content-type", "").startswith("text/event-stream"):
+            assert isinstance(response.stream, httpx2.AsyncByteStream)
+            response.stream = _BoundedStream(response.stream, self._max_body_bytes)
+        return response
+
+
+class _BoundedStream(httpx2.AsyncByteStream):
+    def __init__(self, stream: httpx2.AsyncByteStream, limit: int) -> None:
+        self._stream = stream
+        self._limit = limit
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        received = 0
+        async for chunk in self._stream:
+            received += len(chunk)
+            if received > self._limit:
+                raise httpx2.ReadError(f"the server sent more than {self._limit} bytes")
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
