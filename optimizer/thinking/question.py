@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Topic = Literal["optimization", "forecast", "mcp_selection", "reallocation"]
 
+ScratchpadKind = Literal["embedded", "stdio", "http"]
+
 ThoughtKind = Literal["assess", "forecast", "generate", "evaluate", "revise", "branch", "conclude"]
 
 
@@ -38,9 +40,14 @@ class Question(_Noun):
         description="Measured facts, one sentence each, with numbers."
     )
     outlook: tuple[str, ...] = Field((), description="Forecast facts, one sentence each.")
-    candidates: tuple[Candidate, ...] = Field(description="Ranked by the solver, best first.")
-    dropped: tuple[Dropped, ...] = ()
-    chosen_because: str = Field(description="Why the solver ranks the first candidate first.")
+    candidates: tuple[Candidate, ...] = Field(
+        description="Those that hold every limit, ranked by the solver, best first; none when no "
+        "candidate does."
+    )
+    dropped: tuple[Dropped, ...] = Field((), description="In the order in which they led.")
+    chosen_because: str = Field(
+        description="Why the solver ranks the first candidate first, or why none is left."
+    )
 
 
 class Thought(_Noun):
@@ -63,7 +70,9 @@ class Reasoning(_Noun):
     path: str = Field(
         description="Who took part, for example scratchpad+solver or solver_only:off."
     )
-    scratchpad: Literal["embedded", "stdio", "http", "none"]
+    scratchpad: ScratchpadKind | Literal["none"] = Field(
+        description="Where every thought was recorded; none when one of them was not."
+    )
     thoughts: tuple[Thought, ...] = ()
     model: str | None = Field(
         None, description="Language model that was asked; null when none was."
@@ -76,11 +85,11 @@ class Reasoning(_Noun):
     agrees_with_solver: bool | None = Field(
         None, description="Whether the model chose as the solver did; null when none was asked."
     )
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = Field((), description="Stable codes, for example pool_busy.")
 
 
 class Verdict(_Noun):
     """Which candidate stands after thought."""
 
-    candidate_id: str
+    candidate_id: str | None = Field(description="None when the question had no candidate.")
     reasoning: Reasoning

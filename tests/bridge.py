@@ -1,0 +1,62 @@
+"""The real sequential-thinking server behind an HTTP bridge, on loopback."""
+
+import shlex
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from subprocess import PIPE, STDOUT
+
+import anyio
+from anyio.abc import Process
+from anyio.streams.text import TextReceiveStream
+
+from tests import node
+
+
+@asynccontextmanager
+async def thinking_over_http() -> AsyncIterator[str]:
+    """Serve `supergateway --stateful` for the length of a block; yields its bare URL."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    bridge = await anyio.open_process(
+        [
+            *node.supergateway(),
+            *("--stdio", shlex.join(node.sequential_thinking())),
+            *("--outputTransport", "streamableHttp", "--stateful", "--port", str(port)),
+        ],
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=STDOUT,
+    )
+    try:
+        async with anyio.create_task_group() as tasks:
+            with anyio.fail_after(60):
+                await tasks.start(_follow, bridge)
+            yield f"http://127.0.0.1:{port}"
+            tasks.cancel_scope.cancel()
+    finally:
+        await _stop(bridge)
+
+
+async def _follow(bridge: Process, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+    """Read what the bridge prints, and say when it listens."""
+    assert bridge.stdout is not None
+    printed = ""
+    async for text in TextReceiveStream(bridge.stdout):
+        if "Listening on port" in printed:
+            continue
+        printed += text
+        if "Listening on port" in printed:
+            task_status.started()
+    if "Listening on port" not in printed:
+        raise RuntimeError(f"the bridge ended: {printed}")
+
+
+async def _stop(bridge: Process) -> None:
+    """Ask it to end, so that it ends its own children, and wait."""
+    with anyio.CancelScope(shield=True):
+        with suppress(ProcessLookupError):
+            bridge.send_signal(signal.SIGTERM)
+        with anyio.move_on_after(15):
+            await bridge.aclose()

@@ -1,0 +1,223 @@
+"""Scratchpads over the real npm server: stdio, HTTP behind a bridge; and what is no server."""
+
+import asyncio
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import anyio
+import pytest
+
+from optimizer.errors import ConfigurationError, McpServerError
+from optimizer.mcp_client.process import Command
+from optimizer.thinking.pool import PoolBusyError
+from optimizer.thinking.question import Question
+from optimizer.thinking.scratchpad import (
+    EmbeddedScratchpad,
+    PooledScratchpad,
+    Scratchpad,
+    UrlScratchpad,
+    scratchpad_at,
+)
+from optimizer.thinking.thoughts import chain_of_thoughts
+from tests import node
+from tests.bridge import thinking_over_http
+
+from .questions import question
+
+SOON = timedelta(seconds=60)
+CHILD = Path(__file__).parents[1] / "mcp_client" / "scripted_child.py"
+
+
+def npm_server(log: Path) -> Command:
+    """The real server; each child writes the thoughts that it took to a file of its own."""
+    script = f'exec "$0" "$@" 2>"{log}/$$"'
+    return Command(("sh", "-c", script, *node.sequential_thinking()))
+
+
+def logs(folder: Path) -> list[str]:
+    """What each child of `npm_server` logged."""
+    return [path.read_text() for path in folder.iterdir()]
+
+
+async def write_chain(scratchpad: Scratchpad, asked: Question) -> str:
+    chain = chain_of_thoughts(asked)
+    async with scratchpad.page(asked.decision_id, within=SOON) as page:
+        for thought in chain:
+            await page.write(thought, total=len(chain), within=SOON)
+        return page.kind
+
+
+class Meeting:
+    """Two decisions wait for each other in the middle of their chains."""
+
+    def __init__(self) -> None:
+        self._arrived = 0
+        self._all_here = anyio.Event()
+
+    async def wait(self) -> None:
+        self._arrived += 1
+        if self._arrived == 2:
+            self._all_here.set()
+        await self._all_here.wait()
+
+
+async def write_with_meeting(scratchpad: Scratchpad, canary: str, meeting: Meeting) -> None:
+    asked = question(canary, canary=canary, dropped=1)
+    chain = chain_of_thoughts(asked)
+    async with scratchpad.page(asked.decision_id, within=SOON) as page:
+        for thought in chain:
+            await page.write(thought, total=len(chain), within=SOON)
+            if thought.number == 1:
+                await meeting.wait()
+
+
+async def two_decisions_at_once(scratchpad: Scratchpad) -> None:
+    meeting = Meeting()
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as tasks:
+            for canary in ("canary-one", "canary-two"):
+                tasks.start_soon(write_with_meeting, scratchpad, canary, meeting)
+
+
+async def test_two_concurrent_decisions_never_mix_thoughts_in_the_embedded_server() -> None:
+    scratchpad = EmbeddedScratchpad()
+
+    await two_decisions_at_once(scratchpad)
+    await scratchpad.close()
+
+    for own, other in [("canary-one", "canary-two"), ("canary-two", "canary-one")]:
+        written = " ".join(scratchpad.history.thoughts(own))
+        assert own in written
+        assert other not in written
+
+
+async def test_two_concurrent_decisions_never_share_a_child(tmp_path: Path) -> None:
+    scratchpad = PooledScratchpad("stdio", npm_server(tmp_path))
+
+    await two_decisions_at_once(scratchpad)
+    await scratchpad.close()
+
+    assert sorted(("canary-one" in log, "canary-two" in log) for log in logs(tmp_path)) == [
+        (False, True),
+        (True, False),
+    ]
+    assert scratchpad.warnings == ()
+
+
+async def test_the_real_server_behind_an_http_bridge_records_every_thought() -> None:
+    async with thinking_over_http() as url:
+        scratchpad = scratchpad_at(url)
+        await two_decisions_at_once(scratchpad)
+        kind = await write_chain(scratchpad, question(dropped=1))
+        await scratchpad.close()
+
+    assert kind == "http"
+    assert scratchpad.warnings == ()
+
+
+async def test_a_warm_child_is_used_again_and_replaced_after_some_thoughts(tmp_path: Path) -> None:
+    scratchpad = PooledScratchpad("stdio", npm_server(tmp_path), recycle_after=12)
+    children = []
+    for turn in range(4):
+        await write_chain(scratchpad, question(f"d-{turn}"))
+        children.append(len(logs(tmp_path)))
+    await scratchpad.close()
+
+    assert children[0] == children[1] == 1
+    assert len(logs(tmp_path)) >= 2
+
+
+async def test_the_ninth_decision_at_once_is_told_that_the_pool_is_busy() -> None:
+    scratchpad = PooledScratchpad("stdio", scripted("never_answers"), size=2)
+    async with anyio.create_task_group() as tasks:
+        for name in ("a", "b"):
+            tasks.start_soon(hold_page, scratchpad, name)
+        await anyio.wait_all_tasks_blocked()
+
+        with pytest.raises(PoolBusyError, match="2 of 2 connections"):
+            async with scratchpad.page("c", within=SOON):
+                pass
+        tasks.cancel_scope.cancel()
+    await scratchpad.close()
+
+
+async def hold_page(scratchpad: Scratchpad, decision: str) -> None:
+    async with scratchpad.page(decision, within=SOON):
+        await anyio.sleep_forever()
+
+
+def scripted(behaviour: str) -> Command:
+    return Command((sys.executable, "-S", str(CHILD), behaviour))
+
+
+async def test_a_child_without_the_tool_is_no_thinking_server() -> None:
+    scratchpad = PooledScratchpad("stdio", scripted("good"))
+
+    with pytest.raises(McpServerError, match="it has no tool sequentialthinking") as caught:
+        await write_chain(scratchpad, question())
+    await scratchpad.close()
+
+    assert caught.value.problem == "not_mcp"
+
+
+async def test_a_server_that_is_down_is_left_alone_after_five_failures() -> None:
+    scratchpad = PooledScratchpad("stdio", Command(("/nowhere/node",)))
+    messages = []
+    for _ in range(6):
+        with pytest.raises(McpServerError) as caught:
+            await write_chain(scratchpad, question())
+        messages.append(str(caught.value))
+    await scratchpad.close()
+
+    assert "cannot be started" in messages[4]
+    assert "tried again in 30 s" in messages[5]
+    assert scratchpad.warnings == ("thinking_endpoint_down",)
+
+
+async def test_a_url_that_is_no_mcp_server_is_replaced_by_the_embedded_one() -> None:
+    async def web_agent(stream: anyio.abc.SocketStream) -> None:
+        async with stream:
+            await stream.receive()
+            await stream.send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.extra(anyio.abc.SocketAttribute.local_port)
+    clock = [0.0]
+    scratchpad = UrlScratchpad(f"http://127.0.0.1:{port}/mcp", timer=lambda: clock[0])
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, web_agent)
+        kind = await write_chain(scratchpad, question())
+        warnings = scratchpad.warnings
+        tasks.cancel_scope.cancel()
+    await listener.aclose()
+
+    assert (kind, warnings) == ("embedded", ("thinking_endpoint_not_mcp",))
+    assert await write_chain(scratchpad, question()) == "embedded"
+    clock[0] += 61
+    with pytest.raises(McpServerError, match="nothing accepts connections"):
+        await write_chain(scratchpad, question())
+    await scratchpad.close()
+
+
+def test_one_scratchpad_serves_several_event_loops(tmp_path: Path) -> None:
+    for scratchpad in (
+        EmbeddedScratchpad(),
+        PooledScratchpad("stdio", npm_server(tmp_path)),
+    ):
+        for turn in range(2):
+            asyncio.run(write_chain(scratchpad, question(f"d-{turn}")))
+
+    assert len(logs(tmp_path)) == 2
+
+
+def test_the_endpoint_setting_chooses_the_scratchpad() -> None:
+    assert isinstance(scratchpad_at("  "), EmbeddedScratchpad)
+    assert isinstance(scratchpad_at("stdio:node server.js"), PooledScratchpad)
+    assert isinstance(scratchpad_at("http://localhost:3001"), UrlScratchpad)
+
+
+@pytest.mark.parametrize("endpoint", ["localhost:3001", "stdio:", "ftp://host/mcp"])
+def test_an_endpoint_that_is_none_names_the_setting(endpoint: str) -> None:
+    with pytest.raises(ConfigurationError, match="SEQUENTIAL_THINKING_MCP_ENDPOINT"):
+        scratchpad_at(endpoint)

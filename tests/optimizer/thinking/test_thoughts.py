@@ -1,0 +1,121 @@
+"""The computed chain of thoughts."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from optimizer.thinking.question import Candidate, Dropped, Question
+from optimizer.thinking.thoughts import MAX_CHARS, chain_of_thoughts, number, plain
+
+from .questions import question
+
+
+def kinds(asked: Question) -> list[str]:
+    return [thought.kind for thought in chain_of_thoughts(asked)]
+
+
+def test_a_plain_question_is_assessed_forecast_generated_evaluated_branched_and_concluded() -> None:
+    assert kinds(question()) == ["assess", "forecast", "generate", "evaluate", "branch", "conclude"]
+
+
+def test_a_dropped_leader_is_a_revision_of_the_evaluation() -> None:
+    chain = chain_of_thoughts(question(dropped=2))
+
+    revisions = [thought for thought in chain if thought.kind == "revise"]
+    assert [(thought.number, thought.revises) for thought in revisions] == [(5, 4), (6, 5)]
+    assert revisions[0].text == ("x0 is dropped: cost 60 USD > max_cost 50 USD; x1 leads then.")
+    assert revisions[1].text.endswith("c0 leads then.")
+
+
+def test_at_most_three_revisions_are_written() -> None:
+    chain = chain_of_thoughts(question(dropped=5))
+
+    revisions = [thought.text for thought in chain if thought.kind == "revise"]
+    assert len(revisions) == 3
+    assert revisions[-1].endswith("x3 leads then.")
+
+
+def test_the_runner_up_is_a_branch_with_its_difference_in_every_figure() -> None:
+    branch = next(t for t in chain_of_thoughts(question()) if t.kind == "branch")
+
+    assert (branch.branch_from, branch.branch_id) == (4, "d-1:c1")
+    assert branch.text == (
+        "Runner-up c1 against c0: cost_usd_month 50 against 40 (+10, +25.0 %); "
+        "latency_ms 20 against 20 (+0, +0.0 %); risk unknown against unknown."
+    )
+
+
+def test_one_candidate_has_no_runner_up() -> None:
+    assert "branch" not in kinds(question(candidates=1))
+
+
+def test_a_question_without_candidates_is_thought_through_to_its_reason() -> None:
+    chain = chain_of_thoughts(question(candidates=0, dropped=1))
+
+    assert chain[2].text == "0 candidates hold the limits; 1 broke one."
+    assert chain[-2].text.endswith("0 candidates are left.")
+    assert chain[-1].text.startswith("0 candidates hold the limits: ")
+
+
+def test_a_question_without_facts_says_that_there_are_none() -> None:
+    bare = Question(
+        decision_id="d",
+        topic="mcp_selection",
+        situation=(),
+        candidates=(Candidate(id="a", summary="", figures={}),),
+        chosen_because="it is the only one",
+    )
+
+    chain = chain_of_thoughts(bare)
+
+    assert chain[0].text.startswith("0 measured facts came with this mcp selection question")
+    assert chain[1].text.startswith("0 forecast facts are known")
+
+
+TEXT = st.text(max_size=2000)
+
+
+@given(
+    texts=st.lists(TEXT, min_size=4, max_size=4),
+    figures=st.dictionaries(TEXT, st.none() | st.floats(), max_size=8),
+    count=st.integers(0, 8),
+    dropped=st.integers(0, 5),
+)
+def test_any_text_of_a_stranger_stays_on_one_bounded_line(
+    texts: list[str], figures: dict[str, float | None], count: int, dropped: int
+) -> None:
+    asked = Question(
+        decision_id=texts[0],
+        topic="forecast",
+        situation=(texts[1],),
+        outlook=(texts[2],),
+        candidates=tuple(
+            Candidate(id=f"{i}{texts[3]}", summary=texts[1], figures=figures) for i in range(count)
+        ),
+        dropped=tuple(Dropped(id=f"x{i}", reason=texts[2]) for i in range(dropped)),
+        chosen_because=texts[0],
+    )
+
+    chain = chain_of_thoughts(asked)
+
+    assert [thought.number for thought in chain] == list(range(1, len(chain) + 1))
+    assert all(len(thought.text) <= MAX_CHARS for thought in chain)
+    assert all("\n" not in thought.text and thought.text.isprintable() for thought in chain)
+    assert all(
+        earlier < thought.number
+        for thought in chain
+        for earlier in (thought.revises, thought.branch_from)
+        if earlier is not None
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "unknown"), (12345.6, "12,346"), (0.98712, "0.9871"), (0.0, "0"), (-2000.4, "-2,000")],
+)
+def test_numbers_are_written_as_people_read_them(value: float | None, text: str) -> None:
+    assert number(value) == text
+
+
+def test_control_and_direction_characters_are_taken_out() -> None:
+    assert plain("a\n\tb\u202ec\x00d", 80) == "a bcd"
