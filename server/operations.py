@@ -105,7 +105,7 @@ OPERATIONS: tuple[Operation, ...] = (
         request=requests.ListDecisionsRequest,
         view=views.full,
         rest=Rest("GET", "/optimization-history", "Recent decisions, newest first"),
-        command=Command("history", "Recent decisions, newest first."),
+        command=Command("decisions", "Recent decisions, newest first."),
     ),
     Operation(
         name="analyze_mcp_selection",
