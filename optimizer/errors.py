@@ -12,7 +12,7 @@
     ├── CapacityError             time: the same request may succeed later
     └── DependencyError           an operator: something outside is missing or broken
         ├── ConfigurationError    a setting has a bad value
-        ├── McpServerError        an MCP server that we call is absent, hangs, or breaks the protocol
+        ├── McpServerError        an MCP server is absent, hangs, or breaks the protocol
         └── StorageError          the store cannot read or write
 
 An error keeps its facts as attributes. Its message says what happened, with numbers, and what to do
@@ -126,7 +126,7 @@ class ConfigurationError(DependencyError):
 
 
 McpProblem = Literal["absent", "not_mcp", "forbidden", "timeout", "closed", "protocol"]
-"""absent: nothing answers; not_mcp: something answers, in another protocol; closed: it went away."""
+"""absent: nothing answers; not_mcp: what answers is no MCP server; closed: it went away."""
 
 
 class McpServerError(DependencyError):
@@ -143,7 +143,8 @@ class McpServerError(DependencyError):
     def __init__(self, *, server: str, problem: McpProblem, detail: str) -> None:
         self.server, self.problem, self.detail = server, problem, detail
         super().__init__(
-            f"MCP server {server}: {detail}; check that it runs and that its command or URL is right"
+            f"MCP server {server}: {detail}; "
+            "check that it runs and that its command or URL is right"
         )
 
 
