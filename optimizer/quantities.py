@@ -53,22 +53,50 @@ RESOURCES: dict[str, Resource] = {
 }
 """The resources that the product knows by name; `sro.toml` may name more."""
 
-_BINARY = {"": 1.0, "ki": 2.0**10, "mi": 2.0**20, "gi": 2.0**30, "ti": 2.0**40}
-_DECIMAL = {"k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
-_BYTES = {f"{prefix}b": factor for prefix, factor in (_BINARY | _DECIMAL).items()}
+PARTS: dict[Unit, int] = {
+    "core": 1_000_000,
+    "byte": 1,
+    "byte/s": 1,
+    "device": 1_000,
+    "token": 1,
+    "call": 1,
+    "cycle": 1,
+    "usd": 1_000_000,
+    "slot": 1,
+}
+"""Smallest parts in one unit. The ledger counts in whole parts, so that sums are exact."""
+
+MOST_PARTS = 2**53
+"""More cannot be counted exactly by a double, so nothing larger is leased."""
+
+_PREFIXES = {"ki": 2.0**10, "mi": 2.0**20, "gi": 2.0**30, "ti": 2.0**40} | {
+    "k": 1e3,
+    "m": 1e6,
+    "g": 1e9,
+    "t": 1e12,
+}
+_BYTES = {"b": 1.0} | {f"{prefix}b": factor for prefix, factor in _PREFIXES.items()}
 _COUNTS = {"": 1.0, "k": 1e3, "m": 1e6}
+
+
+def _counted(word: str) -> dict[str, float]:
+    """Suffixes of something that is counted: `k`, `call`, `calls`, `kcalls`."""
+    return {
+        prefix + end: factor for prefix, factor in _COUNTS.items() for end in ("", word, f"{word}s")
+    }
+
 
 _FACTORS: dict[Unit, dict[str, float]] = {
     "core": {"core": 1.0, "cores": 1.0, "cpu": 1.0, "cpus": 1.0, "m": 1e-3},
-    "byte": _BYTES | {"byte": 1.0, "bytes": 1.0},
+    "byte": _BYTES | _PREFIXES | {"byte": 1.0, "bytes": 1.0},
     "byte/s": {f"{unit}/s": factor for unit, factor in _BYTES.items()}
     | {"kbit/s": 125.0, "mbit/s": 125e3, "gbit/s": 125e6},
     "device": {"device": 1.0, "devices": 1.0, "gpu": 1.0, "gpus": 1.0},
-    "token": _COUNTS | {"token": 1.0, "tokens": 1.0},
-    "call": _COUNTS | {"call": 1.0, "calls": 1.0},
-    "cycle": _COUNTS | {"cycle": 1.0, "cycles": 1.0},
+    "token": _counted("token"),
+    "call": _counted("call"),
+    "cycle": _counted("cycle"),
     "usd": {"": 1.0, "usd": 1.0},
-    "slot": _COUNTS | {"slot": 1.0, "slots": 1.0},
+    "slot": _counted("slot"),
 }
 
 _EXAMPLES: dict[Unit, str] = {
@@ -83,9 +111,11 @@ _EXAMPLES: dict[Unit, str] = {
     "slot": '1 or "1 slot"',
 }
 
+_GROUPS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _NUMBER = r"(?:\d+(?:\.\d+)?|\.\d+)(?:e[+-]?\d{1,3})?"
 _AMOUNT = re.compile(
-    rf"\s*\$?(?P<low>{_NUMBER})\s*(?:-\s*(?P<high>{_NUMBER}))?\s*(?P<suffix>[a-z/%]*)\s*\Z",
+    rf"\s*(?P<dollar>\$)?\s*(?P<low>{_NUMBER})\s*(?:-\s*(?P<high>{_NUMBER}))?"
+    r"\s*(?P<suffix>[a-z/%]*(?:\s+[a-z]+)?)\s*\Z",
     re.IGNORECASE,
 )
 
@@ -103,7 +133,13 @@ class Amount:
     burst: float | None = None
 
 
-def parse_amount(value: float | str, *, resource: Resource, capacity: float | None) -> Amount:
+def parse_amount(
+    value: float | str,
+    *,
+    resource: Resource,
+    capacity: float | None,
+    allow_zero: bool = False,
+) -> Amount:
     """Read an amount as an agent wrote it.
 
     Args:
@@ -111,35 +147,42 @@ def parse_amount(value: float | str, *, resource: Resource, capacity: float | No
         resource: What is asked for.
         capacity: The whole of it on this machine, in its unit; None when it is not known, and then
             a percentage cannot be read.
+        allow_zero: Whether nothing at all is an amount, as it is of what was used.
 
     Returns:
         The amount in the unit of the resource.
 
     Raises:
-        InvalidRequestError: Not a positive, finite amount of this resource.
+        InvalidRequestError: Not a positive, finite amount of this resource that can be counted.
     """
     low, high, suffix = _split(value, resource)
     factor = _factor(suffix, value, resource, capacity)
     guaranteed = low * factor
     burst = None if high is None else high * factor
-    if not math.isfinite(guaranteed) or guaranteed <= 0:
+    if not math.isfinite(guaranteed) or guaranteed < 0 or (guaranteed == 0 and not allow_zero):
         raise _not_allowed(value, resource, "must be more than 0 and finite")
     if burst is not None and not guaranteed <= burst < math.inf:
         raise _not_allowed(value, resource, "the burst is below the guaranteed part")
+    if max(guaranteed, burst or 0) * PARTS[resource.unit] > MOST_PARTS:
+        raise _not_allowed(value, resource, "is too large to count")
     return Amount(guaranteed=guaranteed, burst=burst)
 
 
 def _split(value: float | str, resource: Resource) -> tuple[float, float | None, str]:
     """The number or range, and the suffix in lower case without blanks."""
     if isinstance(value, str):
-        match = _AMOUNT.match(value) if len(value) <= 64 else None
-        if match is None:
+        match = _AMOUNT.match(_GROUPS.sub("", value)) if len(value) <= 64 else None
+        if match is None or (match["dollar"] and resource.unit != "usd"):
             raise _not_allowed(value, resource, "is not an amount")
         high = match["high"]
-        return float(match["low"]), None if high is None else float(high), match["suffix"].lower()
+        suffix = "".join(match["suffix"].lower().split())
+        return float(match["low"]), None if high is None else float(high), suffix
     if isinstance(value, bool):
         raise _not_allowed(value, resource, "is not an amount")
-    return float(value), None, ""
+    try:
+        return float(value), None, ""
+    except OverflowError:
+        raise _not_allowed(math.inf, resource, "must be more than 0 and finite") from None
 
 
 def _factor(suffix: str, value: float | str, resource: Resource, capacity: float | None) -> float:
@@ -157,19 +200,45 @@ def _factor(suffix: str, value: float | str, resource: Resource, capacity: float
 def _not_allowed(value: object, resource: Resource, problem: str) -> InvalidRequestError:
     shown = repr(value)[:40]
     return InvalidRequestError(
-        f"{resource.name} {shown}: {problem}; write for example {_EXAMPLES[resource.unit]}",
+        f"{resource.name} {shown}: {problem}; write for example {_EXAMPLES[resource.unit]}. "
+        "Nothing was changed",
         field=f"resources.{resource.name}",
     )
 
 
+def to_parts(amount: float, unit: Unit) -> int:
+    """The whole parts in an amount, rounded down.
+
+    Args:
+        amount: In the unit, at least 0 and finite.
+        unit: What one of it is; see `PARTS`.
+
+    Returns:
+        The largest whole number of parts that the amount holds.
+    """
+    return whole(amount * PARTS[unit])
+
+
+def whole(parts: float) -> int:
+    """Round down; what is a whole number but for a double's rounding error is that number."""
+    nearest = round(parts)
+    is_whole = abs(parts - nearest) <= 1e-9 * max(1.0, abs(parts))
+    return nearest if is_whole else math.floor(parts)
+
+
+def from_parts(parts: int, unit: Unit) -> float:
+    """The amount, in the unit, that so many parts are."""
+    return parts / PARTS[unit]
+
+
 def format_amount(amount: float, unit: Unit) -> str:
-    """An amount for people, in absolute units: `2.5 cores`, `4.00 GiB`, `$0.50`, `50 tokens`."""
+    """An amount for people, in absolute units: `2.5 cores`, `0.16 core`, `4.00 GiB`, `$0.50`."""
     if unit in ("byte", "byte/s"):
         return _format_bytes(amount) + unit.removeprefix("byte")
     if unit == "usd":
         return f"${amount:,.2f}" if amount >= 0.01 or amount == 0 else f"${amount:.6f}"
     number = f"{amount:,.6g}" if amount < 1e6 else f"{amount:,.0f}"
-    return f"{number} {unit}" if amount == 1 else f"{number} {unit}s"
+    return f"{number} {unit}" if 0 < amount <= 1 else f"{number} {unit}s"
 
 
 def _format_bytes(amount: float) -> str:
