@@ -17,7 +17,7 @@ def forecast(answer: Json) -> RenderableType:
     if not answer["forecast_available"]:
         return Group(Text(f"No forecast: {answer['reason']}", style="yellow"))
     return Group(
-        Text(f"Next {answer['forecast_horizon_hours']} h, from {hour(answer['generated_at'])}"),
+        Text(f"Next {answer['forecast_horizon_hours']} hours"),
         *[line for metric in answer.get("metrics", {}).values() for line in _band(metric)],
         *marked("!", [_saturates(fact) for fact in answer.get("saturation", ())], "red"),
         *marked("→", [_recommends(fact) for fact in answer["scaling_recommendations"]]),
