@@ -11,12 +11,17 @@ from collections.abc import Callable
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, func, insert, select, text
 
 from optimizer.errors import StorageError
+from optimizer.store.migrations import m0001_samples, m0002_ledger, m0004_outcomes
 
 logger = logging.getLogger("sequential_resource_optimization.store")
 
 Migration = Callable[[Connection], None]
 
-MIGRATIONS: tuple[Migration, ...] = ()
+MIGRATIONS: tuple[Migration, ...] = (
+    m0001_samples.up,
+    m0002_ledger.up,
+    m0004_outcomes.up,
+)
 
 _versions = Table("schema_version", MetaData(), Column("version", Integer, primary_key=True))
 
