@@ -1,0 +1,280 @@
+"""Pools: what this machine may lease, how much of it is out, and how much is free."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from optimizer.allocation.window import Window, split_window
+from optimizer.errors import ConfigurationError, InvalidRequestError
+from optimizer.machine.capacity import Capacity
+from optimizer.quantities import (
+    RESOURCES,
+    Kind,
+    Resource,
+    Unit,
+    format_amount,
+    from_parts,
+    parse_amount,
+    to_parts,
+)
+
+_METERED = "no limit is configured (sro.toml: pools.{name}); use is recorded"
+
+
+@dataclass(frozen=True)
+class ResourcePool:
+    """Something that is leased.
+
+    Attributes:
+        resource: Its name, unit and kind.
+        host: The machine that has it.
+        capacity: All of it, in the unit; None when nobody says how much there is. Such a pool is
+            metered: every request is granted and recorded.
+        capacity_source: Where the capacity is from.
+        reason: Why the capacity is None.
+        reserve: Share of the capacity that is never leased, 0 to below 1.
+        window: When a budget is whole again; None for what is spent once.
+    """
+
+    resource: Resource
+    host: str
+    capacity: float | None
+    capacity_source: str
+    reason: str | None = None
+    reserve: float = 0.0
+    window: Window | None = None
+
+    @property
+    def name(self) -> str:
+        """The word that requests use."""
+        return self.resource.name
+
+    @property
+    def unit(self) -> Unit:
+        """The unit of every amount."""
+        return self.resource.unit
+
+    @property
+    def kind(self) -> Kind:
+        """What happens when there is too little."""
+        return self.resource.kind
+
+    @property
+    def capacity_parts(self) -> int | None:
+        """The capacity in whole parts of its unit."""
+        return None if self.capacity is None else to_parts(self.capacity, self.unit)
+
+    @property
+    def leasable_parts(self) -> int | None:
+        """The capacity without its reserve, in whole parts."""
+        if self.capacity is None:
+            return None
+        return to_parts(self.capacity * (1 - self.reserve), self.unit)
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What the ledger says of one pool, in whole parts.
+
+    Attributes:
+        leased: Held by leases.
+        spent: Of a budget: settled since the last reset.
+        overdrawn: Of a budget: settled beyond what was left.
+        resets_at: When a windowed budget is whole again.
+    """
+
+    leased: int = 0
+    spent: int = 0
+    overdrawn: int = 0
+    resets_at: datetime | None = None
+
+
+def free_parts(pool: ResourcePool, balance: Balance, unmanaged: float = 0.0) -> int | None:
+    """What can be leased now, in whole parts; see `room_parts`. Never below 0."""
+    room = room_parts(pool, balance, unmanaged)
+    return None if room is None else max(0, room)
+
+
+def room_parts(pool: ResourcePool, balance: Balance, unmanaged: float = 0.0) -> int | None:
+    """Capacity - reserve - unmanaged demand - leases - what is spent.
+
+    Args:
+        pool: The pool.
+        balance: Its balance in the ledger.
+        unmanaged: Demand that no lease covers, in the unit of the pool.
+
+    Returns:
+        Whole parts, below 0 where more is used than there is; None without a known limit.
+    """
+    leasable = pool.leasable_parts
+    if leasable is None:
+        return None
+    demand = to_parts(max(0.0, unmanaged), pool.unit)
+    return leasable - demand - balance.leased - balance.spent - balance.overdrawn
+
+
+class PoolState(BaseModel):
+    """One pool now, in absolute units."""
+
+    model_config = ConfigDict(frozen=True)
+
+    resource: str = Field(description="The word that requests use.")
+    host: str = Field(description="The machine that has it.")
+    unit: Unit = Field(description="Unit of every figure here.")
+    kind: Kind = Field(description="budget is spent; the others are given back.")
+    total: float | None = Field(description="Capacity; null when nobody says how much there is.")
+    allocated: float = Field(description="Held by leases.")
+    spent: float | None = Field(
+        description="Of a budget: settled since its last reset, overdraft included; else null."
+    )
+    unmanaged: float = Field(description="Measured demand that no lease covers.")
+    reserved: float | None = Field(description="Share of the capacity that is never leased.")
+    available: float | None = Field(description="Free to lease now; null when no limit is known.")
+    summary: str = Field(description="The same in words.")
+    source: str = Field(description="Where the capacity is from.")
+    resets_at: AwareDatetime | None = Field(None, description="When a budget is whole again.")
+    unknown: dict[str, str] = Field(
+        default_factory=dict, description="Why a figure is null, by field."
+    )
+
+
+def pool_state(pool: ResourcePool, balance: Balance, unmanaged: float = 0.0) -> PoolState:
+    """What agents read of a pool."""
+    free = free_parts(pool, balance, unmanaged)
+    unit = pool.unit
+    spent = balance.spent + balance.overdrawn
+    unknown = {}
+    if pool.capacity is None:
+        reason = pool.reason or _METERED.format(name=pool.name)
+        unknown = dict.fromkeys(("total", "available", "reserved"), reason)
+    return PoolState(
+        resource=pool.name,
+        host=pool.host,
+        unit=unit,
+        kind=pool.kind,
+        total=pool.capacity,
+        allocated=from_parts(balance.leased, unit),
+        spent=from_parts(spent, unit) if pool.kind == "budget" else None,
+        unmanaged=max(0.0, unmanaged),
+        reserved=None if pool.capacity is None else pool.capacity * pool.reserve,
+        available=None if free is None else from_parts(free, unit),
+        summary=_summary(pool, balance, free),
+        source=pool.capacity_source,
+        resets_at=balance.resets_at,
+        unknown=unknown,
+    )
+
+
+def _summary(pool: ResourcePool, balance: Balance, free: int | None) -> str:
+    def text(parts: int) -> str:
+        return format_amount(from_parts(parts, pool.unit), pool.unit)
+
+    if pool.capacity is None or free is None:
+        return f"no limit known, {text(balance.leased + balance.spent)} leased or spent"
+    whole = format_amount(pool.capacity, pool.unit)
+    return f"{text(free)} free of {whole}" + (f" per {pool.window}" if pool.window else "")
+
+
+class PoolConfiguration(Protocol):
+    """What the operator says of a pool; `settings.PoolSetting` fits."""
+
+    @property
+    def capacity(self) -> float | str:
+        """How much there is: 4, "8 GiB", "5000/h", "20 USD/day"."""
+
+    @property
+    def kind(self) -> Kind | None:
+        """What too little does; None takes the resource's own kind."""
+
+    @property
+    def reserve(self) -> float | None:
+        """Share that is never leased; None means 0."""
+
+
+def build_pools(
+    capacities: Mapping[str, Capacity], configured: Mapping[str, PoolConfiguration], *, host: str
+) -> dict[str, ResourcePool]:
+    """The pools of a machine: discovered, then corrected and completed by the operator.
+
+    A resource that the product names and nobody limits (tokens, calls, cycles, dollars) becomes a
+    metered pool without a capacity, so that leases of it are granted and recorded.
+
+    Args:
+        capacities: What the machine has, by resource.
+        configured: What sro.toml says, by pool name.
+        host: The machine.
+
+    Raises:
+        ConfigurationError: A configured capacity cannot be read.
+    """
+    pools = {name: _discovered(RESOURCES[name], capacities.get(name), host) for name in RESOURCES}
+    for name, setting in configured.items():
+        pools[name] = _configured(name, setting, capacities.get(name), host)
+    return pools
+
+
+def _discovered(resource: Resource, capacity: Capacity | None, host: str) -> ResourcePool:
+    if capacity is None:
+        reason = _METERED.format(name=resource.name)
+        return ResourcePool(resource, host, None, "not configured", reason=reason)
+    unknown = capacity.reason if capacity.amount is None else None
+    return ResourcePool(resource, host, capacity.amount, capacity.source, reason=unknown)
+
+
+def _configured(
+    name: str, setting: PoolConfiguration, found: Capacity | None, host: str
+) -> ResourcePool:
+    try:
+        text, window = split_window(str(setting.capacity))
+        resource = RESOURCES.get(name) or _named(name, text, windowed=window is not None)
+        if resource.percent and isinstance(setting.capacity, int | float):
+            raise ValueError("a bare number could be a percentage or an amount")
+        known = found.amount if found else None
+        amount = parse_amount(text, resource=resource, capacity=known, allow_zero=True)
+    except (InvalidRequestError, ValueError) as error:
+        raise ConfigurationError(
+            setting=f"sro.toml: pools.{name}.capacity",
+            problem=f"{setting.capacity!r} is not a capacity ({error})",
+            fix='write for example 4, "8 GiB", "2 cores", "5000/h" or "20 USD/day at 06:00"',
+        ) from None
+    if setting.kind is not None:
+        resource = replace(resource, kind=setting.kind)
+    if window is not None and resource.kind != "budget":
+        raise ConfigurationError(
+            setting=f"sro.toml: pools.{name}",
+            problem=f"{setting.capacity!r} refills, and what is {resource.kind} does not",
+            fix='drop the window, or set kind = "budget"',
+        )
+    if amount.burst is not None:
+        raise ConfigurationError(
+            setting=f"sro.toml: pools.{name}.capacity",
+            problem=f"{setting.capacity!r} is a range",
+            fix="write one amount",
+        )
+    return ResourcePool(
+        resource,
+        host,
+        amount.guaranteed,
+        f"sro.toml pools.{name}",
+        reserve=setting.reserve or 0.0,
+        window=window,
+    )
+
+
+_UNITS_OF_NAMED: tuple[Unit, ...] = ("slot", "usd", "token", "call", "cycle", "byte", "core")
+
+
+def _named(name: str, text: str, *, windowed: bool) -> Resource:
+    """A resource that only sro.toml names; its unit is the first that the amount is written in."""
+    kind: Kind = "budget" if windowed else "incompressible"
+    for unit in _UNITS_OF_NAMED:
+        resource = Resource(name, unit, "budget" if unit == "usd" else kind)
+        try:
+            parse_amount(text, resource=resource, capacity=None, allow_zero=True)
+        except InvalidRequestError:
+            continue
+        return resource
+    return Resource(name, "slot", kind)
