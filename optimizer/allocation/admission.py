@@ -1,0 +1,174 @@
+"""Whether a request fits, how much of it is granted, and when it will fit. Pure, in whole parts."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from optimizer.allocation.strategies import AllocationStrategy, Room, Scope
+from optimizer.quantities import whole
+
+
+@dataclass(frozen=True)
+class Admission:
+    """A request that fits.
+
+    Attributes:
+        granted: Whole parts by resource; at most what was asked and what is free.
+        fraction: The least granted share of any resource, 0 to 1.
+        effect: What the strategy changed.
+    """
+
+    granted: Mapping[str, int]
+    fraction: float
+    effect: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A request that does not fit.
+
+    Attributes:
+        binding: The resource that lets the smallest share through.
+        most: The share that is free, 0 to 1: below what was asked for as the least.
+        free: Whole parts that are free, by resource; None without a known limit.
+        shortfalls: Whole parts that are missing of the whole request, by resource.
+    """
+
+    binding: str
+    most: float
+    free: Mapping[str, int | None]
+    shortfalls: Mapping[str, int]
+
+
+def admit(
+    demand: Mapping[str, int],
+    free: Mapping[str, int | None],
+    *,
+    min_fraction: float,
+    strategy: AllocationStrategy,
+    leasable: Mapping[str, int | None],
+) -> Admission | Refusal:
+    """Decide on one request: f = min(1, min_r free_r/d_r), admitted if f >= min_fraction.
+
+    The strategy then chooses a share between min_fraction and f. Shares are cut to whole parts:
+    at least min_fraction of every resource, at most what is free and what was asked.
+
+    Args:
+        demand: Whole parts that are asked for, each at least 1.
+        free: Whole parts that are free; None without a known limit.
+        min_fraction: Least share of use to the asker, above 0 to 1.
+        strategy: Chooses the share.
+        leasable: Capacity without its reserve, in whole parts, for the strategy.
+
+    Returns:
+        The admission, or why it does not fit.
+    """
+    most = min(_share(wanted, free[name]) for name, wanted in demand.items())
+    least = {name: least_parts(wanted, min_fraction) for name, wanted in demand.items()}
+    if any(_lacks(least[name], free[name]) for name in demand):
+        return refuse(demand, free)
+    least_share = min(min_fraction, most)
+    rooms = {name: Room(demand[name], free[name], leasable[name]) for name in demand}
+    choice = strategy.choose(Scope(least=least_share, most=most, rooms=rooms))
+    share = _clamp(choice.fraction, least_share, most)
+    granted = {
+        name: max(least[name], min(wanted, whole(share * wanted), _limit(free[name], wanted)))
+        for name, wanted in demand.items()
+    }
+    fraction = min(granted[name] / wanted for name, wanted in demand.items())
+    effect = choice.effect if least_share < most else _no_choice(min_fraction, most)
+    return Admission(granted=granted, fraction=fraction, effect=effect)
+
+
+def refuse(demand: Mapping[str, int], free: Mapping[str, int | None]) -> Refusal:
+    """The refusal of a demand, whether or not it would fit.
+
+    Args:
+        demand: Whole parts that are asked for, each at least 1.
+        free: Whole parts that are free; None without a known limit.
+    """
+    shares = {name: _share(wanted, free[name]) for name, wanted in demand.items()}
+    binding = min(shares, key=lambda name: shares[name])
+    return Refusal(
+        binding=binding,
+        most=shares[binding],
+        free=dict(free),
+        shortfalls={
+            name: wanted - room
+            for name, wanted in demand.items()
+            if (room := free[name]) is not None and room < wanted
+        },
+    )
+
+
+def least_parts(wanted: int, min_fraction: float) -> int:
+    """The fewest whole parts that are min_fraction of what is wanted; at least one."""
+    exact = wanted * min_fraction
+    return max(1, min(wanted, math.ceil(exact - 1e-9 * max(1.0, exact))))
+
+
+@dataclass(frozen=True)
+class Freeing:
+    """A moment at which parts become free if nobody renews.
+
+    Attributes:
+        at: When; aware.
+        parts: Whole parts by resource.
+    """
+
+    at: datetime
+    parts: Mapping[str, int]
+
+
+def fits_at(
+    least: Mapping[str, int], free: Mapping[str, int | None], freeings: Iterable[Freeing]
+) -> datetime | None:
+    """The earliest moment at which at least so much is free.
+
+    Args:
+        least: Whole parts that are needed, by resource.
+        free: Whole parts that are free now, below 0 where more is used than there is; None without
+            a known limit.
+        freeings: What becomes free later, in any order.
+
+    Returns:
+        The moment; None when what becomes free is never enough.
+    """
+    missing = {
+        name: needed - room
+        for name, needed in least.items()
+        if (room := free[name]) is not None and room < needed
+    }
+    for freeing in sorted(freeings, key=lambda freeing: freeing.at):
+        for name, parts in freeing.parts.items():
+            if name in missing:
+                missing[name] -= parts
+                if missing[name] <= 0:
+                    del missing[name]
+        if not missing:
+            return freeing.at
+    return None
+
+
+def _share(wanted: int, free: int | None) -> float:
+    return 1.0 if free is None else min(1.0, free / wanted)
+
+
+def _lacks(needed: int, free: int | None) -> bool:
+    return free is not None and free < needed
+
+
+def _limit(free: int | None, wanted: int) -> int:
+    return wanted if free is None else free
+
+
+def _clamp(fraction: float, low: float, high: float) -> float:
+    """Keep a strategy's answer in its bounds; what is no number counts as the least."""
+    return max(low, min(high, fraction)) if math.isfinite(fraction) else low
+
+
+def _no_choice(min_fraction: float, most: float) -> str:
+    if min_fraction >= 1:
+        return "nothing: min_fraction 1 asks for all or nothing"
+    return f"nothing: {most:.0%} is both free and the least that you accept"
