@@ -1,0 +1,312 @@
+"""Which MCP server for a task: one, an order to try them in, or a set."""
+
+from collections.abc import Mapping, Sequence
+
+from optimizer.cost_benefit.analysis import (
+    ChainView,
+    McpSelectionAnalysis,
+    OptionView,
+    Recommendation,
+    Rejection,
+    SetView,
+    Status,
+)
+from optimizer.cost_benefit.candidate import Candidate, weigh
+from optimizer.cost_benefit.choose import Link, Server, best_chain, best_cover
+from optimizer.cost_benefit.draws import Stake, probability_best
+from optimizer.cost_benefit.figure import rounded
+from optimizer.cost_benefit.option import Option
+from optimizer.cost_benefit.pareto import dominated_by
+from optimizer.cost_benefit.posterior import view_reliability
+from optimizer.cost_benefit.relevance import read_task
+from optimizer.cost_benefit.requirements import Requirements
+from optimizer.cost_benefit.sensitivity import break_even, limit_switch_points, switch_points
+from optimizer.cost_benefit.utility import Coefficients, coefficients
+
+MAX_ALTERNATIVES = 5
+
+
+def select_mcp_servers(
+    options: Sequence[Option], requirements: Requirements
+) -> McpSelectionAnalysis:
+    """Choose among MCP servers.
+
+    Every candidate is scored in dollars from its own data, so the order of the candidates and the
+    presence of others change no score and no order. Limits reject first; a candidate whose limits
+    could not all be checked comes after those whose could.
+
+    Args:
+        options: The candidates, with what was measured about them.
+        requirements: The task.
+
+    Returns:
+        The analysis; `recommendations.primary_recommendation.mcp_id` is the answer.
+    """
+    task = coefficients(requirements)
+    query = read_task(requirements.task) if requirements.task else None
+    ranked = sorted(
+        (weigh(option, requirements, task, query) for option in options), key=lambda c: c.order
+    )
+    allowed = [candidate for candidate in ranked if not candidate.broken]
+    rejected = [candidate for candidate in ranked if candidate.broken]
+    contenders = [c for c in allowed if bool(c.unchecked) == bool(allowed[0].unchecked)]
+    chances = probability_best([_stake(c, task) for c in contenders], seed=requirements.seed)
+    dominators = dominated_by({c.id: _criteria(c) for c in ranked})
+    winner = allowed[0] if allowed else None
+    chain = (
+        _chain(contenders, requirements, task) if requirements.mode == "fallback_chain" else None
+    )
+    cover = _cover(allowed, requirements, task) if requirements.mode == "set" else None
+    primary = _primary(winner, ranked, chances, chain, cover)
+    points = switch_points(winner, contenders[1:], task) if winner is not None else []
+    return {
+        "kind": "mcp",
+        "status": _status(winner, ranked, cover),
+        "mode": requirements.mode,
+        "recommendations": {
+            "primary_recommendation": primary,
+            "alternatives": [
+                _recommendation(c, chances) for c in allowed if c.id != primary["mcp_id"]
+            ][:MAX_ALTERNATIVES],
+            "fallback_chain": chain,
+            "set": cover,
+        },
+        "options": [
+            _option_view(c, place, chances, dominators) for place, c in enumerate(ranked, start=1)
+        ],
+        "pareto_set": sorted(c.id for c in ranked if dominators[c.id] is None),
+        "rejected": [_rejection(c) for c in rejected],
+        "switch_points": [
+            point.view() for point in (*points, *limit_switch_points(winner, rejected))
+        ],
+        "assumptions": [
+            {"name": a.name, "value": a.value, "unit": a.unit, "source": a.source}
+            for a in requirements.assumptions()
+        ],
+        "unknown": _unknown(requirements),
+        "warnings": _warnings(winner, contenders, requirements),
+    }
+
+
+def _stake(candidate: Candidate, task: Coefficients) -> Stake:
+    return Stake(
+        id=candidate.id,
+        gain=task.value_usd * candidate.beliefs.relevance,
+        cost=candidate.terms.cost,
+        quality=candidate.quality,
+        success=candidate.reliability,
+    )
+
+
+def _criteria(candidate: Candidate) -> list[float | None]:
+    """What options are compared on, more is better."""
+    option = candidate.option
+    costs = (option.cost_usd.value, option.context_tokens.value, option.latency_ms.value)
+    return [
+        *(None if cost is None else -cost for cost in costs),
+        candidate.reliability.lower,
+        option.performance.value,
+        candidate.beliefs.relevance,
+    ]
+
+
+def _status(winner: Candidate | None, ranked: Sequence[Candidate], cover: SetView | None) -> Status:
+    if winner is None:
+        only_words = all(
+            any(check.limit == "min_relevance" for check in candidate.broken)
+            for candidate in ranked
+        )
+        return "nothing_fits" if only_words else "all_rejected"
+    if cover is not None and cover["missing"]:
+        return "not_covered"
+    return "chosen"
+
+
+def _primary(
+    winner: Candidate | None,
+    ranked: Sequence[Candidate],
+    chances: Mapping[str, float],
+    chain: ChainView | None,
+    cover: SetView | None,
+) -> Recommendation:
+    if winner is None:
+        return {
+            "mcp_id": None,
+            "net_usd": None,
+            "p_success": None,
+            "probability_best": None,
+            "reason": _why_none(ranked),
+            "tools": [],
+        }
+    by_id = {candidate.id: candidate for candidate in ranked}
+    if chain is not None and chain["mcp_ids"]:
+        return _recommendation(by_id[chain["mcp_ids"][0]], chances)
+    if cover is not None and cover["mcp_ids"]:
+        members = (by_id[identifier] for identifier in cover["mcp_ids"])
+        return _recommendation(min(members, key=lambda c: c.order), chances)
+    return _recommendation(winner, chances)
+
+
+def _why_none(ranked: Sequence[Candidate]) -> str:
+    nearest = ranked[0]
+    reasons = "; ".join(f"{check.limit}: {check.reason}" for check in nearest.broken)
+    return f"every candidate is rejected; the nearest is {nearest.id} ({reasons})"
+
+
+def _recommendation(candidate: Candidate, chances: Mapping[str, float]) -> Recommendation:
+    return {
+        "mcp_id": candidate.id,
+        "net_usd": rounded(candidate.terms.net),
+        "p_success": rounded(candidate.reliability.mean),
+        "probability_best": rounded(chances.get(candidate.id)),
+        "reason": explain(candidate),
+        "tools": list(candidate.match.tools) if candidate.match else [],
+    }
+
+
+def explain(candidate: Candidate) -> str:
+    """One sentence from the terms of the utility."""
+    terms, beliefs = candidate.terms, candidate.beliefs
+    fit = "" if candidate.match is None else f"fit {beliefs.relevance:.2f} x "
+    costs = [
+        f"{usd:.3g} USD {name}"
+        for name, usd in (
+            ("for calls", terms.calls),
+            ("of waiting", terms.waiting),
+            ("of context", terms.context),
+            ("of start-up", terms.startup),
+        )
+        if usd > 0
+    ]
+    less = f", less {', '.join(costs)}" if costs else ""
+    return (
+        f"worth {terms.net:.3g} USD: a benefit of {terms.benefit:.3g} ({fit}quality "
+        f"{beliefs.quality:.2f} x success {beliefs.success:.2f}){less}"
+    )
+
+
+def _option_view(
+    candidate: Candidate,
+    place: int,
+    chances: Mapping[str, float],
+    dominators: Mapping[str, str | None],
+) -> OptionView:
+    option, terms = candidate.option, candidate.terms
+    quality = candidate.quality
+    return {
+        "mcp_id": candidate.id,
+        "rank": place,
+        "net_usd": rounded(terms.net),
+        "terms": {
+            "benefit": rounded(terms.benefit),
+            "calls": rounded(terms.calls),
+            "waiting": rounded(terms.waiting),
+            "context": rounded(terms.context),
+            "startup": rounded(terms.startup),
+        },
+        "relevance": rounded(candidate.beliefs.relevance) if candidate.match else None,
+        "quality": {
+            "value": rounded(quality.mean),
+            "unit": "share, 0 to 1",
+            "source": quality.source,
+        },
+        "performance": option.performance.view(),
+        "reliability": view_reliability(option, candidate.reliability),
+        "cost_usd": option.cost_usd.view(),
+        "latency_ms": option.latency_ms.view(),
+        "context_tokens": option.context_tokens.view(),
+        "probability_best": rounded(chances.get(candidate.id)),
+        "dominated_by": dominators[candidate.id],
+        "checks": [check.view() for check in candidate.checks],
+        "tools": list(candidate.match.tools) if candidate.match else [],
+        "unknown": {**terms.unknown, **option.not_used},
+    }
+
+
+def _rejection(candidate: Candidate) -> Rejection:
+    first = candidate.broken[0]
+    reason = "; ".join(check.reason for check in candidate.broken)
+    return {"mcp_id": candidate.id, "limit": first.limit, "reason": reason}
+
+
+def _chain(
+    allowed: Sequence[Candidate], requirements: Requirements, task: Coefficients
+) -> ChainView:
+    links = [
+        Link(
+            id=c.id,
+            success=c.beliefs.relevance * c.beliefs.quality * c.beliefs.success,
+            cost=c.terms.cost,
+            spend=c.terms.calls,
+        )
+        for c in allowed
+    ]
+    chain = best_chain(links, value_usd=task.value_usd, budget_usd=requirements.budget_usd_per_task)
+    return {
+        "mcp_ids": list(chain.ids),
+        "net_usd": rounded(chain.value),
+        "p_success": rounded(chain.success),
+        "spend_usd_if_all_tried": rounded(chain.spend),
+    }
+
+
+def _cover(allowed: Sequence[Candidate], requirements: Requirements, task: Coefficients) -> SetView:
+    """Each capability is an equal share of the task, done by the member that serves it."""
+    share = 1 / len(set(requirements.capabilities))
+    servers = []
+    for c in allowed:
+        per_call = task.context_usd_per_token * (c.option.answer_tokens.value or 0.0) * task.calls
+        gain = share * (c.terms.benefit - c.terms.calls - c.terms.waiting - per_call)
+        servers.append(
+            Server(
+                id=c.id,
+                gains=dict.fromkeys(c.offers, gain),
+                fixed_cost=c.terms.context - per_call + c.terms.startup,
+                tokens=c.option.context_tokens.value or 0.0,
+                spends=dict.fromkeys(c.offers, share * c.terms.calls),
+            )
+        )
+    cover = best_cover(
+        tuple(dict.fromkeys(requirements.capabilities)),
+        servers,
+        max_tokens=requirements.max_context_tokens,
+        budget_usd=requirements.budget_usd_per_task,
+    )
+    chosen = set(cover.ids)
+    return {
+        "mcp_ids": list(cover.ids),
+        "serves": dict(cover.serves),
+        "missing": list(cover.missing),
+        "net_usd": rounded(cover.value),
+        "context_tokens": rounded(sum(s.tokens for s in servers if s.id in chosen)),
+    }
+
+
+def _unknown(requirements: Requirements) -> dict[str, str]:
+    if requirements.task:
+        return {}
+    return {"relevance": "no task text was given, so every candidate is taken to fit"}
+
+
+def _warnings(
+    winner: Candidate | None, contenders: Sequence[Candidate], requirements: Requirements
+) -> list[str]:
+    if winner is None:
+        return []
+    warnings = [
+        f"{winner.id}: {check.limit} {check.reason}, so it may break the limit"
+        for check in winner.unchecked
+    ]
+    if winner.terms.net <= 0:
+        warnings.append(
+            f"no candidate is worth its cost at a value of {requirements.value_usd:.3g} USD; "
+            "raise value_of_success_usd if the task is worth more"
+        )
+    if len(contenders) > 1:
+        limit = break_even(winner, contenders[1], requirements.calls)
+        if limit is not None:
+            warnings.append(
+                f"what {winner.id} costs is not known; it stays ahead of {contenders[1].id} while "
+                f"a call costs less than {limit:.3g} USD"
+            )
+    return warnings

@@ -1,0 +1,257 @@
+"""What a task needs, as the caller says it, with a stated default for everything left out."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    ValidationError,
+    model_validator,
+)
+
+from optimizer.errors import InvalidRequestError
+
+Complexity = Literal["low", "medium", "high"]
+Mode = Literal["single", "fallback_chain", "set"]
+Risk = Literal["neutral", "cautious", "explore"]
+
+EXPECTED_CALLS: dict[Complexity, int] = {"low": 1, "medium": 2, "high": 4}
+"""The 10th, 50th and 90th percentile of annotated tool calls per task in LiveMCPBench."""
+
+DEVELOPER_USD_PER_HOUR = 63.98
+MODEL_USD_PER_TOKEN = 3e-6
+
+Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
+Usd = Annotated[FiniteFloat, Field(ge=0, le=1e9)]
+
+
+class Assumption(BaseModel):
+    """A coefficient of the utility: its value, and who or what set it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    value: float
+    unit: str
+    source: str
+
+
+class Requirements(BaseModel):
+    """What a task needs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: Annotated[str, Field(max_length=10_000)] = Field(
+        "",
+        description="The task in words; candidates are matched with it.",
+        validation_alias=AliasChoices("task", "task_text", "text", "description"),
+    )
+    complexity: Complexity = Field(
+        "medium", description="low, medium, high: 1, 2, 4 expected calls, and one turn more."
+    )
+    budget: Usd | None = Field(
+        None,
+        description="USD that may be spent on calls.",
+        validation_alias=AliasChoices("budget", "budget_usd"),
+    )
+    budget_per: Literal["task", "call"] = Field("task", description="What the budget is for.")
+    performance_target: Share | None = Field(
+        None, description="Least claimed performance, 0 to 1; below it a candidate is rejected."
+    )
+    max_latency_ms: Annotated[FiniteFloat, Field(gt=0)] | None = Field(
+        None, description="Most milliseconds of a call (p95 where known)."
+    )
+    min_reliability: Share | None = Field(
+        None,
+        description="Least share of calls that succeed, held against the lower 90 % bound.",
+    )
+    capabilities: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=16)
+    ] = Field((), description="What must be offered; in mode set, by the set together.")
+    max_context_tokens: Annotated[FiniteFloat, Field(gt=0)] | None = Field(
+        None, description="Most tokens of tool lists in the model's context."
+    )
+    value_of_success_usd: Usd | None = Field(
+        None, description="What the done task is worth; default a developer's minute per call."
+    )
+    expected_calls: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        None, description="Calls that the task takes; default by complexity."
+    )
+    turns: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        None, description="Model turns that carry the tool list; default calls + 1."
+    )
+    usd_per_second_waiting: Usd | None = Field(
+        None, description="What a second of waiting costs; default a developer's wage."
+    )
+    usd_per_context_token: Usd | None = Field(
+        None, description="What a token of context costs; default Claude Sonnet 4 input."
+    )
+    unknown_cost_usd: Usd = Field(0.0, description="USD per call to charge an unknown cost as.")
+    unknown_latency_ms: Annotated[FiniteFloat, Field(ge=0)] = Field(
+        0.0, description="Milliseconds to charge an unknown latency as."
+    )
+    min_relevance: Share | None = Field(
+        None, description="Least match with the task, 0 to 1; default from the calibration."
+    )
+    mode: Mode = Field("single", description="One server, an order to try, or a set.")
+    risk: Risk = Field(
+        "neutral",
+        description="neutral: expected success; cautious: its lower bound; explore: a seeded draw.",
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="Seed of every draw.")
+
+    @model_validator(mode="after")
+    def _a_set_needs_capabilities(self) -> Self:
+        if self.mode == "set" and not self.capabilities:
+            raise ValueError("mode set needs capabilities, the list that the set must cover")
+        return self
+
+    @property
+    def calls(self) -> int:
+        """Calls that the task is expected to take."""
+        return self.expected_calls or EXPECTED_CALLS[self.complexity]
+
+    @property
+    def model_turns(self) -> int:
+        """Model turns: one per call and one for the answer, unless the caller says."""
+        return self.turns or self.calls + 1
+
+    @property
+    def value_usd(self) -> float:
+        """What success is worth in USD."""
+        if self.value_of_success_usd is not None:
+            return self.value_of_success_usd
+        return self.calls * DEVELOPER_USD_PER_HOUR / 60
+
+    @property
+    def waiting_usd_per_s(self) -> float:
+        """What a second of waiting costs in USD."""
+        if self.usd_per_second_waiting is not None:
+            return self.usd_per_second_waiting
+        return DEVELOPER_USD_PER_HOUR / 3600
+
+    @property
+    def context_usd_per_token(self) -> float:
+        """What a token of context costs in USD."""
+        if self.usd_per_context_token is not None:
+            return self.usd_per_context_token
+        return MODEL_USD_PER_TOKEN
+
+    @property
+    def budget_usd_per_task(self) -> float | None:
+        """USD that the calls of one task may cost together."""
+        if self.budget is None:
+            return None
+        return self.budget if self.budget_per == "task" else self.budget * self.calls
+
+    def assumptions(self) -> list[Assumption]:
+        """Every coefficient of the utility with its source."""
+        wage = (
+            f"default: a software developer's median wage, {DEVELOPER_USD_PER_HOUR} USD/h "
+            "(US Bureau of Labor Statistics, May 2024)"
+        )
+        given = "given"
+        return [
+            Assumption(
+                name="value_of_success_usd",
+                value=self.value_usd,
+                unit="USD per task",
+                source=given
+                if self.value_of_success_usd is not None
+                else f"{wage}, one minute saved per expected call",
+            ),
+            Assumption(
+                name="expected_calls",
+                value=self.calls,
+                unit="calls per task",
+                source=given
+                if self.expected_calls is not None
+                else f"complexity {self.complexity}: LiveMCPBench's 10th, 50th, 90th percentile "
+                "of calls per task are 1, 2, 4",
+            ),
+            Assumption(
+                name="turns",
+                value=self.model_turns,
+                unit="model turns per task",
+                source=given if self.turns is not None else "expected_calls + 1, the answer",
+            ),
+            Assumption(
+                name="usd_per_second_waiting",
+                value=self.waiting_usd_per_s,
+                unit="USD per second",
+                source=given if self.usd_per_second_waiting is not None else wage,
+            ),
+            Assumption(
+                name="usd_per_context_token",
+                value=self.context_usd_per_token,
+                unit="USD per token and turn",
+                source=given
+                if self.usd_per_context_token is not None
+                else "default: input price of Claude Sonnet 4, 3 USD per million tokens "
+                "(Anthropic's price list, 2025-05-22)",
+            ),
+            Assumption(
+                name="unknown_cost_usd",
+                value=self.unknown_cost_usd,
+                unit="USD per call",
+                source=given
+                if "unknown_cost_usd" in self.model_fields_set
+                else "default: not charged",
+            ),
+            Assumption(
+                name="unknown_latency_ms",
+                value=self.unknown_latency_ms,
+                unit="ms per call",
+                source=given
+                if "unknown_latency_ms" in self.model_fields_set
+                else "default: not charged",
+            ),
+        ]
+
+
+def read_requirements(raw: Mapping[str, Any] | None) -> Requirements:
+    """Read the requirements of a task.
+
+    Args:
+        raw: Keys of `Requirements`; None for all defaults.
+
+    Raises:
+        InvalidRequestError: A key is unknown (the message names the nearest), or a value is not
+            allowed.
+    """
+    try:
+        return Requirements.model_validate(dict(raw or {}))
+    except ValidationError as error:
+        raise _explain(error) from None
+
+
+def _explain(error: ValidationError) -> InvalidRequestError:
+    """Say what is wrong with the first bad key, and what is allowed."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    key = str(first["loc"][0]) if first["loc"] else "mode"
+    field = f"task_requirements.{'.'.join(str(part) for part in first['loc']) or 'mode'}"
+    if first["type"] == "extra_forbidden":
+        hint = did_you_mean(key, Requirements.model_fields)
+        return InvalidRequestError(
+            f"task_requirements has no key {key[:60]!r}{hint}; "
+            f"allowed: {', '.join(Requirements.model_fields)}. Nothing was analysed",
+            field=field,
+        )
+    reason = first["msg"].removeprefix("Value error, ")
+    info = Requirements.model_fields.get(key)
+    meaning = f" ({info.description})" if info is not None else ""
+    shown = "" if not first["loc"] else f" {first['input']!r}"[:80]
+    return InvalidRequestError(
+        f"{field}{shown}: {reason}{meaning}. Nothing was analysed", field=field
+    )
+
+
+def did_you_mean(key: str, allowed: Mapping[str, object]) -> str:
+    """A hint at the nearest allowed name, or nothing when none is near."""
+    nearest = difflib.get_close_matches(key[:60], list(allowed), n=1, cutoff=0.6)
+    return f"; did you mean {nearest[0]}?" if nearest else ""

@@ -1,0 +1,147 @@
+from itertools import chain as chained
+from itertools import combinations, permutations, product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from optimizer.cost_benefit import choose
+from optimizer.cost_benefit.choose import (
+    Link,
+    Server,
+    best_chain,
+    best_cover,
+    chain_value,
+)
+from optimizer.errors import InvalidRequestError
+
+links = st.builds(
+    Link,
+    id=st.sampled_from("abcdefgh"),
+    success=st.floats(0, 1),
+    cost=st.floats(0, 5),
+    spend=st.floats(0, 5),
+)
+some_links = st.lists(links, max_size=5, unique_by=lambda link: link.id)
+
+
+@given(links=some_links, value=st.floats(0, 10))
+def test_a_chain_is_worth_as_much_as_the_best_order_of_any_subset(
+    links: list[Link], value: float
+) -> None:
+    orders = chained.from_iterable(permutations(links, n) for n in range(len(links) + 1))
+
+    assert best_chain(links, value_usd=value).value == pytest.approx(
+        max(chain_value(order, value) for order in orders), abs=1e-9
+    )
+
+
+@given(links=some_links, value=st.floats(0, 10), budget=st.floats(0, 10))
+def test_a_chain_within_a_budget_is_the_best_that_fits(
+    links: list[Link], value: float, budget: float
+) -> None:
+    orders = chained.from_iterable(permutations(links, n) for n in range(len(links) + 1))
+    affordable = [order for order in orders if sum(link.spend for link in order) <= budget]
+
+    chain = best_chain(links, value_usd=value, budget_usd=budget)
+
+    assert chain.spend <= budget + 1e-9
+    assert chain.value == pytest.approx(
+        max(chain_value(order, value) for order in affordable), abs=1e-9
+    )
+
+
+def test_attempts_go_by_success_per_cost_and_bad_bargains_are_dropped() -> None:
+    chain = best_chain(
+        [Link("dear", 0.9, 0.5), Link("cheap", 0.6, 0.1), Link("hopeless", 0.01, 2)], value_usd=5
+    )
+
+    assert chain.ids == ("cheap", "dear")
+    assert chain.success == pytest.approx(1 - 0.4 * 0.1)
+
+
+CAPABILITIES = ("read", "write", "search")
+servers = st.lists(
+    st.builds(
+        Server,
+        id=st.sampled_from("abcdef"),
+        gains=st.dictionaries(st.sampled_from(CAPABILITIES), st.floats(-1, 5), max_size=3),
+        fixed_cost=st.floats(0, 3),
+        tokens=st.floats(0, 100),
+    ),
+    max_size=5,
+    unique_by=lambda server: server.id,
+)
+
+
+def brute_force(servers: list[Server], max_tokens: float) -> tuple[int, float]:
+    """Most capabilities covered, and the most that so many can be worth."""
+    best = (0, 0.0)
+    for count in range(1, len(servers) + 1):
+        for members in combinations(servers, count):
+            if sum(server.tokens for server in members) > max_tokens:
+                continue
+            offers: list[list[Server | None]] = [
+                [server for server in members if capability in server.gains]
+                for capability in CAPABILITIES
+            ]
+            choices = [offer or [None] for offer in offers]
+            for serving in product(*choices):
+                used = {server.id: server for server in serving if server is not None}
+                if len(used) != len(members):
+                    continue
+                gain = sum(
+                    server.gains[capability]
+                    for capability, server in zip(CAPABILITIES, serving, strict=True)
+                    if server is not None
+                )
+                fixed = sum(server.fixed_cost for server in used.values())
+                covered = sum(server is not None for server in serving)
+                best = max(best, (covered, gain - fixed))
+    return best
+
+
+@settings(deadline=None)
+@given(servers=servers, max_tokens=st.floats(0, 250))
+def test_a_set_covers_the_most_and_is_worth_the_most(
+    servers: list[Server], max_tokens: float
+) -> None:
+    covered, value = brute_force(servers, max_tokens)
+
+    cover = best_cover(CAPABILITIES, servers, max_tokens=max_tokens)
+
+    assert len(CAPABILITIES) - len(cover.missing) == covered
+    assert cover.value == pytest.approx(value, abs=1e-9)
+
+
+def test_one_server_that_does_two_things_saves_the_context_of_a_second() -> None:
+    both = Server("both", {"read": 1.0, "write": 1.0}, fixed_cost=0.3)
+    reader = Server("reader", {"read": 1.0}, fixed_cost=0.2)
+    writer = Server("writer", {"write": 1.0}, fixed_cost=0.2)
+
+    cover = best_cover(("read", "write"), [reader, writer, both])
+
+    assert cover.ids == ("both",)
+    assert dict(cover.serves) == {"read": "both", "write": "both"}
+
+
+def test_what_nobody_offers_is_missing() -> None:
+    cover = best_cover(("read", "fly"), [Server("reader", {"read": 1.0}, fixed_cost=0.1)])
+
+    assert cover.missing == ("fly",)
+    assert cover.ids == ("reader",)
+
+
+def test_calls_of_a_set_stay_within_the_budget() -> None:
+    dear = Server("dear", {"read": 5.0}, fixed_cost=0, spends={"read": 2.0})
+    cheap = Server("cheap", {"read": 1.0}, fixed_cost=0, spends={"read": 0.5})
+
+    assert best_cover(("read",), [dear, cheap], budget_usd=1).ids == ("cheap",)
+
+
+def test_a_search_that_cannot_be_finished_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choose, "MAX_NODES", 2)
+    offers = [Server(f"s{i}", {"read": 1.0, "write": 1.0}, fixed_cost=0.1) for i in range(5)]
+
+    with pytest.raises(InvalidRequestError, match="give fewer"):
+        best_cover(("read", "write"), offers)
