@@ -298,7 +298,7 @@ class _Page:
         member = self._member
         member.spoiled = True
         result = await self._connection.call(
-            TOOL, _arguments(thought, total), within=within, meta=self._meta
+            TOOL, _arguments(thought, total), within=within, meta=self._meta, check_output=False
         )
         recorded = self._recorded(result)
         if recorded.thought_number != thought.number:

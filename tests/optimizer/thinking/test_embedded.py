@@ -1,10 +1,11 @@
 """The embedded server keeps the contract of the npm server, and more apart than it."""
 
+import json
 from datetime import timedelta
 from typing import Any, cast
 
 import pytest
-from mcp_types import CallToolResult, RequestParamsMeta, Tool
+from mcp_types import CallToolResult, RequestParamsMeta, TextContent, Tool
 
 from optimizer.errors import McpServerError
 from optimizer.mcp_client.connection import Connection, Target, connect
@@ -45,6 +46,11 @@ BAD = [
 ]
 
 
+def texts(answer: CallToolResult) -> list[Any]:
+    """The answer's texts, which are JSON."""
+    return [json.loads(part.text) for part in answer.content if isinstance(part, TextContent)]
+
+
 async def play(target: Target) -> tuple[Tool, list[CallToolResult]]:
     async with connect(target, within=SOON) as connection:
         [tool] = await connection.tools(within=SOON)
@@ -60,8 +66,8 @@ async def test_the_embedded_server_answers_as_the_npm_server_does() -> None:
     assert [answer.structured_content for answer in ours] == [
         answer.structured_content for answer in npm
     ]
-    assert [answer.content for answer in ours[: len(EXCHANGE)]] == [
-        answer.content for answer in npm[: len(EXCHANGE)]
+    assert [texts(answer) for answer in ours[: len(EXCHANGE)]] == [
+        texts(answer) for answer in npm[: len(EXCHANGE)]
     ]
     assert [answer.is_error for answer in ours] == [answer.is_error for answer in npm]
     assert tool.name == npm_tool.name
