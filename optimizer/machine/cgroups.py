@@ -6,7 +6,7 @@ for a machine. Sources: cgroups(7), the kernel's admin-guide/cgroup-v2.rst and c
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -98,8 +98,8 @@ def find_limits(root: Path = Path("/")) -> Limits:
         mounts = parse_mounts((root / "proc/self/mountinfo").read_text())
     except OSError:
         return Limits(cpu=None, memory=None)
-    cpu = _smallest(root, mounts, paths, "cpu", _cpu_limit)
-    memory = _smallest(root, mounts, paths, "memory", _memory_limit)
+    cpu = _smallest(root, mounts, paths, "cpu")
+    memory = _smallest(root, mounts, paths, "memory")
     return Limits(cpu=cpu, memory=memory)
 
 
@@ -172,11 +172,17 @@ def read_memory_use(limit: Limit) -> MemoryUse:
     return MemoryUse(working_set=charged - reclaimable, reclaimable=reclaimable)
 
 
-_Read = Callable[[Group], tuple[float, str] | None]
+_FILES: dict[tuple[Version, str], tuple[str, ...]] = {
+    (2, "cpu"): ("cpu.max",),
+    (1, "cpu"): ("cpu.cfs_quota_us",),
+    (2, "memory"): ("memory.max", "memory.high"),
+    (1, "memory"): ("memory.limit_in_bytes",),
+}
+"""Where limits stand; from memory.high on version 2 throttles a group instead of killing in it."""
 
 
 def _smallest(
-    root: Path, mounts: list[Mount], paths: dict[str, str], controller: str, read: _Read
+    root: Path, mounts: list[Mount], paths: dict[str, str], controller: str
 ) -> Limit | None:
     limits = []
     for mount in mounts:
@@ -184,12 +190,12 @@ def _smallest(
             continue
         path = paths.get("" if mount.version == 2 else controller)
         for group in _groups(root, mount, path):
-            found = _tried(read, group)
-            if found is not None:
-                amount, name = found
-                source = f"cgroup v{group.version} {group.shown}/{name}"
-                folder = _usage_folder(root, mounts, group, mount, controller)
-                limits.append(Limit(amount, source, group, folder))
+            for name in _FILES[group.version, controller]:
+                amount = _amount(group, name)
+                if amount is not None:
+                    source = f"cgroup v{group.version} {group.shown}/{name}"
+                    folder = _usage_folder(root, mounts, group, mount, controller)
+                    limits.append(Limit(amount, source, group, folder))
     return min(limits, key=lambda limit: limit.amount, default=None)
 
 
@@ -227,27 +233,18 @@ def _usage_folder(
     return group.folder
 
 
-def _tried(read: _Read, group: Group) -> tuple[float, str] | None:
+def _amount(group: Group, name: str) -> float | None:
+    """The limit in a file, in cores or bytes; None where there is none, or nothing sensible."""
     try:
-        return read(group)
+        text = (group.folder / name).read_text()
+        if name == "cpu.max":
+            return parse_cpu_max(text)
+        if name == "cpu.cfs_quota_us":
+            period = (group.folder / "cpu.cfs_period_us").read_text()
+            return int(text) / int(period) if int(text) > 0 else None
+        return parse_bytes(text)
     except (OSError, ValueError, ZeroDivisionError):
         return None
-
-
-def _cpu_limit(group: Group) -> tuple[float, str] | None:
-    if group.version == 2:
-        cores = parse_cpu_max((group.folder / "cpu.max").read_text())
-        return None if cores is None else (cores, "cpu.max")
-    quota = int((group.folder / "cpu.cfs_quota_us").read_text())
-    period = int((group.folder / "cpu.cfs_period_us").read_text())
-    return (quota / period, "cpu.cfs_quota_us") if quota > 0 else None
-
-
-def _memory_limit(group: Group) -> tuple[float, str] | None:
-    """The hard limit, or the lower one at which version 2 throttles the group."""
-    names = ("memory.max", "memory.high") if group.version == 2 else ("memory.limit_in_bytes",)
-    found = [(parse_bytes((group.folder / name).read_text()), name) for name in names]
-    return min(((amount, name) for amount, name in found if amount is not None), default=None)
 
 
 def _stat(path: Path) -> dict[str, int]:

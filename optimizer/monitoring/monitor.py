@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -27,7 +27,6 @@ from optimizer.monitoring.sample import DEFAULT_THRESHOLDS, Alert, Health, Sampl
 from optimizer.monitoring.sampler_lock import SamplerLock
 from optimizer.monitoring.trends import BLOCKS, trend
 from optimizer.monitoring.workload import Workload
-from optimizer.statistics import FloatArray
 
 logger = logging.getLogger("sequential_resource_optimization.monitoring")
 
@@ -216,30 +215,44 @@ class PerformanceMonitor:
                 return self._sample(usage)
         raise DependencyError(COUNTERS_STAND)
 
-    def health(self) -> Health:
+    def health(self, problems: Mapping[str, str] | None = None) -> Health:
         """How the machine is, in a word, from the latest sample or one on demand.
+
+        Args:
+            problems: Troubles of other parts: a word, and what it means. They are warnings.
 
         Raises:
             DependencyError: There is no sample, and CPU or memory cannot be read.
         """
-        problems = dict(self._problems)
-        alerts = self._alerts
-        if self.is_running and self.latest is not None:
-            sample = self.latest
-            if self._is_stalled():
-                problems[STALLED] = (
-                    f"the last sample is of {sample.timestamp:%Y-%m-%d %H:%M:%S} UTC"
-                )
-        else:
-            sample = self.get_current_metrics()
-            alerts, _ = advance(
-                AlertState(),
-                self._watched(sample),
-                self.thresholds,
-                at=sample.timestamp,
-                now_s=self._monotonic(),
-            )
-        return assess(sample, alerts.raised.values(), problems=problems, at=self._clock())
+        if not self.is_running or self.latest is None:
+            return self.judge(self.get_current_metrics(), problems)
+        troubles = {**self._problems, **(problems or {})}
+        if self._is_stalled():
+            troubles[STALLED] = _stalled(self.latest)
+        standing = self._alerts.raised.values()
+        return assess(self.latest, standing, problems=troubles, at=self._clock())
+
+    def judge(self, sample: Sample, problems: Mapping[str, str] | None = None) -> Health:
+        """The health that one sample shows, for example of another machine.
+
+        Thresholds that need time to be broken cannot show in a single sample.
+
+        Args:
+            sample: The latest one of that machine.
+            problems: Troubles to show beside it.
+        """
+        now = self._clock()
+        troubles = {**self._problems, **(problems or {})} if sample.host == self.host else {}
+        if now - sample.timestamp > self._patience:
+            troubles[STALLED] = _stalled(sample)
+        state, _ = advance(
+            AlertState(),
+            self._watched(sample),
+            self.thresholds,
+            at=sample.timestamp,
+            now_s=self._monotonic(),
+        )
+        return assess(sample, state.raised.values(), problems=troubles, at=now)
 
     def trends(self) -> dict[str, Trend]:
         """cpu_trend, memory_trend and error_trend over the last hour; once for each sample."""
@@ -268,9 +281,9 @@ class PerformanceMonitor:
         """
         return self._past.series(metric, step=step, now=self._clock())
 
-    def samples(self, span: timedelta) -> tuple[list[datetime], FloatArray]:
-        """Moments and figures (see `keeper.COLUMNS`) of the samples in memory, oldest first."""
-        return self._past.samples(span, now=self._clock())
+    def recent(self, span: timedelta, *, points: int) -> dict[str, Series]:
+        """Every metric over the last while, thinned to a few means, from memory."""
+        return self._past.recent(span, points=points, now=self._clock())
 
     async def _run(self) -> None:
         """Sample at a steady beat: what a sample takes does not move the next one."""
@@ -361,9 +374,13 @@ class PerformanceMonitor:
             self._note(NOT_STORED, f"the lock beside the store cannot be made: {error}")
             return False
 
+    @property
+    def _patience(self) -> timedelta:
+        """After this long without a sample something is wrong."""
+        return 3 * self.interval + timedelta(seconds=5)
+
     def _is_stalled(self) -> bool:
-        allowed_s = 3 * self.interval.total_seconds() + 5
-        return self._monotonic() - self._latest_s > allowed_s
+        return self._monotonic() - self._latest_s > self._patience.total_seconds()
 
     def _note(self, word: str, detail: str) -> None:
         """Show a trouble in the health; log it once, when it begins."""
@@ -374,3 +391,7 @@ class PerformanceMonitor:
     def _settle(self, word: str) -> None:
         if self._problems.pop(word, None) is not None:
             logger.info("%s: over", word)
+
+
+def _stalled(sample: Sample) -> str:
+    return f"the last sample is of {sample.timestamp:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,6 +1,6 @@
 """The recent past of one host: single samples, 5-minute means and hourly means, in memory."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -27,6 +27,7 @@ class Past:
 
     def __init__(self, interval: timedelta) -> None:
         width = len(METRICS)
+        self._interval = interval
         self._half_interval_s = interval.total_seconds() / 2
         self._raw = SampleRing(size=RAW_SAMPLES, metrics=width)
         self._five_minutes = BinRing(step_s=FIVE_MINUTES_S, size=FIVE_MINUTE_BINS, metrics=width)
@@ -82,22 +83,72 @@ class Past:
         Raises:
             InvalidRequestError: No such metric is stored.
         """
-        step_s, end_s = step.total_seconds(), now.timestamp()
-        times, rows = self._raw.between(end_s - blocks * step_s, end_s)
-        values = rows[:, column_of(metric)]
-        known = ~np.isnan(values)
-        block = np.minimum(((end_s - times[known]) / step_s).astype(np.int64), blocks - 1)
-        counts = np.bincount(block, minlength=blocks)
-        sums = np.bincount(block, weights=values[known], minlength=blocks)
-        means = np.full(blocks, np.nan)
-        np.divide(sums, counts, out=means, where=counts > 0)
-        return Series(metric, means[::-1], step, now - blocks * step)
-
-    def samples(self, span: timedelta, *, now: datetime) -> tuple[list[datetime], FloatArray]:
-        """Moments and figures of the single samples of the last while, oldest first."""
         end_s = now.timestamp()
-        times, rows = self._raw.between(end_s - span.total_seconds(), end_s)
-        return [datetime.fromtimestamp(time_s, UTC) for time_s in times], rows
+        times, rows = self._raw.between(end_s - blocks * step.total_seconds(), end_s)
+        values = block_means(
+            times,
+            rows[:, column_of(metric)],
+            step_s=step.total_seconds(),
+            blocks=blocks,
+            end_s=end_s,
+        )
+        return Series(metric, values, step, now - blocks * step)
+
+    def recent(self, span: timedelta, *, points: int, now: datetime) -> dict[str, Series]:
+        """Every metric over the last while, thinned to a few means.
+
+        Args:
+            span: How far to look back; beyond what single samples reach, 5-minute means are taken.
+            points: How many means, at most.
+            now: End of the last mean.
+        """
+        reach = RAW_SAMPLES * self._interval
+        finest = self._interval if span <= reach else timedelta(seconds=FIVE_MINUTES_S)
+        step = max(finest, span / points)
+        blocks = max(1, round(span / step))
+        end_s = now.timestamp()
+        start_s = end_s - blocks * step.total_seconds()
+        if span <= reach:
+            times, rows = self._raw.between(start_s, end_s)
+        else:
+            times, rows = self._five_minutes.rows(now)
+            inside = times > start_s
+            times, rows = times[inside], rows[inside]
+        return {
+            metric: Series(
+                metric,
+                block_means(
+                    times, rows[:, column], step_s=step.total_seconds(), blocks=blocks, end_s=end_s
+                ),
+                step,
+                now - blocks * step,
+            )
+            for metric, column in COLUMNS.items()
+        }
+
+
+def block_means(
+    times_s: FloatArray, values: FloatArray, *, step_s: float, blocks: int, end_s: float
+) -> FloatArray:
+    """Means of equal steps that end at a moment.
+
+    Args:
+        times_s: Moments in the last `blocks` steps, shape (n,).
+        values: One metric at these moments, NaN where unknown, shape (n,).
+        step_s: Width of a step in seconds.
+        blocks: How many steps.
+        end_s: End of the last one.
+
+    Returns:
+        Shape (blocks,), oldest first; NaN where nothing was known.
+    """
+    known = ~np.isnan(values)
+    ago = np.minimum(((end_s - times_s[known]) / step_s).astype(np.int64), blocks - 1)
+    counts = np.bincount(ago, minlength=blocks)
+    sums = np.bincount(ago, weights=values[known], minlength=blocks)
+    means = np.full(blocks, np.nan)
+    np.divide(sums, counts, out=means, where=counts > 0)
+    return means[::-1]
 
 
 def column_of(metric: str) -> int:

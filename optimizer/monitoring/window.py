@@ -8,6 +8,7 @@ a second time begins anew, and what was never written stays a gap.
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimizer.monitoring.history import Series
 from optimizer.monitoring.rollup import IntArray
@@ -81,15 +82,29 @@ class BinRing:
             metric: Its name.
             now: The step that holds this moment is not finished, and not in the answer.
         """
-        end = int(now.timestamp() // self.step_s)
-        numbers = np.arange(end - self._size, end)
-        slots = numbers % self._size
-        counts = np.where(self._tags[slots] == numbers, self._counts[slots, column], 0)
+        numbers, known = self._finished(now)
+        counts = np.where(known, self._counts[numbers % self._size, column], 0)
         values = np.full(self._size, np.nan)
-        np.divide(self._sums[slots, column], counts, out=values, where=counts > 0)
+        sums = self._sums[numbers % self._size, column]
+        np.divide(sums, counts, out=values, where=counts > 0)
         first = int(np.argmax(counts > 0)) if counts.any() else self._size
-        start = datetime.fromtimestamp((end - self._size + first) * self.step_s, UTC)
+        start = datetime.fromtimestamp(int(numbers[0] + first) * self.step_s, UTC)
         return Series(metric, values[first:], timedelta(seconds=self.step_s), start)
+
+    def rows(self, now: datetime) -> tuple[FloatArray, FloatArray]:
+        """Middles (seconds since 1970) and means of every finished step with data, oldest first."""
+        numbers, known = self._finished(now)
+        slots = numbers[known] % self._size
+        counts = self._counts[slots]
+        means: FloatArray = np.full(counts.shape, np.nan)
+        np.divide(self._sums[slots], counts, out=means, where=counts > 0)
+        return (numbers[known] * self.step_s + self.step_s / 2).astype(np.float64), means
+
+    def _finished(self, now: datetime) -> tuple[IntArray, NDArray[np.bool_]]:
+        """Numbers of the steps up to now, and which of them lie in the ring."""
+        end = int(now.timestamp() // self.step_s)
+        numbers = np.arange(end - self._size, end, dtype=np.int64)
+        return numbers, self._tags[numbers % self._size] == numbers
 
 
 class SampleRing:

@@ -104,6 +104,10 @@ class StoredSamples:
         """
         return await self._database.write(lambda connection: _fill(connection, host, rollups))
 
+    def kept_s(self, step_s: int) -> int:
+        """How long steps of a width are kept, in seconds."""
+        return KEPT_S[step_s]
+
     async def latest(self, host: str) -> Sample | None:
         """The last sample of a host; see `SampleKeeper`."""
         text = await self._database.read(

@@ -1,0 +1,126 @@
+"""get_metrics: the latest sample, where it is going, the pools; and the recent past."""
+
+import math
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated
+
+import anyio.to_thread
+import numpy as np
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from optimizer.allocation.pool import PoolState
+from optimizer.monitoring.history import Series
+from optimizer.monitoring.monitor import PerformanceMonitor
+from optimizer.monitoring.sample import METRICS, Alert, Sample, Trend, TrendWord
+
+HISTORY_POINTS = 40
+"""Points of a history, so that its answer stays small."""
+
+MAX_MINUTES = 1440
+
+
+class MetricsRequest(BaseModel):
+    """Nothing to choose."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ResourceAllocation(BaseModel):
+    """What is leased."""
+
+    model_config = ConfigDict(frozen=True)
+
+    total_allocations: int = Field(description="Leases that are held now.")
+    resource_utilization: dict[str, PoolState] = Field(description="Every pool, by resource.")
+
+
+class MetricsReport(BaseModel):
+    """The reference document's three tables, and what stands behind them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    current_metrics: Sample
+    performance_trends: dict[str, TrendWord | None] = Field(
+        description="cpu_trend, memory_trend and error_trend; null when there is too little data."
+    )
+    resource_allocation: ResourceAllocation
+    trends: dict[str, Trend] = Field(description="The trends with their slopes and reasons.")
+    alerts: tuple[Alert, ...] = Field(description="What is beyond a threshold now.")
+    unknown: dict[str, str] = Field(description="Why a trend is null.")
+    computed_at: AwareDatetime
+
+
+class MetricsHistory(BaseModel):
+    """The recent past, thinned to means of equal steps."""
+
+    model_config = ConfigDict(frozen=True)
+
+    host: str
+    start: AwareDatetime = Field(description="Beginning of the first step, UTC.")
+    step_s: float = Field(description="Width of a step in seconds.")
+    metrics: dict[str, tuple[float | None, ...]] = Field(
+        description="Mean of each step, oldest first; null where nothing was recorded."
+    )
+    units: dict[str, str] = Field(description="Unit of each metric.")
+    unknown: dict[str, str] = Field(description="Why a stored metric is not among them.")
+
+
+async def get_metrics(
+    request: MetricsRequest,
+    *,
+    monitor: PerformanceMonitor,
+    pools: Mapping[str, PoolState],
+    total_allocations: int,
+) -> MetricsReport:
+    """Answer the latest sample, its trends, and the pools.
+
+    Args:
+        request: Nothing to choose.
+        monitor: Of this machine.
+        pools: What is leased and free.
+        total_allocations: Leases that are held.
+
+    Raises:
+        DependencyError: CPU or memory of this machine cannot be read.
+    """
+    sample = await anyio.to_thread.run_sync(monitor.get_current_metrics)
+    trends = monitor.trends()
+    return MetricsReport(
+        current_metrics=sample,
+        performance_trends={name: trend.trend for name, trend in trends.items()},
+        resource_allocation=ResourceAllocation(
+            total_allocations=total_allocations, resource_utilization=dict(pools)
+        ),
+        trends=trends,
+        alerts=monitor.alerts,
+        unknown={name: trend.reason for name, trend in trends.items() if trend.reason is not None},
+        computed_at=sample.timestamp,
+    )
+
+
+def get_metrics_history(
+    minutes: Annotated[int, Field(ge=1, le=MAX_MINUTES)], *, monitor: PerformanceMonitor
+) -> MetricsHistory:
+    """The last minutes in at most `HISTORY_POINTS` means, without a look into the store."""
+    recent = monitor.recent(timedelta(minutes=minutes), points=HISTORY_POINTS)
+    known = {name: series for name, series in recent.items() if not np.isnan(series.values).all()}
+    any_series = recent["cpu_usage"]
+    return MetricsHistory(
+        host=monitor.host,
+        start=any_series.start,
+        step_s=any_series.step.total_seconds(),
+        metrics={name: _shown(series) for name, series in known.items()},
+        units={name: METRICS[name].unit for name in known},
+        unknown=dict.fromkeys(
+            (name for name in recent if name not in known),
+            f"not recorded in the last {minutes} minutes",
+        ),
+    )
+
+
+def _shown(series: Series) -> tuple[float | None, ...]:
+    """Four digits each: more would only cost tokens."""
+    return tuple(
+        None if math.isnan(value) else float(f"{value:.4g}") for value in series.values.tolist()
+    )

@@ -1,0 +1,121 @@
+"""The machine's counters, from a tree and from the machine that runs the tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from optimizer.errors import DependencyError
+from optimizer.machine.reader import Machine
+from tests.optimizer.machine.trees import PROC, V2_MOUNT, plant
+
+
+@pytest.fixture
+def all_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two cores, as in the tree."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+
+
+@pytest.mark.usefixtures("all_cores")
+def test_a_reading_holds_what_the_files_say(tmp_path: Path) -> None:
+    plant(tmp_path, PROC)
+
+    reading = Machine(data_dir=tmp_path, root=tmp_path, monotonic=lambda: 7.0).read()
+
+    assert reading.monotonic_s == 7.0
+    assert (reading.busy_ticks, reading.total_ticks) == (150, 1000)
+    assert (reading.cpu_cores, reading.memory_bytes) == (2.0, 1000 * 1024)
+    assert (reading.memory_used_bytes, reading.memory_reclaimable_bytes) == (400 * 1024, 300 * 1024)
+    assert reading.levels["swap_usage"] == 25.0
+    assert reading.levels["cpu_pressure"] == 1.5
+    assert reading.counters == {
+        "network_rx_bytes_s": 1000,
+        "network_tx_bytes_s": 2000,
+        "disk_read_bytes_s": 51_200,
+        "disk_write_bytes_s": 102_400,
+    }
+    assert "io_pressure" in reading.unknown
+
+
+@pytest.mark.usefixtures("all_cores")
+def test_a_limited_process_is_measured_by_its_group(tmp_path: Path) -> None:
+    plant(tmp_path, PROC)
+    plant(
+        tmp_path,
+        {
+            "proc/self/cgroup": "0::/job\n",
+            "proc/self/mountinfo": V2_MOUNT,
+            "sys/fs/cgroup/job/cpu.max": "50000 100000",
+            "sys/fs/cgroup/job/cpu.stat": "usage_usec 3000000\n",
+            "sys/fs/cgroup/job/memory.max": "100000",
+            "sys/fs/cgroup/job/memory.current": "40000",
+            "sys/fs/cgroup/job/memory.stat": "inactive_file 10000\n",
+        },
+    )
+
+    reading = Machine(data_dir=tmp_path, root=tmp_path).read()
+
+    assert (reading.cpu_cores, reading.group_cpu_s) == (0.5, 3.0)
+    assert (reading.memory_bytes, reading.memory_used_bytes) == (100_000, 30_000)
+    assert reading.memory_source == "cgroup v2 /sys/fs/cgroup/job/memory.max"
+
+
+@pytest.mark.usefixtures("all_cores")
+def test_one_missing_file_leaves_the_rest_standing(tmp_path: Path) -> None:
+    plant(tmp_path, {name: text for name, text in PROC.items() if "diskstats" not in name})
+
+    reading = Machine(data_dir=tmp_path, root=tmp_path).read()
+
+    assert "disk_read_bytes_s" in reading.unknown
+    assert "network_rx_bytes_s" in reading.counters
+
+
+@pytest.mark.usefixtures("all_cores")
+def test_in_a_container_every_link_but_loopback_counts(tmp_path: Path) -> None:
+    plant(tmp_path, {name: text for name, text in PROC.items() if not name.startswith("sys/")})
+
+    reading = Machine(data_dir=tmp_path, root=tmp_path).read()
+
+    assert reading.counters["network_rx_bytes_s"] == 1070
+    assert "no physical device" in reading.unknown["disk_read_bytes_s"]
+
+
+@pytest.mark.usefixtures("all_cores")
+def test_without_memory_there_is_no_reading(tmp_path: Path) -> None:
+    plant(tmp_path, PROC | {"proc/meminfo": ""})
+
+    with pytest.raises(DependencyError, match="cannot be read"):
+        Machine(data_dir=tmp_path, root=tmp_path).read()
+
+
+@pytest.mark.usefixtures("all_cores")
+def test_limits_are_looked_up_again_after_a_minute(tmp_path: Path) -> None:
+    plant(tmp_path, PROC)
+    group = {"proc/self/cgroup": "0::/\n", "proc/self/mountinfo": V2_MOUNT}
+    plant(tmp_path, {**group, "sys/fs/cgroup/cpu.max": "max 100000"})
+    now = [0.0]
+    machine = Machine(data_dir=tmp_path, root=tmp_path, monotonic=lambda: now[0])
+    machine.read()
+    plant(tmp_path, {"sys/fs/cgroup/cpu.max": "50000 100000"})
+
+    at_once = machine.read().cpu_cores
+    now[0] = 60.0
+    later = machine.read().cpu_cores
+
+    assert (at_once, later) == (2.0, 0.5)
+
+
+def test_a_system_without_proc_is_read_through_psutil(tmp_path: Path) -> None:
+    reading = Machine(data_dir=tmp_path, root=tmp_path).read()
+
+    assert reading.memory_used_bytes > 0
+    assert reading.total_ticks > reading.busy_ticks > 0
+    assert "only Linux" in reading.unknown["cpu_pressure"]
+
+
+def test_this_machine_can_be_read(tmp_path: Path) -> None:
+    reading = Machine(data_dir=tmp_path).read()
+
+    assert 0 < reading.memory_used_bytes < reading.memory_bytes
+    assert reading.storage_bytes is not None
