@@ -1,0 +1,422 @@
+"""ResourceAllocator: reserves, renews, settles and releases, for one principal at a time."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+import anyio
+import anyio.lowlevel
+from pydantic import BaseModel, ConfigDict, Field
+
+from optimizer.allocation.admission import Admission, Refusal, admit, least_parts, refuse
+from optimizer.allocation.answers import (
+    ending_notices,
+    grant_notices,
+    granted_summary,
+    lease_answer,
+    refusal_answer,
+    released_summary,
+)
+from optimizer.allocation.demand import Demand, read_demands, read_used
+from optimizer.allocation.lease import Allocation, AllocationRequest, Lease, new_allocation_id
+from optimizer.allocation.ledger import (
+    Admitted,
+    Changed,
+    Declined,
+    Draft,
+    Ledger,
+    Moment,
+    PoolAudit,
+)
+from optimizer.allocation.line import Waiter, WaitingLine
+from optimizer.allocation.pool import (
+    Balance,
+    PoolState,
+    ResourcePool,
+    free_parts,
+    pool_state,
+    room_parts,
+)
+from optimizer.allocation.strategies import AllocationStrategy
+from optimizer.errors import LeaseEndedError, NotFoundError, StorageError
+from optimizer.events import EventBus, LeaseChanged
+from optimizer.identity import Principal
+from optimizer.plugins import Registry
+
+logger = logging.getLogger("sequential_resource_optimization.allocation")
+
+RECHECK_S = 1.0
+"""How often the first in the line looks for itself: other processes share the ledger, and demand
+that no lease covers may fall."""
+
+WATCH_S = 10.0
+"""How often leases that are over are ended when nobody asks for anything."""
+
+
+class AllocationList(BaseModel):
+    """Leases that are held now, and what is free."""
+
+    model_config = ConfigDict(frozen=True)
+
+    allocations: tuple[Allocation, ...] = Field(
+        description="Newest first. Those of others show neither id nor holder nor purpose."
+    )
+    total: int = Field(description="How many there are.")
+    pools: dict[str, PoolState] = Field(description="Every pool, by resource.")
+
+
+@dataclass(frozen=True)
+class _Order:
+    """A request that has been read."""
+
+    request: AllocationRequest
+    draft: Draft
+    demands: Mapping[str, Demand]
+    strategy: AllocationStrategy
+
+    @property
+    def limited(self) -> frozenset[str]:
+        """Resources of which there is only so much."""
+        return frozenset(n for n, d in self.demands.items() if d.pool.capacity is not None)
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether it would fit if nothing else were leased."""
+        return all(
+            (most := demand.pool.leasable_parts) is None
+            or least_parts(demand.parts, self.request.min_fraction) <= most
+            for demand in self.demands.values()
+        )
+
+
+class ResourceAllocator:
+    """Leases of what this machine may use.
+
+    Args:
+        pools: What there is, by resource.
+        ledger: Keeps the leases.
+        strategies: Choose the share that is granted.
+        events: Told of every lease that begins, changes or ends.
+        unmanaged: Answers the measured demand that no lease covers, by resource, in the unit of
+            each pool; a resource that is missing counts as 0.
+    """
+
+    def __init__(
+        self,
+        *,
+        pools: Mapping[str, ResourcePool],
+        ledger: Ledger,
+        strategies: Registry[AllocationStrategy],
+        events: EventBus,
+        unmanaged: Callable[[], Mapping[str, float]],
+    ) -> None:
+        self.pools = dict(pools)
+        self.strategies = strategies
+        self._ledger = ledger
+        self._events = events
+        self._unmanaged = unmanaged
+        self._line = WaitingLine()
+
+    @property
+    def waiting(self) -> int:
+        """How many requests stand in the line."""
+        return len(self._line)
+
+    async def allocate(self, request: AllocationRequest, principal: Principal) -> Allocation:
+        """Reserve, or say why not and what fits when.
+
+        A request that finds others waiting for the same resources waits behind them, or is refused
+        when it does not wait. Cancelled, it leaves nothing reserved; with a `request_id` a lease
+        that was just granted stays for the retry.
+
+        Raises:
+            ForbiddenError: The principal may only read.
+            InvalidRequestError: An unknown resource or strategy, an amount that cannot be read, or
+                a request id that was used for something else; nothing was reserved.
+        """
+        principal.require_writer("allocate")
+        order = self._read(request, principal)
+        arrived = anyio.current_time()
+        place = self._line.ticket(order.limited, request.priority_level, now=arrived)
+        outcome, ahead = await self._try(order, place)
+        if isinstance(outcome, Admitted):
+            return self._granted(order, outcome)
+        if not request.wait_s or not order.is_possible:
+            return self._refused(order, outcome, ahead)
+        outcome, ahead = await self._wait(order, place, outcome, until=arrived + request.wait_s)
+        if isinstance(outcome, Admitted):
+            return self._granted(order, outcome)
+        waited = timedelta(seconds=anyio.current_time() - arrived)
+        return self._refused(order, outcome, ahead, waited=waited)
+
+    async def renew(
+        self, allocation_id: str, principal: Principal, *, ttl_s: int | None = None
+    ) -> Allocation:
+        """Let a lease end `ttl_s` seconds from now; None is as long as before.
+
+        Raises:
+            ForbiddenError: The principal may only read.
+            NotFoundError: This principal has no such lease.
+            LeaseEndedError: It is over; nothing was changed.
+        """
+        principal.require_writer("renew_allocation")
+        changed = await self._ledger.renew(allocation_id, principal.name, ttl_s)
+        self._tell_ended(changed.moment)
+        lease = _applied(changed, allocation_id)
+        self._tell(changed.moment.at, lease.allocation_id, "renewed")
+        return lease_answer(lease, at=changed.moment.at, notices=ending_notices(changed.moment))
+
+    async def release(
+        self,
+        allocation_id: str,
+        principal: Principal,
+        *,
+        used: Mapping[str, float | str] | None = None,
+    ) -> Allocation:
+        """Give a lease back. Budgets settle at what was used, else at what was reserved.
+
+        Raises:
+            ForbiddenError: The principal may only read.
+            NotFoundError: This principal has no such lease.
+            LeaseEndedError: It is over; nothing was changed.
+            InvalidRequestError: `used` names what the lease does not hold, or is no amount.
+        """
+        principal.require_writer("release_allocation")
+        spent = await self._read_used(allocation_id, principal, used) if used else {}
+        changed = await self._ledger.release(allocation_id, principal.name, spent)
+        self._tell_ended(changed.moment)
+        lease = _applied(changed, allocation_id)
+        self._tell(changed.moment.at, lease.allocation_id, "released")
+        self._line.call()
+        return lease_answer(
+            lease,
+            at=changed.moment.at,
+            notices=ending_notices(changed.moment),
+            summary=released_summary(lease, self.pools, changed.overdrawn),
+        )
+
+    async def list(
+        self, principal: Principal, *, whose: Literal["mine", "all"] = "mine", limit: int = 20
+    ) -> AllocationList:
+        """Leases that are held, newest first, and what is free."""
+        holdings = await self._ledger.held(principal.name if whose == "mine" else None, limit=limit)
+        self._tell_ended(holdings.moment)
+        at = holdings.moment.at
+        shown = (
+            lease_answer(lease, at=at)
+            if lease.principal == principal.name
+            else _of_somebody_else(lease, at)
+            for lease in holdings.leases
+        )
+        return AllocationList(
+            allocations=tuple(shown),
+            total=holdings.total,
+            pools=self._states(holdings.balances),
+        )
+
+    async def utilization(self) -> dict[str, PoolState]:
+        """Every pool now, by resource."""
+        holdings = await self._ledger.held(None, limit=0)
+        self._tell_ended(holdings.moment)
+        return self._states(holdings.balances)
+
+    async def audit(self) -> tuple[PoolAudit, ...]:
+        """Every pool, added up from the log of grants and from the leases."""
+        return await self._ledger.audit()
+
+    async def expire(self) -> int:
+        """End leases that are over now; answers how many."""
+        moment = await self._ledger.sweep()
+        self._tell_ended(moment)
+        return len(moment.ended)
+
+    async def run(self) -> None:
+        """Keep the ledger until cancelled: end leases that are over, though nobody asks."""
+        while True:
+            try:
+                await self.expire()
+            except StorageError as error:
+                logger.warning("leases that are over could not be ended: %s", error)
+            await anyio.sleep(WATCH_S)
+
+    def _read(self, request: AllocationRequest, principal: Principal) -> _Order:
+        strategy = self.strategies[request.strategy]
+        demands = read_demands(request, self.pools)
+        draft = Draft(
+            allocation_id=new_allocation_id(),
+            principal=principal.name,
+            request_id=request.request_id,
+            fingerprint=request.fingerprint,
+            purpose=request.purpose,
+            priority_level=request.priority_level,
+            strategy=request.strategy,
+            ttl_s=request.ttl_s,
+            asked=tuple(demand.grant for demand in demands.values()),
+        )
+        return _Order(request, draft, demands, strategy)
+
+    async def _try(self, order: _Order, place: Waiter) -> tuple[Admitted | Declined, int]:
+        """One transaction; refused at once while others stand before this place.
+
+        Returns:
+            The ledger's answer, and how many stand before.
+        """
+        ahead = self._line.ahead_of(place)
+        unmanaged = self._unmanaged()
+        demand = {name: asked.parts for name, asked in order.demands.items()}
+        leasable = {name: asked.pool.leasable_parts for name, asked in order.demands.items()}
+
+        def decide(balances: Mapping[str, Balance]) -> Admission | Refusal:
+            free = {
+                name: free_parts(asked.pool, balances[name], unmanaged.get(name, 0.0))
+                for name, asked in order.demands.items()
+            }
+            if ahead:
+                return refuse(demand, free)
+            return admit(
+                demand,
+                free,
+                min_fraction=order.request.min_fraction,
+                strategy=order.strategy,
+                leasable=leasable,
+            )
+
+        with anyio.CancelScope(shield=True):
+            outcome = await self._ledger.admit(order.draft, decide)
+        self._tell_ended(outcome.moment)
+        await self._give_back_if_cancelled(order, outcome)
+        return outcome, ahead
+
+    async def _give_back_if_cancelled(self, order: _Order, outcome: Admitted | Declined) -> None:
+        """Hold no lease that nobody will hear of; with a request id, a retry will."""
+        try:
+            await anyio.lowlevel.checkpoint_if_cancelled()
+        except anyio.get_cancelled_exc_class():
+            if isinstance(outcome, Admitted) and order.draft.request_id is None:
+                with anyio.CancelScope(shield=True):
+                    lease = outcome.lease
+                    nothing = {grant.resource: 0 for grant in lease.grants}
+                    await self._ledger.release(lease.allocation_id, lease.principal, nothing)
+                self._line.call()
+            raise
+
+    async def _wait(
+        self, order: _Order, place: Waiter, declined: Declined, *, until: float
+    ) -> tuple[Admitted | Declined, int]:
+        """Stand in the line, and try whenever nobody stands before."""
+        outcome: Admitted | Declined = declined
+        self._line.join(place)
+        try:
+            while isinstance(outcome, Declined):
+                remaining = until - anyio.current_time()
+                ahead = self._line.ahead_of(place)
+                if remaining <= 0:
+                    return await self._try(order, place)
+                nap = remaining if ahead else min(remaining, _until_free(outcome))
+                with anyio.move_on_after(nap):
+                    await place.called.wait()
+                place.called = anyio.Event()
+                if not self._line.ahead_of(place):
+                    outcome, _ = await self._try(order, place)
+            return outcome, 0
+        finally:
+            self._line.leave(place)
+
+    def _granted(self, order: _Order, admitted: Admitted) -> Allocation:
+        lease, moment = admitted.lease, admitted.moment
+        notices = grant_notices(lease, self.pools) + ending_notices(moment)
+        if admitted.replayed:
+            notices.insert(0, "this request_id was answered before; this is the same lease.")
+            return lease_answer(lease, at=moment.at, notices=notices)
+        self._tell(moment.at, lease.allocation_id, "active")
+        return lease_answer(
+            lease,
+            at=moment.at,
+            notices=notices,
+            summary=granted_summary(lease, order.demands),
+        )
+
+    def _refused(
+        self,
+        order: _Order,
+        declined: Declined,
+        ahead: int,
+        *,
+        waited: timedelta | None = None,
+    ) -> Allocation:
+        unmanaged = self._unmanaged()
+        room = {
+            name: room_parts(asked.pool, declined.balances[name], unmanaged.get(name, 0.0))
+            for name, asked in order.demands.items()
+        }
+        return refusal_answer(
+            order.request, order.demands, declined, room, ahead=ahead, waited=waited
+        )
+
+    async def _read_used(
+        self, allocation_id: str, principal: Principal, used: Mapping[str, float | str]
+    ) -> dict[str, int]:
+        lease = await self._ledger.find(allocation_id, principal.name)
+        if lease is None:
+            raise _no_such(allocation_id)
+        return read_used(used, lease)
+
+    def _states(self, balances: Mapping[str, Balance]) -> dict[str, PoolState]:
+        unmanaged = self._unmanaged()
+        return {
+            name: pool_state(pool, balances[name], unmanaged.get(name, 0.0))
+            for name, pool in self.pools.items()
+        }
+
+    def _tell_ended(self, moment: Moment) -> None:
+        for allocation_id in moment.ended:
+            self._tell(moment.at, allocation_id, "expired")
+        if moment.ended:
+            self._line.call()
+
+    def _tell(self, at: datetime, allocation_id: str, state: str) -> None:
+        self._events.publish(LeaseChanged(at, allocation_id, state))
+
+
+def _until_free(declined: Declined) -> float:
+    """Seconds until something may have become free."""
+    at = declined.moment.at
+    soonest = min(
+        ((freeing.at - at).total_seconds() for freeing in declined.freeings), default=RECHECK_S
+    )
+    return max(0.0, min(RECHECK_S, soonest))
+
+
+def _applied(changed: Changed, allocation_id: str) -> Lease:
+    """The lease that was changed.
+
+    Raises:
+        NotFoundError: There is none of this principal.
+        LeaseEndedError: It is over.
+    """
+    lease = changed.lease
+    if lease is None:
+        raise _no_such(allocation_id)
+    if not changed.applied:
+        ended_at = lease.ended_at or lease.expires_at
+        raise LeaseEndedError(allocation_id=allocation_id, state=lease.state, ended_at=ended_at)
+    return lease
+
+
+def _no_such(allocation_id: str) -> NotFoundError:
+    hint = "list_allocations shows those that you hold. Nothing was changed"
+    return NotFoundError(what="allocation", name=allocation_id, hint=hint)
+
+
+def _of_somebody_else(lease: Lease, at: datetime) -> Allocation:
+    """A lease without what only its holder may know."""
+    return lease_answer(lease, at=at, followed_by="held by somebody else").model_copy(
+        update={
+            "allocation_id": None,
+            "fencing_token": None,
+            "principal": None,
+            "purpose": "",
+        }
+    )

@@ -1,0 +1,326 @@
+"""Leases and refusals in the words that agents read, with every amount in absolute units."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from optimizer.allocation.admission import Refusal, fits_at, least_parts
+from optimizer.allocation.demand import Demand
+from optimizer.allocation.lease import (
+    MAX_WAIT_S,
+    Allocation,
+    AllocationRequest,
+    Alternative,
+    Grant,
+    Lease,
+    LeaseState,
+)
+from optimizer.allocation.ledger import Declined, Moment
+from optimizer.allocation.pool import ResourcePool
+from optimizer.quantities import Unit, format_amount, from_parts
+
+_UNOBSERVED = "no process is bound to this lease, so its use is not attributed"
+
+_BARE: dict[Unit, tuple[str, float]] = {
+    "core": ("cores", 1.0),
+    "byte": ("GiB", 2.0**30),
+    "byte/s": ("MB/s", 1e6),
+    "device": ("gpus", 1.0),
+}
+"""What a bare number may have been meant in, and how many of the pool's units that is."""
+
+
+def lease_answer(
+    lease: Lease,
+    *,
+    at: datetime,
+    notices: Iterable[str] = (),
+    summary: str | None = None,
+    followed_by: str | None = None,
+) -> Allocation:
+    """A lease as its holder reads it.
+
+    Args:
+        lease: The lease.
+        at: The ledger's time.
+        notices: What else the holder should know.
+        summary: What happened; what is held when None.
+        followed_by: What to do now; by default renew before the end, and release.
+    """
+    active = lease.state == "active"
+    fraction = min(grant.granted / grant.requested for grant in lease.grants)
+    remaining = (lease.expires_at - at).total_seconds() if active else None
+    used = {g.resource: _native(g.used, g.unit) for g in lease.grants if g.used is not None}
+    return Allocation(
+        allocation_id=lease.allocation_id,
+        state=_state(lease, fraction),
+        summary=summary or f"{_held_word(lease)} {_amounts(lease.grants)}.",
+        requested={g.resource: _native(g.requested, g.unit) for g in lease.grants},
+        granted={g.resource: _native(g.granted, g.unit) for g in lease.grants},
+        burst={g.resource: _native(g.burst, g.unit) for g in lease.grants if g.burst is not None},
+        units={g.resource: g.unit for g in lease.grants},
+        granted_fraction=fraction,
+        strategy=lease.strategy,
+        strategy_effect=lease.strategy_effect,
+        priority_level=lease.priority_level,
+        purpose=lease.purpose,
+        principal=lease.principal,
+        granted_at=lease.granted_at,
+        expires_at=lease.expires_at,
+        expires_in_s=remaining,
+        ttl_s=lease.ttl_s,
+        fencing_token=lease.fencing_token,
+        used=used,
+        next=followed_by or _next_of(lease),
+        notices=tuple(notices),
+        unknown={"observed": _UNOBSERVED} if active else {},
+    )
+
+
+def granted_summary(lease: Lease, demands: Mapping[str, Demand]) -> str:
+    """What was granted, how a percentage was read, and how to ask for units instead."""
+    parts: list[str] = []
+    hints: list[str] = []
+    for grant in lease.grants:
+        demand = demands[grant.resource]
+        held = format_amount(_native(grant.granted, grant.unit), grant.unit)
+        pool = demand.pool
+        bare = pool.resource.percent and not isinstance(demand.asked, str)
+        if not bare or pool.capacity is None:
+            parts.append(f"{grant.resource} {held}" + _burst_text(grant))
+            continue
+        share = 100 * _native(grant.granted, grant.unit) / pool.capacity
+        whole = format_amount(pool.capacity, pool.unit)
+        parts.append(f"{grant.resource} {share:.4g} % of {whole} = {held}")
+        word, factor = _BARE[pool.unit]
+        if not hints and float(demand.asked) * factor <= pool.capacity:
+            asked = f"{float(demand.asked):g} {word}"
+            hints.append(f" For {asked} ask {asked!r}.")
+    return f"Granted {', '.join(parts)}." + "".join(hints)
+
+
+def released_summary(
+    lease: Lease, pools: Mapping[str, ResourcePool], overdrawn: Mapping[str, int]
+) -> str:
+    """What was given back, and what of each budget stays spent."""
+    said = [f"Released {_amounts(lease.grants)}."]
+    for grant in lease.grants:
+        pool = pools.get(grant.resource)
+        if pool is None or pool.kind != "budget":
+            continue
+        reserved = format_amount(_native(grant.granted, grant.unit), grant.unit)
+        if grant.used is None:
+            said.append(f"{grant.resource}: no use was reported, so all {reserved} count as spent.")
+            continue
+        used = format_amount(_native(grant.used, grant.unit), grant.unit)
+        said.append(f"{grant.resource}: {used} spent of {reserved} reserved.")
+        if grant.used > grant.granted:
+            said.append("That is more than was reserved; all of it is charged.")
+        if grant.resource in overdrawn:
+            beyond = format_amount(_native(overdrawn[grant.resource], grant.unit), grant.unit)
+            until = "it refills" if pool.window else f"pools.{pool.name} is raised in sro.toml"
+            said.append(f"The budget is overdrawn by {beyond}: nothing is leased until {until}.")
+    return " ".join(said)
+
+
+def grant_notices(lease: Lease, pools: Mapping[str, ResourcePool]) -> list[str]:
+    """What the holder of a new lease should know of it."""
+    notices = []
+    for grant in lease.grants:
+        pool = pools[grant.resource]
+        if pool.capacity is None:
+            notices.append(f"{grant.resource} is metered: {pool.reason or 'no limit is known'}.")
+        if grant.burst is not None:
+            notices.append(
+                f"{grant.resource}: {format_amount(_native(grant.granted, grant.unit), grant.unit)}"
+                " is reserved; up to the burst is shared, not reserved, and may be taken back."
+            )
+        if grant.granted < grant.requested:
+            notices.append(
+                f"{grant.resource}: {grant.granted / grant.requested:.1%} of the request."
+            )
+    return notices
+
+
+def ending_notices(moment: Moment) -> list[str]:
+    """Leases of the asker that end soon."""
+    return [
+        f"your lease {lease.allocation_id} ({lease.purpose or _amounts(lease.grants)}) ends in "
+        f"{max(0.0, (lease.expires_at - moment.at).total_seconds()):.0f} s; renew or release it."
+        for lease in moment.ending
+    ]
+
+
+def refusal_answer(
+    request: AllocationRequest,
+    demands: Mapping[str, Demand],
+    declined: Declined,
+    room: Mapping[str, int | None],
+    *,
+    ahead: int = 0,
+    waited: timedelta | None = None,
+) -> Allocation:
+    """Why there is no lease, what is free, what fits when, and what to do.
+
+    Args:
+        request: What was asked.
+        demands: The same in whole parts.
+        declined: The ledger's answer.
+        room: Free parts, below 0 where more is used than there is; None without a limit.
+        ahead: How many others wait for the same resources.
+        waited: How long the request has waited.
+    """
+    refusal, at = declined.refusal, declined.moment.at
+    least = {n: least_parts(d.parts, request.min_fraction) for n, d in demands.items()}
+    all_of = {name: demand.parts for name, demand in demands.items()}
+    moment = at if ahead and not refusal.shortfalls else fits_at(least, room, declined.freeings)
+    whole_at = fits_at(all_of, room, declined.freeings)
+    fits_in = None if moment is None else max(0.0, (moment - at).total_seconds())
+    alternatives = _alternatives(demands, refusal, at, whole_at, queued=ahead > 0)
+    pool = demands[refusal.binding].pool
+    return Allocation(
+        state="refused",
+        summary=_why(demands, refusal, ahead=ahead, waited=waited) + " Nothing was reserved.",
+        requested={n: _native(d.parts, d.pool.unit) for n, d in demands.items()},
+        granted={},
+        units={name: demand.pool.unit for name, demand in demands.items()},
+        granted_fraction=0.0,
+        strategy=request.strategy,
+        strategy_effect="nothing: no share that you accept is free",
+        priority_level=request.priority_level,
+        purpose=request.purpose,
+        ttl_s=request.ttl_s,
+        binding_resource=refusal.binding,
+        free_now={
+            n: None if (f := refusal.free[n]) is None else _native(f, d.pool.unit)
+            for n, d in demands.items()
+        },
+        fits_in_s=fits_in,
+        shortfalls={n: _native(p, demands[n].pool.unit) for n, p in refusal.shortfalls.items()},
+        alternatives=alternatives,
+        next=_next_of_refusal(request, pool, alternatives, fits_in),
+        notices=tuple(ending_notices(declined.moment)),
+        unknown={} if fits_in is not None else {"fits_in_s": _unforeseeable(demands, refusal)},
+    )
+
+
+def _state(lease: Lease, fraction: float) -> LeaseState:
+    if lease.state != "active":
+        return lease.state
+    return "active" if fraction >= 1 else "partial"
+
+
+def _held_word(lease: Lease) -> str:
+    return {
+        "active": "Holds",
+        "released": "Held until released:",
+        "expired": "Held until it ended:",
+    }[lease.state]
+
+
+def _next_of(lease: Lease) -> str:
+    if lease.state != "active":
+        return "this lease is over; call allocate for a new one"
+    return (
+        f"release_allocation when done; renew_allocation before {lease.expires_at:%H:%M:%S} UTC "
+        "to keep it"
+    )
+
+
+def _why(
+    demands: Mapping[str, Demand], refusal: Refusal, *, ahead: int, waited: timedelta | None
+) -> str:
+    demand = demands[refusal.binding]
+    pool = demand.pool
+    asked = format_amount(_native(demand.parts, pool.unit), pool.unit)
+    after = "" if waited is None else f" after waiting {waited.total_seconds():.0f} s"
+    if pool.capacity == 0:
+        return f"Refused: this machine has no {pool.name} ({pool.capacity_source})."
+    if ahead and not refusal.shortfalls:
+        return f"Refused{after}: {ahead} waiting before you for the same resources."
+    free = refusal.free[refusal.binding]
+    is_free = "" if free is None else format_amount(_native(free, pool.unit), pool.unit)
+    whole = "" if pool.capacity is None else f" of {format_amount(pool.capacity, pool.unit)}"
+    return f"Refused{after}: {pool.name} {asked} asked, {is_free} free{whole}."
+
+
+def _alternatives(
+    demands: Mapping[str, Demand],
+    refusal: Refusal,
+    at: datetime,
+    whole_at: datetime | None,
+    *,
+    queued: bool,
+) -> tuple[Alternative, ...]:
+    """A smaller share at once, and the whole later."""
+    found = []
+    share = int(refusal.most * 100) / 100
+    smaller = {name: int(demand.parts * share) for name, demand in demands.items()}
+    if 0 < share < 1 and not queued and all(parts >= 1 for parts in smaller.values()):
+        found.append(
+            Alternative(
+                granted={n: _native(p, demands[n].pool.unit) for n, p in smaller.items()},
+                granted_fraction=share,
+                wait_s=0.0,
+                how=f"min_fraction={share:g}",
+            )
+        )
+    if whole_at is not None:
+        wait = max(0.0, (whole_at - at).total_seconds())
+        found.append(
+            Alternative(
+                granted={n: _native(d.parts, d.pool.unit) for n, d in demands.items()},
+                granted_fraction=1.0,
+                wait_s=wait,
+                available_at=whole_at,
+                how=_how_to_wait(wait),
+            )
+        )
+    return tuple(found)
+
+
+def _how_to_wait(wait: float) -> str:
+    if wait < MAX_WAIT_S:
+        return f"wait_s={min(MAX_WAIT_S, int(wait) + 1):g}"
+    return f"ask again in {wait:.0f} s"
+
+
+def _next_of_refusal(
+    request: AllocationRequest,
+    pool: ResourcePool,
+    alternatives: tuple[Alternative, ...],
+    fits_in: float | None,
+) -> str:
+    ways = [alternative.how for alternative in alternatives]
+    if fits_in is not None and request.min_fraction < 1:
+        ways.append(_how_to_wait(fits_in))
+    if ways:
+        return ", or ".join(dict.fromkeys(ways))
+    if pool.capacity == 0:
+        return f"ask without {pool.name}"
+    if pool.kind == "budget":
+        return f"ask for less {pool.name}, or raise pools.{pool.name} in sro.toml"
+    return f"ask for less {pool.name}, or wait_s={MAX_WAIT_S:g} in case somebody releases early"
+
+
+def _unforeseeable(demands: Mapping[str, Demand], refusal: Refusal) -> str:
+    demand = demands[refusal.binding]
+    leasable = demand.pool.leasable_parts
+    if leasable is not None and leasable < demand.parts:
+        return f"it asks for more {refusal.binding} than can ever be leased here"
+    return f"the end of every lease would not free enough {refusal.binding}"
+
+
+def _burst_text(grant: Grant) -> str:
+    if grant.burst is None:
+        return ""
+    return f" (burst to {format_amount(_native(grant.burst, grant.unit), grant.unit)})"
+
+
+def _amounts(grants: Iterable[Grant]) -> str:
+    return ", ".join(
+        f"{g.resource} {format_amount(_native(g.granted, g.unit), g.unit)}" for g in grants
+    )
+
+
+def _native(parts: int, unit: Unit) -> float:
+    return from_parts(parts, unit)

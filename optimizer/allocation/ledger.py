@@ -1,0 +1,176 @@
+"""What the allocator needs of a ledger; the store's ledger fits it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from optimizer.allocation.admission import Admission, Freeing, Refusal
+from optimizer.allocation.lease import Grant, Lease, PriorityLevel
+from optimizer.allocation.pool import Balance
+
+Decide = Callable[[Mapping[str, Balance]], Admission | Refusal]
+"""Balances by resource to a decision; called inside the transaction that acts on it."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A lease before it is granted; fields as in `Lease`.
+
+    Attributes:
+        asked: What is asked for, with `granted` 0.
+    """
+
+    allocation_id: str
+    principal: str
+    request_id: str | None
+    fingerprint: str
+    purpose: str
+    priority_level: PriorityLevel
+    strategy: str
+    ttl_s: int
+    asked: tuple[Grant, ...]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What every answer of the ledger says beside its result.
+
+    Attributes:
+        at: The ledger's time.
+        ended: Ids of leases that ended by themselves and were noticed now.
+        ending: Leases of the asker that end soon.
+    """
+
+    at: datetime
+    ended: tuple[str, ...] = ()
+    ending: tuple[Lease, ...] = ()
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """The lease that was granted.
+
+    Attributes:
+        lease: The lease.
+        replayed: Whether it is the answer to an earlier request of the same key.
+        balances: After the grant, by resource.
+        moment: See there.
+    """
+
+    lease: Lease
+    replayed: bool
+    balances: Mapping[str, Balance]
+    moment: Moment
+
+
+@dataclass(frozen=True)
+class Declined:
+    """Nothing was granted.
+
+    Attributes:
+        refusal: Why.
+        balances: By resource.
+        freeings: What becomes free later if nobody renews.
+        moment: See there.
+    """
+
+    refusal: Refusal
+    balances: Mapping[str, Balance]
+    freeings: tuple[Freeing, ...]
+    moment: Moment
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A renewal or a release.
+
+    Attributes:
+        lease: As it is now; None when this principal has no such lease.
+        applied: Whether it was changed; a lease that is over is not.
+        overdrawn: Whole parts that were used beyond what the pool had left, by resource.
+        moment: See there.
+    """
+
+    lease: Lease | None
+    applied: bool
+    overdrawn: Mapping[str, int]
+    moment: Moment
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """Leases that are held now.
+
+    Attributes:
+        leases: Newest first, at most as many as asked.
+        total: How many there are.
+        balances: By resource.
+        moment: See there.
+    """
+
+    leases: tuple[Lease, ...]
+    total: int
+    balances: Mapping[str, Balance]
+    moment: Moment
+
+
+@dataclass(frozen=True)
+class PoolAudit:
+    """One pool, added up in three independent ways, in whole parts.
+
+    Attributes:
+        resource: Name of the pool.
+        host: The machine that has it.
+        ceiling: More may not be out: the capacity, or what was out already when it shrank.
+        counted: Leased, as the pool's own counter says.
+        from_log: Leased, as the sum over the log of grants.
+        from_leases: Leased, as the sum over active leases.
+        spent: Of a budget, as the counter says.
+        spent_from_log: Of a budget, as the sum over the log.
+    """
+
+    resource: str
+    host: str
+    ceiling: int | None
+    counted: int
+    from_log: int
+    from_leases: int
+    spent: int
+    spent_from_log: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether all ways agree and nothing is over-committed."""
+        agree = self.counted == self.from_log == self.from_leases
+        agree = agree and self.spent == self.spent_from_log
+        return agree and (self.ceiling is None or self.counted + self.spent <= self.ceiling)
+
+
+class Ledger(Protocol):
+    """Keeps leases; each call is one transaction that first ends what is over."""
+
+    async def admit(self, draft: Draft, decide: Decide) -> Admitted | Declined:
+        """Grant what `decide` admits.
+
+        Raises:
+            InvalidRequestError: The request id was used for another request.
+        """
+
+    async def renew(self, allocation_id: str, principal: str, ttl_s: int | None) -> Changed:
+        """Let an active lease end `ttl_s` from now; None keeps its own length."""
+
+    async def release(self, allocation_id: str, principal: str, used: Mapping[str, int]) -> Changed:
+        """End an active lease; budgets settle at what was used, else at what was reserved."""
+
+    async def held(self, principal: str | None, *, limit: int) -> Holdings:
+        """Active leases of a principal, or of everybody."""
+
+    async def find(self, allocation_id: str, principal: str) -> Lease | None:
+        """A lease of this principal, active or not."""
+
+    async def sweep(self) -> Moment:
+        """End what is over, and note that the ledger is being watched."""
+
+    async def audit(self) -> tuple[PoolAudit, ...]:
+        """Add up every pool from the log of grants and from the leases."""

@@ -1,0 +1,117 @@
+"""What the ledger does before its first use: pools brought up to date, lost time given back."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Table, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from optimizer.allocation.pool import ResourcePool
+from optimizer.errors import ConfigurationError
+from optimizer.store.ledger_books import (
+    Books,
+    PoolKey,
+    leases,
+    ledger_watch,
+    load_leases,
+    pools,
+    update_lease,
+)
+
+GRACE = timedelta(seconds=60)
+"""The most that a lease is lengthened because nobody kept the ledger."""
+
+
+def write_pools(
+    connection: Connection, keys: Mapping[PoolKey, ResourcePool], now: datetime
+) -> None:
+    """Bring the pools up to date with what the machine and the operator say now.
+
+    Raises:
+        ConfigurationError: A pool changed its unit while some of it is out.
+    """
+    for host, resource in sorted(keys):
+        pool = keys[host, resource]
+        unused = {
+            "host": host,
+            "resource": resource,
+            "unit": pool.unit,
+            "kind": pool.kind,
+            "leased": 0,
+            "spent": 0,
+            "overdrawn": 0,
+        }
+        connection.execute(_insert_new(connection, pools, unused))
+    known = select(pools).order_by(pools.c.host, pools.c.resource).with_for_update()
+    for row in connection.execute(known).all():
+        pool_now = keys.get((row.host, row.resource))
+        if pool_now is None:
+            continue
+        out = row.leased + row.spent
+        if row.unit != pool_now.unit and out:
+            raise ConfigurationError(
+                setting=f"sro.toml: pools.{row.resource}.capacity",
+                problem=f"its unit was {row.unit}, and leases or spending are counted in it",
+                fix=f"write it in {row.unit}s, or give the new pool another name",
+            )
+        capacity = pool_now.capacity_parts
+        window = pool_now.window
+        resets_at = row.resets_at if window and row.resets_at else None
+        connection.execute(
+            update(pools)
+            .where(pools.c.host == row.host, pools.c.resource == row.resource)
+            .values(
+                unit=pool_now.unit,
+                kind=pool_now.kind,
+                ceiling=None if capacity is None else max(capacity, out),
+                resets_at=_first_reset(pool_now, resets_at, now),
+            )
+        )
+
+
+def _first_reset(pool: ResourcePool, recorded: datetime | None, now: datetime) -> datetime | None:
+    """A reset that is recorded and due stays due; one of another window is replaced."""
+    if pool.window is None:
+        return None
+    upcoming = pool.window.next_reset(now)
+    return upcoming if recorded is None else min(recorded, upcoming)
+
+
+def _insert_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> Any:
+    """An insert that leaves a row which is already there as it is."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table).values(values).on_conflict_do_nothing()
+    return sqlite.insert(table).values(values).on_conflict_do_nothing()
+
+
+def forgive_downtime(connection: Connection, now: datetime) -> None:
+    """Lengthen leases by the time for which nobody kept the ledger, at most min(TTL, GRACE).
+
+    A silence no longer than GRACE is not counted: another process may be keeping the ledger.
+    """
+    seen_at = connection.scalar(select(ledger_watch.c.seen_at))
+    if seen_at is None or now - seen_at <= GRACE:
+        return
+    silence = now - seen_at
+    held = load_leases(connection, leases.c.state == "active", leases.c.expires_at > seen_at)
+    for lease in held:
+        grace = min(timedelta(seconds=lease.ttl_s), GRACE)
+        lengthened = max(lease.expires_at, min(lease.expires_at + silence, now + grace))
+        update_lease(connection, replace(lease, expires_at=lengthened))
+
+
+def note_watch(connection: Connection, now: datetime) -> None:
+    """Remember that the ledger was kept at this moment."""
+    connection.execute(_insert_new(connection, ledger_watch, {"id": 1, "seen_at": now}))
+    connection.execute(update(ledger_watch).values(seen_at=now))
+
+
+def shorten(books: Books) -> None:
+    """No lease lasts longer than its TTL from now, whatever a clock that was set back says."""
+    active = load_leases(books.connection, leases.c.state == "active")
+    for lease in active:
+        latest = books.at + timedelta(seconds=lease.ttl_s)
+        if lease.expires_at > latest:
+            update_lease(books.connection, replace(lease, expires_at=latest))
