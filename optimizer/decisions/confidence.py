@@ -1,0 +1,77 @@
+"""How sure a decision is that its limits will hold, and on what that rests."""
+
+from dataclasses import dataclass
+
+from optimizer.decisions.constraints import Asked
+from optimizer.decisions.decision import ConfidenceBasis
+from optimizer.decisions.figures import Candidate
+from optimizer.decisions.risk import exceedance
+from optimizer.decisions.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """A probability with its ground; None with the reason.
+
+    Attributes:
+        score: Probability that nothing runs out and every limit holds over the horizon.
+        basis: What it was computed from.
+        observations: How many observations the basis has.
+        reason: Why the score is None.
+    """
+
+    score: float | None
+    basis: ConfidenceBasis | None = None
+    observations: int | None = None
+    reason: str | None = None
+
+
+def from_backtest(chosen: Candidate, snapshot: Snapshot, limits: Asked) -> Confidence:
+    """The probability that all limits hold, by a forecast whose intervals were back-tested.
+
+    One minus the summed probabilities of everything that demand can break: a resource that runs
+    out, and a response time beyond its limit (Boole's inequality). It is scaled down by how far the
+    forecast's intervals fell short of what they promise in the back-test.
+
+    Args:
+        chosen: The decision's candidate.
+        snapshot: The forecast and its track record.
+        limits: The limits that were asked for, by name.
+
+    Returns:
+        The confidence; None with a reason without a forecast or without a back-test.
+    """
+    if chosen.exhaustion is None:
+        return Confidence(None, reason="there is no forecast of cpu and memory yet")
+    record = snapshot.track_record
+    if record is None:
+        return Confidence(None, reason="the forecast has not been back-tested yet")
+    breaks = chosen.exhaustion[1] + _too_slow(chosen, snapshot, limits)
+    honesty = min(1.0, record.coverage / record.nominal)
+    return Confidence(
+        score=max(0.0, 1 - breaks) * honesty,
+        basis="forecast_backtest",
+        observations=record.observations,
+    )
+
+
+def _too_slow(chosen: Candidate, snapshot: Snapshot, limits: Asked) -> float:
+    """The probability that CPU demand makes responses slower than the limits allow.
+
+    With W = S / (1 - rho), a response time of at most W* means a use of at most 1 - S / W*, where
+    S = W (1 - rho) from what the candidate is expected to have.
+    """
+    if chosen.stretch is None or chosen.latency_ratio is None:
+        return 0.0
+    allowed = (
+        [100 * chosen.latency_ratio / (100 - limits["min_performance"])]
+        if (limits.get("min_performance", 100.0) < 100)
+        else []
+    )
+    if "max_latency_ms" in limits and chosen.latency_ms is not None and limits["max_latency_ms"]:
+        allowed.append(chosen.latency_ms / limits["max_latency_ms"])
+    cpu = snapshot.state("cpu")
+    if not allowed or cpu is None or not cpu.outlook:
+        return 0.0
+    most_use = 1 - max(allowed) / chosen.stretch
+    return exceedance([(q.probability, q.amount) for q in cpu.outlook], most_use * chosen.cores)

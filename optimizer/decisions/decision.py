@@ -1,0 +1,155 @@
+"""What optimize_resources answers, and what is kept to explain it."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat
+from typing_extensions import TypedDict
+
+from optimizer.decisions.request import OptimizationRequest, Scope
+from optimizer.decisions.snapshot import Snapshot
+from optimizer.thinking.question import Reasoning
+
+SCHEMA_VERSION = 1
+"""Version of the stored shape of a decision and its inputs."""
+
+Status = Literal["optimal", "feasible", "infeasible", "insufficient_data"]
+ConfidenceBasis = Literal["forecast_backtest"]
+
+
+class _Noun(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ConstraintCheck(_Noun):
+    """One limit, and whether the decision holds it."""
+
+    name: str
+    limit: float | str
+    actual: float | None = Field(description="The limited figure of the decision.")
+    slack: float | None = Field(description="How far it is inside the limit; negative is broken.")
+    unit: str
+    held: bool | None = Field(description="null when it cannot be checked; then see reason.")
+    reason: str | None = None
+
+
+class Relaxation(_Noun):
+    """The smallest change of one limit that makes a decision possible."""
+
+    name: str
+    limit: float
+    needed: float | None = Field(description="null when no value of this limit alone is enough.")
+    unit: str
+    description: str
+
+
+class Conflict(_Noun):
+    """Limits that cannot all hold; leave out any one of the set and the rest can."""
+
+    irreducible_set: tuple[str, ...]
+    relaxations: tuple[Relaxation, ...]
+
+
+class ParetoPoint(_Noun):
+    """One undominated choice of levels."""
+
+    id: str
+    amounts: Mapping[str, float] = Field(description="What changes, in the resource's unit.")
+    cost_usd_month: float | None
+    performance: float | None = Field(description="Improvement of the response time, in %.")
+    reliability: float | None
+    usd_month_to_next: float | None = Field(
+        description="What the next dearer point costs more, in USD per month."
+    )
+
+
+class Verification(TypedDict):
+    """What must be seen after a step."""
+
+    metric: str
+    op: Literal["<=", ">=", "==", "!="]
+    value: float | str
+    within_s: int
+
+
+class ImplementationStep(TypedDict):
+    """One step of a plan; subscriptable as in the reference document."""
+
+    step: int
+    action: str
+    description: str
+    estimated_duration: Annotated[str, Field(description='For example "10_minutes".')]
+    duration_source: Literal["measured", "default"]
+    target: str | None
+    from_value: float | None
+    to_value: float | None
+    unit: str | None
+    depends_on: list[int]
+    rollback: str | None
+    verify: Verification | None
+    carried_out_by: Annotated[
+        str, Field(description="What carries it out; `operator` means that it is advice.")
+    ]
+
+
+class Decision(_Noun):
+    """A plan for a scope that holds its limits, or names the conflict. null is unknown."""
+
+    decision_id: str
+    strategy: str = Field(description="The objective that was used.")
+    scope: Scope
+    status: Status
+    estimated_cost: float | None = Field(description="USD per month (730 h) after the plan.")
+    estimated_performance: float | None = Field(
+        description="Improvement of the response time, in %."
+    )
+    estimated_reliability: float | None = Field(
+        description="Reduction of the probability of exhaustion or failure, in %."
+    )
+    confidence_score: Annotated[FiniteFloat, Field(ge=0, le=1)] | None = Field(
+        description="Probability that all limits hold over the horizon; see confidence_basis."
+    )
+    implementation_plan: list[ImplementationStep]
+    cost_delta: float | None = Field(description="USD per month more than today.")
+    reliability: float | None = Field(
+        description="Probability that nothing runs out and no request fails; min_reliability "
+        "limits it."
+    )
+    reliability_bounds: tuple[float, float] | None
+    confidence_basis: ConfidenceBasis | None
+    confidence_n: int | None = Field(description="Observations behind the confidence.")
+    constraints: tuple[ConstraintCheck, ...]
+    conflict: Conflict | None
+    candidate_id: str | None = Field(description="The chosen levels; null when infeasible.")
+    pareto: tuple[ParetoPoint, ...] = Field(max_length=20)
+    reasoning: Reasoning
+    objective_asked: str | None = Field(
+        description="As the request named it; null when it did not."
+    )
+    objective_because: str = Field(description="Why this objective was used.")
+    summary: str = Field(description="The decision in one or two sentences.")
+    assumptions: tuple[str, ...]
+    warnings: tuple[str, ...]
+    unknown: Mapping[str, str] = Field(description="Why a figure is null, by its name.")
+    inputs_hash: str = Field(description="SHA-256 of what it was computed from.")
+    horizon_hours: int
+    host: str
+    created_at: AwareDatetime
+    computed_at: AwareDatetime = Field(description="When the figures it starts from were measured.")
+    next: str = Field(description="What to do now.")
+
+
+class Inputs(_Noun):
+    """Everything that a decision was computed from."""
+
+    snapshot: Snapshot
+    request: OptimizationRequest
+    objective: str
+    multipliers: tuple[float, ...]
+
+
+class Record(_Noun):
+    """A decision with its inputs, as it is kept."""
+
+    decision: Decision
+    inputs: Inputs

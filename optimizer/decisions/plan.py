@@ -1,0 +1,248 @@
+"""A chosen candidate to steps that can be carried out, checked and taken back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from optimizer.decisions.decision import ImplementationStep, Verification
+from optimizer.decisions.figures import Candidate
+from optimizer.decisions.levels import Basis, is_lease_scope
+from optimizer.decisions.pareto_front import Front
+from optimizer.decisions.recommend import TARGET_PROBABILITY
+from optimizer.decisions.snapshot import ResourceState
+from optimizer.quantities import format_amount
+
+OPERATOR = "operator"
+"""Who carries out what nothing here can: the step is advice."""
+
+DURATIONS: dict[str, str] = {
+    "preparation": "1_minute",
+    "reserve": "1_minute",
+    "resize": "10_minutes",
+    "defer": "5_minutes",
+    "verification": "10_minutes",
+    "keep": "0_minutes",
+}
+"""How long a kind of step is planned to take while none was measured: a call and a look at its
+answer; a resize with the reference document's ten minutes; two steps of the stored history to see
+an effect."""
+
+VERIFY_WITHIN_S = 600
+"""Two five-minute steps of the stored history."""
+
+_USAGE = {"cpu": "cpu_usage", "memory": "memory_usage", "storage": "storage_usage"}
+
+
+@dataclass(frozen=True)
+class _Move:
+    """One resource from one amount to another."""
+
+    basis: Basis
+    level: float
+
+    @property
+    def target(self) -> float:
+        return self.level * self.basis.amount
+
+
+def make_plan(chosen: Candidate, front: Front) -> list[ImplementationStep]:
+    """The steps from what is to what was chosen.
+
+    What grows is moved before what shrinks, so that at no moment there is less than before of
+    everything. A step that nothing here can carry out is advice and says so.
+
+    Args:
+        chosen: The choice.
+        front: What it was chosen from.
+
+    Returns:
+        At least one step; a single one that keeps everything when nothing changes.
+    """
+    if is_lease_scope(front.scope):
+        steps = [_reserve(chosen, front), _use_and_release(front)]
+    else:
+        moves = _moves(chosen, front)
+        steps = [*_resize(moves, front), *_deferral(chosen, front)]
+        steps = [_preparation(moves), *steps, _verification(front)] if steps else [_keep(front)]
+    return [_numbered(step, number) for number, step in enumerate(steps, start=1)]
+
+
+def _moves(chosen: Candidate, front: Front) -> list[_Move]:
+    moves = [_Move(basis, chosen.levels[basis.resource]) for basis in front.considered]
+    return sorted((move for move in moves if move.level != 1), key=lambda move: move.level < 1)
+
+
+def _numbered(step: ImplementationStep, number: int) -> ImplementationStep:
+    return {**step, "step": number, "depends_on": [number - 1] if number > 1 else []}
+
+
+def _step(
+    kind: str,
+    action: str,
+    description: str,
+    *,
+    target: str | None = None,
+    change: tuple[float, float, str] | None = None,
+    rollback: str | None = None,
+    verify: Verification | None = None,
+    carried_out_by: str = "caller",
+) -> ImplementationStep:
+    """A step that is not numbered yet."""
+    return ImplementationStep(
+        step=0,
+        action=action,
+        description=description,
+        estimated_duration=DURATIONS[kind],
+        duration_source="default",
+        target=target,
+        from_value=change[0] if change else None,
+        to_value=change[1] if change else None,
+        unit=change[2] if change else None,
+        depends_on=[],
+        rollback=rollback,
+        verify=verify,
+        carried_out_by=carried_out_by,
+    )
+
+
+def _preparation(moves: Sequence[_Move]) -> ImplementationStep:
+    today = ", ".join(
+        f"{move.basis.resource} {format_amount(move.basis.amount, move.basis.unit)}"
+        for move in moves
+    )
+    return _step(
+        "preparation",
+        "preparation",
+        f"Call get_health and go on unless it is critical; note today's amounts to go back to: "
+        f"{today or 'none changes'}",
+        verify=Verification(metric="health", op="!=", value="critical", within_s=60),
+    )
+
+
+def _resize(moves: Sequence[_Move], front: Front) -> list[ImplementationStep]:
+    return [_resize_step(move, front.snapshot.host) for move in moves]
+
+
+def _resize_step(move: _Move, host: str) -> ImplementationStep:
+    basis = move.basis
+    before, after = (format_amount(amount, basis.unit) for amount in (basis.amount, move.target))
+    lever = basis.lever
+    verb = "Raise" if move.level > 1 else "Lower"
+    advice = "" if lever else "; nothing here can do that, so it is advice for the operator"
+    return _step(
+        "resize",
+        f"{'increase' if move.level > 1 else 'decrease'}_{basis.resource}",
+        f"{verb} {basis.resource} of {host} from {before} to {after} (x{move.level:g}){advice}",
+        target=f"{host}:{basis.resource}",
+        change=(basis.amount, move.target, basis.unit),
+        rollback=f"Set {basis.resource} back to {before}",
+        verify=_expected_use(basis.state, move.target),
+        carried_out_by=lever.actuator if lever else OPERATOR,
+    )
+
+
+def _expected_use(state: ResourceState, amount: float) -> Verification | None:
+    """The use to stay under: the highest forecast quantile as a share of the new amount."""
+    metric = _USAGE.get(state.resource)
+    if metric is None or amount <= 0:
+        return None
+    expected = state.outlook[-1].amount if state.outlook else state.demand
+    if expected is None:
+        return None
+    share = min(100.0, 100 * expected / amount)
+    return Verification(metric=metric, op="<=", value=round(share, 1), within_s=VERIFY_WITHIN_S)
+
+
+def _deferral(chosen: Candidate, front: Front) -> list[ImplementationStep]:
+    """Move work that can wait, when what was chosen may still run out at the peak."""
+    windows = front.snapshot.quiet_windows
+    if not windows or chosen.exhaustion is None or chosen.exhaustion[1] <= TARGET_PROBABILITY:
+        return []
+    quiet = windows[0]
+    return [
+        _step(
+            "defer",
+            "defer_movable_work",
+            f"Start work that can wait between {quiet.start:%Y-%m-%d %H:%M} and "
+            f"{quiet.end:%H:%M} UTC: {quiet.description}",
+            target=front.snapshot.host,
+            rollback="Start it at once",
+        )
+    ]
+
+
+def _verification(front: Front) -> ImplementationStep:
+    return _step(
+        "verification",
+        "verification",
+        "Compare get_health with the verify figures of the steps above; roll a step back when its "
+        "figure is not reached in time",
+        target=front.snapshot.host,
+        verify=Verification(metric="health", op="!=", value="critical", within_s=VERIFY_WITHIN_S),
+    )
+
+
+def _keep(front: Front) -> ImplementationStep:
+    amounts = ", ".join(
+        f"{basis.resource} {format_amount(basis.amount, basis.unit)}"
+        for basis in front.considered
+        if len(basis.levels) > 1
+    )
+    return _step(
+        "keep",
+        "keep",
+        f"Change nothing: {amounts or 'what there is'} is the best choice under these limits",
+        target=front.snapshot.host,
+    )
+
+
+def _reserve(chosen: Candidate, front: Front) -> ImplementationStep:
+    """One lease of the chosen size, as far as it is free."""
+    wanted = {
+        basis.resource: (chosen.levels[basis.resource] * basis.amount, basis)
+        for basis in front.considered
+        if len(basis.levels) > 1
+    }
+    asked = {
+        resource: amount if basis.state.available is None else min(amount, basis.state.available)
+        for resource, (amount, basis) in wanted.items()
+    }
+    text = ", ".join(
+        f'"{resource}": "{_asked(amount, wanted[resource][1])}"'
+        for resource, amount in asked.items()
+        if amount > 0
+    )
+    if not text:
+        return _step(
+            "reserve",
+            "wait_for_capacity",
+            "Nothing of what would be reserved is free now; call allocate with wait_s=45",
+            target=front.snapshot.host,
+        )
+    return _step(
+        "reserve",
+        "allocate",
+        f"Reserve what is free of the chosen size: allocate(resources={{{text}}})",
+        target=front.snapshot.host,
+        rollback="release_allocation with the allocation_id of this step",
+        verify=Verification(metric="allocation.state", op="==", value="active", within_s=60),
+        carried_out_by="allocate",
+    )
+
+
+def _asked(amount: float, basis: Basis) -> str:
+    """An amount as allocate reads it, rounded down so that it still fits."""
+    if basis.unit == "core":
+        return f"{int(amount * 1000)}m"
+    if basis.unit == "byte":
+        return f"{int(amount // 2**20)} MiB"
+    return f"{int(amount)} {basis.unit}"
+
+
+def _use_and_release(front: Front) -> ImplementationStep:
+    return _step(
+        "verification",
+        "release",
+        "Run the work under the lease, renew it while it runs, and call release_allocation after",
+        target=front.snapshot.host,
+        carried_out_by="release_allocation",
+    )

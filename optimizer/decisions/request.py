@@ -1,0 +1,114 @@
+"""What is asked of optimize_resources."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator, model_validator
+
+Scope = Literal["task_level", "session_level", "system_level", "global_level"]
+Detail = Literal["brief", "full"]
+
+SCOPES: dict[Scope, str] = {
+    "task_level": "sizes of one lease for one task, out of what is free",
+    "session_level": "the same for one session; max_cost is its budget",
+    "system_level": "capacity levels of this machine, and when its work runs",
+    "global_level": "the same over every host in the store",
+}
+"""The scopes and what each may move."""
+
+SCOPE_ALIASES: dict[str, Scope] = {
+    "task": "task_level",
+    "session": "session_level",
+    "system": "system_level",
+    "global": "global_level",
+}
+"""What the neighbours call the scopes."""
+
+Number = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+
+
+def refuse_unknown(value: Any, model: type[BaseModel], *, what: str) -> Any:
+    """Pass a mapping through unless it has a key that the model has not.
+
+    Args:
+        value: What is about to be validated; only mappings are looked at.
+        model: The model whose fields are the allowed keys.
+        what: What a key is called in the message.
+
+    Raises:
+        ValueError: There is such a key; the message names the nearest allowed one, or all.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    known = list(model.model_fields)
+    for key in value:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+            raise ValueError(f"there is no {what} {str(key)[:60]!r}; {hint} Nothing was changed.")
+    return value
+
+
+class Constraints(BaseModel):
+    """The limits that a decision must hold; one that is left out limits nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_cost: Number | None = Field(
+        None, description="Most that the whole scope may cost, in USD per month (730 h)."
+    )
+    min_reliability: Annotated[Number, Field(le=1)] | None = Field(
+        None,
+        description="Least probability, 0 to 1, that nothing runs out and no request fails "
+        "within the forecast horizon.",
+    )
+    max_resource_increase: Number | None = Field(
+        None, description="Most that a resource may grow, as a fraction: 0.5 is 50 %."
+    )
+    max_latency_ms: Number | None = Field(
+        None, description="Longest mean response time, in milliseconds."
+    )
+    min_performance: Annotated[float, Field(strict=True, le=100, allow_inf_nan=False)] | None = (
+        Field(
+            None,
+            description="Least improvement of the response time, in %; negative allows slower.",
+        )
+    )
+    focus: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None, description="Only this resource, or the workload of this label, may be moved."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, value: Any) -> Any:
+        return refuse_unknown(value, cls, what="constraint")
+
+
+class OptimizationRequest(BaseModel):
+    """Which scope to optimise, for what, under which limits."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scope: Scope = Field("system_level", description="What may be moved.")
+    primary_objective: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
+        None,
+        description="What to optimise for: balanced_optimization, performance_maximization, "
+        "cost_minimization, reliability_optimization, emergency, or an installed strategy. "
+        "By default the configured one.",
+    )
+    constraints: Constraints = Field(Constraints(), description="Limits that must hold.")
+    use_sequential_thinking: StrictBool = Field(
+        True, description="Whether the decision is thought over, and its thoughts are kept."
+    )
+    detail: Detail = Field("brief", description="How much of the decision is shown.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, value: Any) -> Any:
+        return refuse_unknown(value, cls, what="argument")
+
+    @field_validator("scope", mode="before")
+    @classmethod
+    def _scope_alias(cls, value: object) -> object:
+        return SCOPE_ALIASES.get(value, value) if isinstance(value, str) else value

@@ -1,0 +1,114 @@
+"""Candidates, limits and measurements in sentences with numbers."""
+
+from collections.abc import Iterator
+
+from optimizer.decisions.figures import Candidate
+from optimizer.decisions.levels import is_lease_scope
+from optimizer.decisions.pareto_front import Front
+from optimizer.decisions.snapshot import ResourceState, Snapshot
+from optimizer.prices import HOURS_PER_MONTH
+from optimizer.quantities import format_amount
+
+
+def summarise(candidate: Candidate, front: Front) -> str:
+    """What a candidate does, in one line."""
+    moved = [
+        f"{basis.resource} {format_amount(basis.amount, basis.unit)} -> "
+        f"{format_amount(candidate.amounts[basis.resource], basis.unit)}"
+        for basis in front.considered
+        if candidate.levels[basis.resource] != 1
+    ]
+    return f"{', '.join(moved) or 'no change'}: {figures_of(candidate)}"
+
+
+def figures_of(candidate: Candidate) -> str:
+    """A candidate's figures in words."""
+    return ", ".join(_figures(candidate))
+
+
+def _figures(candidate: Candidate) -> Iterator[str]:
+    cost = candidate.cost_usd_month
+    yield "cost unknown" if cost is None else f"{cost:.2f} USD/month"
+    if candidate.performance is None:
+        yield "response time unknown"
+    else:
+        yield f"response time {_slower(candidate.performance):+.1f} %"
+    if candidate.reliability is None:
+        yield "reliability unknown"
+    else:
+        yield f"reliability {candidate.reliability:.4f}"
+
+
+def _slower(performance: float) -> float:
+    """Change of the response time in %; 0 rather than -0."""
+    return 0.0 - performance
+
+
+def situation(snapshot: Snapshot) -> tuple[str, ...]:
+    """What was measured, one sentence each."""
+    measured = [_use(state) for state in snapshot.resources if _is_known(state)]
+    health = f"Health is {snapshot.health}" + (
+        f" ({', '.join(snapshot.issues)})." if snapshot.issues else "."
+    )
+    return (*measured, health)
+
+
+def _is_known(state: ResourceState) -> bool:
+    return bool(state.capacity) and state.used is not None
+
+
+def _use(state: ResourceState) -> str:
+    capacity, used = state.capacity or 0.0, state.used or 0.0
+    leased = f", {format_amount(state.leased, state.unit)} leased" if state.leased else ""
+    return (
+        f"{state.resource}: {format_amount(used, state.unit)} of "
+        f"{format_amount(capacity, state.unit)} used ({used / capacity:.0%}){leased}."
+    )
+
+
+def outlook(snapshot: Snapshot) -> tuple[str, ...]:
+    """What is forecast, one sentence each."""
+    return tuple(
+        f"{state.resource}: within {snapshot.horizon_hours} h at most "
+        f"{format_amount(max(0.0, state.outlook[-1].amount), state.unit)} with "
+        f"{state.outlook[-1].probability:.0%} probability."
+        for state in snapshot.resources
+        if state.outlook
+    )
+
+
+def assumptions(front: Front) -> tuple[str, ...]:
+    """What the figures take for granted."""
+    return tuple(_assumptions(front))
+
+
+def _assumptions(front: Front) -> Iterator[str]:
+    for source, names in _sources(front).items():
+        yield f"Prices of {', '.join(names)}: {source}, {HOURS_PER_MONTH:.0f} h a month."
+    for basis in front.considered:
+        if basis.state.charged_otherwise and basis.amount:
+            yield f"Cost leaves out {basis.resource}: {basis.state.charged_otherwise}."
+        if basis.fixed_because and basis.amount:
+            yield f"{basis.resource}: {basis.fixed_because}."
+    workload = front.snapshot.workload
+    if workload.arrival_rate_per_s is None or not workload.service_time_s:
+        yield "Response time follows CPU use as 1 / (1 - use): no service times were measured."
+    if workload.error_rate is None or workload.requests == 0:
+        yield "Reliability covers running out only: no requests were reported or seen."
+    if is_lease_scope(front.scope):
+        yield (
+            "The work of this scope is taken to need what is used now, because its own use was "
+            "not measured apart."
+        )
+    if front.scope == "global_level":
+        yield f"This store holds one host, {front.snapshot.host}."
+
+
+def _sources(front: Front) -> dict[str, list[str]]:
+    """Names of the priced resources by where their price is from."""
+    sources: dict[str, list[str]] = {}
+    for basis in front.considered:
+        price = basis.state.price
+        if price is not None and basis.amount:
+            sources.setdefault(f"{price.source} ({price.date})", []).append(price.resource)
+    return sources

@@ -1,0 +1,372 @@
+"""Choices on random machines: the limits hold, each objective wins in its own measure."""
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from optimizer.decisions.constraints import LIMITS
+from optimizer.decisions.figures import Candidate, figure, tabulate
+from optimizer.decisions.levels import Rules, bases
+from optimizer.decisions.objectives import BUILT_IN, ByMeasure
+from optimizer.decisions.pareto_front import Front, build_front
+from optimizer.decisions.request import OptimizationRequest
+from optimizer.decisions.snapshot import Quantile, ResourceState, Snapshot, Workload
+from optimizer.decisions.solve import Solution, judge, solve, with_conflict
+from optimizer.errors import DependencyError
+from optimizer.prices import FARGATE
+
+OBJECTIVES = {objective.name: objective for objective in BUILT_IN}
+MakeSnapshot = Callable[..., Snapshot]
+MakeState = Callable[..., ResourceState]
+
+shares = st.floats(0.05, 1.0)
+
+
+def request_of(objective: str = "balanced_optimization", **limits: Any) -> OptimizationRequest:
+    return OptimizationRequest.model_validate(
+        {"primary_objective": objective, "constraints": limits}
+    )
+
+
+def front_of(snapshot: Snapshot, max_increase: float | None = None) -> Front:
+    return build_front(snapshot, "system_level", rules=Rules(), max_increase=max_increase)
+
+
+def solve_on(snapshot: Snapshot, request: OptimizationRequest) -> Solution:
+    front = front_of(snapshot, request.constraints.max_resource_increase)
+    return solve(front, request, OBJECTIVES[str(request.primary_objective)])
+
+
+def every_choice(snapshot: Snapshot, max_increase: float | None) -> list[Candidate]:
+    """All combinations of levels, without any pruning."""
+    considered = bases(snapshot, "system_level", rules=Rules(), max_increase=max_increase)
+    options = tabulate(considered, snapshot.workload)
+    today = figure(options, [0] * len(options), snapshot.workload)
+    picks = itertools.product(*(range(len(b.levels)) for b in considered))
+    return [figure(options, list(p), snapshot.workload, today=today) for p in picks]
+
+
+@st.composite
+def machines(draw: st.DrawFn) -> Snapshot:
+    """A machine with random use, forecasts, recommendations and prices."""
+    states = []
+    for resource, capacity, unit in (("cpu", 4.0, "core"), ("memory", 8 * 2.0**30, "byte")):
+        used = draw(shares) * capacity
+        peaks = sorted(draw(st.lists(shares, min_size=4, max_size=4)))
+        price = FARGATE.price(resource)
+        assert price is not None
+        states.append(
+            ResourceState.model_validate(
+                {
+                    "resource": resource,
+                    "unit": unit,
+                    "capacity": capacity,
+                    "capacity_source": "random",
+                    "used": used,
+                    "demand": used,
+                    "outlook": [
+                        Quantile(probability=p, amount=share * capacity)
+                        for p, share in zip((0.1, 0.5, 0.9, 0.95), peaks, strict=True)
+                    ],
+                    "recommended_change": draw(st.sampled_from([None, -0.5, -0.25, 0.3])),
+                    "price": price.model_copy(
+                        update={"usd_per_unit_hour": draw(st.floats(0.001, 1))}
+                    ),
+                }
+            )
+        )
+    return Snapshot.model_validate(
+        {
+            "host": "random",
+            "computed_at": "2026-11-22T12:00:00Z",
+            "version": 1,
+            "health": "healthy",
+            "horizon_hours": 24,
+            "resources": states,
+            "workload": Workload(response_time_ms=draw(st.floats(1, 1000))),
+        }
+    )
+
+
+limits = st.fixed_dictionaries(
+    {},
+    optional={
+        "max_cost": st.floats(0, 5000),
+        "min_reliability": st.floats(0, 1),
+        "max_resource_increase": st.sampled_from([0.0, 0.25, 0.5, 1.0]),
+        "max_latency_ms": st.floats(0, 2000),
+        "min_performance": st.floats(-50, 100),
+    },
+)
+
+
+def holds(candidate: Candidate, asked: dict[str, float]) -> bool:
+    return all(LIMITS[name].held(candidate, value) for name, value in asked.items())
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    snapshot=machines(),
+    asked=limits,
+    name=st.sampled_from(sorted(OBJECTIVES.keys() - {"emergency"})),
+)
+def test_the_choice_is_the_best_of_all_combinations_that_hold_the_limits(
+    snapshot: Snapshot, asked: dict[str, float], name: str
+) -> None:
+    objective, request = OBJECTIVES[name], request_of(name, **asked)
+
+    solution = solve_on(snapshot, request)
+
+    holding = [
+        c for c in every_choice(snapshot, asked.get("max_resource_increase")) if holds(c, asked)
+    ]
+    if not solution.sure or solution.best is None:
+        assert not holding
+    else:
+        assert holds(solution.best, asked)
+        ours = objective.measure(solution.best, request)
+        measured = [m for c in holding if (m := objective.measure(c, request)) is not None]
+        assert (ours is None and not measured) or ours == pytest.approx(min(measured), rel=1e-9)
+
+
+@settings(max_examples=80, deadline=None)
+@given(snapshot=machines(), asked=limits)
+def test_cost_minimization_never_costs_more_than_another_objective(
+    snapshot: Snapshot, asked: dict[str, float]
+) -> None:
+    cheapest = solve_on(snapshot, request_of("cost_minimization", **asked)).best
+
+    for name in OBJECTIVES:
+        other = solve_on(snapshot, request_of(name, **asked)).best
+        assert (other is None) == (cheapest is None)
+        if other is not None and cheapest is not None:
+            assert cheapest.spend <= other.spend + 1e-9
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    snapshot=machines(),
+    name=st.sampled_from(["performance_maximization", "cost_minimization"]),
+    budgets=st.tuples(st.floats(0, 3000), st.floats(0, 3000)).map(sorted),
+)
+def test_a_looser_budget_never_worsens_the_objectives_own_measure(
+    snapshot: Snapshot, name: str, budgets: list[float]
+) -> None:
+    tight, loose = (request_of(name, max_cost=budget) for budget in budgets)
+    with_tight, with_loose = solve_on(snapshot, tight).best, solve_on(snapshot, loose).best
+
+    if with_tight is None:
+        return
+    assert with_loose is not None
+    measure = OBJECTIVES[name].measure
+    before, after = measure(with_tight, tight), measure(with_loose, tight)
+    assert before is None or (after is not None and after <= before)
+
+
+@settings(max_examples=80, deadline=None)
+@given(snapshot=machines(), name=st.sampled_from(sorted(OBJECTIVES)), worse=st.floats(1.001, 3))
+def test_adding_a_dominated_option_never_flips_the_choice(
+    snapshot: Snapshot, name: str, worse: float
+) -> None:
+    front, request = front_of(snapshot), request_of(name)
+    before = solve(front, request, OBJECTIVES[name]).best
+    assert before is not None
+
+    for candidate in front.choices:
+        dominated = replace(
+            candidate,
+            id="dominated",
+            spend=candidate.spend * worse,
+            spend_ratio=candidate.spend_ratio * worse,
+            stretch=None if candidate.stretch is None else candidate.stretch * worse,
+            latency_ratio=(
+                None if candidate.latency_ratio is None else candidate.latency_ratio * worse
+            ),
+            reliability=None if candidate.reliability is None else candidate.reliability / worse,
+        )
+        widened = replace(front, choices=(*front.choices, dominated))
+        assert solve(widened, request, OBJECTIVES[name]).best == before
+
+
+@settings(max_examples=60, deadline=None)
+@given(snapshot=machines(), asked=limits)
+def test_a_conflict_is_irreducible_and_each_relaxation_is_enough_and_the_smallest(
+    snapshot: Snapshot, asked: dict[str, float]
+) -> None:
+    request = request_of("cost_minimization", **asked)
+    solution = solve_on(snapshot, request)
+    if solution.best is not None:
+        return
+
+    conflict = with_conflict(solution, lambda reach: front_of(snapshot, reach)).conflict
+
+    assert conflict is not None
+    chosen = {name: asked[name] for name in conflict.irreducible_set}
+    assert not any_holds(snapshot, chosen)
+    for name in chosen:
+        assert any_holds(snapshot, {k: v for k, v in chosen.items() if k != name})
+    for way in conflict.relaxations:
+        if way.needed is None:
+            assert not any_holds(snapshot, {k: v for k, v in asked.items() if k != way.name})
+        else:
+            assert any_holds(snapshot, asked | {way.name: way.needed})
+            step = 1e-6 * max(1.0, abs(way.needed)) * (1 if LIMITS[way.name].at_most else -1)
+            assert not any_holds(snapshot, asked | {way.name: way.needed - step})
+
+
+def any_holds(snapshot: Snapshot, asked: dict[str, float]) -> bool:
+    """Whether some combination of levels is not known to break any limit."""
+    everything = every_choice(snapshot, asked.get("max_resource_increase"))
+    return any(
+        all(LIMITS[name].held(c, value) is not False for name, value in asked.items())
+        for c in everything
+    )
+
+
+def test_a_limit_that_cannot_be_checked_is_never_taken_as_held(
+    make_snapshot: MakeSnapshot, make_state: MakeState
+) -> None:
+    unpriced = make_snapshot({"cpu": make_state("cpu", 0.7, price=None)})
+
+    solution = solve_on(unpriced, request_of("performance_maximization", max_cost=1000.0))
+
+    assert solution.best is not None
+    assert not solution.sure
+    assert solution.status(solution.best) == "insufficient_data"
+
+
+def test_without_a_forecast_the_balance_is_not_claimed_to_be_optimal(
+    make_snapshot: MakeSnapshot, make_state: MakeState
+) -> None:
+    blind = make_snapshot({"memory": make_state("memory", 0.6, outlook=())})
+
+    solution = solve_on(blind, request_of())
+
+    assert solution.missing == ("reliability",)
+    assert solution.status(solution.best) == "insufficient_data"
+
+
+def test_a_saturated_machine_grows_though_its_response_time_is_not_known(
+    make_snapshot: MakeSnapshot, make_state: MakeState
+) -> None:
+    full = make_snapshot({"cpu": make_state("cpu", 1.0, spread=0.0)})
+
+    best = solve_on(full, request_of()).best
+
+    assert best is not None
+    assert best.levels["cpu"] > 1
+    assert best.performance is None
+
+
+def test_too_few_requests_leave_the_reliability_open_instead_of_broken(
+    make_snapshot: MakeSnapshot,
+) -> None:
+    few = make_snapshot(workload=Workload(error_rate=0.0, requests=20))
+    many = make_snapshot(workload=Workload(error_rate=0.0, requests=2000))
+    failing = make_snapshot(workload=Workload(error_rate=0.5, requests=20))
+    request = request_of(min_reliability=0.95)
+
+    assert solve_on(few, request).sure is False
+    assert solve_on(many, request).sure is True
+    assert solve_on(failing, request).best is None
+
+
+def test_an_emergency_changes_only_what_needs_no_downtime(
+    make_snapshot: MakeSnapshot, make_state: MakeState
+) -> None:
+    lever = {"actuator": "docker update", "downtime": False}
+    stuck = make_snapshot({"memory": make_state("memory", 0.9)})
+    movable = make_snapshot({"memory": make_state("memory", 0.9, lever=lever)})
+
+    at_once = solve_on(stuck, request_of("emergency")).best
+    enlarged = solve_on(movable, request_of("emergency")).best
+
+    assert at_once is not None
+    assert at_once.id == "no_change"
+    assert enlarged is not None
+    assert enlarged.changes == ("memory",)
+
+
+class GreenFirst:
+    """The custom strategy of the conventions, as an installed package would bring it."""
+
+    name = "green_first"
+
+    def rank(self, front: Sequence[Candidate], request: OptimizationRequest) -> list[str]:
+        return [c.id for c in sorted(front, key=lambda c: (c.cores * 9.0, c.cost_usd_month))]
+
+
+def test_an_installed_strategy_decides(make_snapshot: MakeSnapshot) -> None:
+    front = front_of(make_snapshot())
+
+    solution = solve(front, request_of("green_first"), GreenFirst())
+
+    assert solution.best is not None
+    assert solution.best.cores == min(c.cores for c in front.candidates)
+    assert solution.status(solution.best) == "optimal"
+
+
+class Broken:
+    name = "broken"
+
+    def rank(self, front: Sequence[Candidate], request: OptimizationRequest) -> list[str]:
+        raise ZeroDivisionError("oops")
+
+
+class Inventive:
+    name = "inventive"
+
+    def rank(self, front: Sequence[Candidate], request: OptimizationRequest) -> list[str]:
+        return ["cpu_1000"]
+
+
+@pytest.mark.parametrize("strategy", [Broken(), Inventive()])
+def test_a_strategy_that_fails_or_invents_is_named(
+    make_snapshot: MakeSnapshot, strategy: Broken | Inventive
+) -> None:
+    with pytest.raises(DependencyError, match=strategy.name):
+        solve(front_of(make_snapshot()), request_of(strategy.name), strategy)
+
+
+def test_the_judge_accepts_only_a_close_candidate_that_was_offered(
+    make_snapshot: MakeSnapshot, make_state: MakeState
+) -> None:
+    snapshot = make_snapshot({"cpu": make_state("cpu", 0.9)})
+    solution = solve_on(snapshot, request_of("cost_minimization"))
+    best = solution.best
+    assert best is not None
+    far = solution.options[-1]
+
+    assert judge(solution, best.id).refusal is None
+    assert judge(solution, None).stands == best
+    assert "none of the candidates" in str(judge(solution, "made_up").refusal)
+    ruling = judge(solution, far.id)
+    assert ruling.stands == best
+    assert "worse" in str(ruling.refusal)
+
+
+def test_the_judge_lets_a_near_equal_choice_stand(make_snapshot: MakeSnapshot) -> None:
+    front = front_of(make_snapshot())
+    near = ByMeasure("near", "all alike", lambda c, _: 1 + c.spend / 1e9, needs=())
+    solution = solve(front, request_of("near"), near)
+    other = solution.options[1]
+
+    ruling = judge(solution, other.id)
+
+    assert ruling.stands == other
+    assert solution.status(ruling.stands) == "feasible"
+
+
+def test_measures_are_finite_or_none(make_snapshot: MakeSnapshot) -> None:
+    request = request_of(min_reliability=1.0, max_cost=0.0)
+
+    for candidate in front_of(make_snapshot()).choices:
+        for objective in BUILT_IN:
+            figure_of = objective.measure(candidate, request)
+            assert figure_of is None or math.isfinite(figure_of)
