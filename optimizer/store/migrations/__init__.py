@@ -11,7 +11,7 @@ from collections.abc import Callable
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, func, insert, select, text
 
 from optimizer.errors import StorageError
-from optimizer.store.migrations import m0001_samples, m0002_ledger, m0004_outcomes
+from optimizer.store.migrations import m0001_samples, m0002_ledger, m0003_decisions, m0004_outcomes
 
 logger = logging.getLogger("sequential_resource_optimization.store")
 
@@ -20,6 +20,7 @@ Migration = Callable[[Connection], None]
 MIGRATIONS: tuple[Migration, ...] = (
     m0001_samples.up,
     m0002_ledger.up,
+    m0003_decisions.up,
     m0004_outcomes.up,
 )
 

@@ -1,0 +1,111 @@
+"""Decisions in the database, as JSON with the version of its shape."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    delete,
+    func,
+    insert,
+    select,
+)
+
+from optimizer.decisions.decision import SCHEMA_VERSION, Decision, Inputs, Record
+from optimizer.store.engine import Database, UtcDateTime
+
+MOST_KEPT = 1000
+"""Decisions kept; the reference document's length of the optimisation history."""
+
+decisions = Table(
+    "decisions",
+    MetaData(),
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("decision_id", String(64), nullable=False, unique=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("schema_version", Integer, nullable=False),
+    Column("decision", Text, nullable=False),
+    Column("inputs", Text, nullable=False),
+)
+
+_NEWEST_FIRST = (decisions.c.created_at.desc(), decisions.c.sequence.desc())
+
+
+class DecisionStore:
+    """Keeps the newest decisions.
+
+    Args:
+        database: Where.
+        keep: How many.
+    """
+
+    def __init__(self, database: Database, *, keep: int = MOST_KEPT) -> None:
+        self._database = database
+        self._keep = keep
+
+    async def save(self, record: Record) -> None:
+        """Keep a decision; the oldest beyond what is kept are dropped.
+
+        It proposes and changes nothing, so the disk is not waited for.
+        """
+        row = {
+            "decision_id": record.decision.decision_id,
+            "created_at": record.decision.created_at,
+            "schema_version": SCHEMA_VERSION,
+            "decision": record.decision.model_dump_json(),
+            "inputs": record.inputs.model_dump_json(),
+        }
+
+        def change(connection: Connection) -> None:
+            connection.execute(insert(decisions), row)
+            _drop_oldest(connection, self._keep)
+
+        await self._database.write(change, durable=False)
+
+    async def recent(self, limit: int) -> tuple[Decision, ...]:
+        """The newest decisions, newest first."""
+
+        def query(connection: Connection) -> Sequence[str]:
+            newest = select(decisions.c.decision).order_by(*_NEWEST_FIRST).limit(limit)
+            return connection.scalars(newest).all()
+
+        return tuple(
+            Decision.model_validate_json(text) for text in await self._database.read(query)
+        )
+
+    async def count(self) -> int:
+        """How many decisions are kept."""
+
+        def query(connection: Connection) -> int:
+            return connection.scalar(select(func.count()).select_from(decisions)) or 0
+
+        return await self._database.read(query)
+
+    async def find(self, decision_id: str) -> Record | None:
+        """One decision with its inputs; None when it is not kept."""
+
+        def query(connection: Connection) -> tuple[str, str] | None:
+            wanted = select(decisions.c.decision, decisions.c.inputs).where(
+                decisions.c.decision_id == decision_id
+            )
+            row = connection.execute(wanted).one_or_none()
+            return None if row is None else (row.decision, row.inputs)
+
+        found = await self._database.read(query)
+        if found is None:
+            return None
+        return Record(
+            decision=Decision.model_validate_json(found[0]),
+            inputs=Inputs.model_validate_json(found[1]),
+        )
+
+
+def _drop_oldest(connection: Connection, keep: int) -> None:
+    """Delete what is older than the newest `keep`."""
+    first_to_go = select(decisions.c.sequence).order_by(*_NEWEST_FIRST).offset(keep)
+    connection.execute(delete(decisions).where(decisions.c.sequence.in_(first_to_go)))
