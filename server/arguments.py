@@ -73,7 +73,7 @@ def _refuse_unknown(
         for name, item in value.items():
             if closed and name not in known:
                 raise _unknown(name, path, schema, operation, unchanged)
-            inside = known.get(name) or _first(options, "additionalProperties")
+            inside = known.get(name) or _any_member(options)
             if isinstance(inside, dict):
                 _refuse_unknown(item, (*path, name), inside, operation, unchanged)
     elif isinstance(value, list):
@@ -138,12 +138,18 @@ def _worded(
     elif kind == "value_error":
         problem = first["msg"].removeprefix("Value error, ").removesuffix(".")
     else:
-        said = first["msg"]
-        problem = f"{said[:1].lower()}{said[1:]}; got {shown(first['input'])}"
+        problem = f"{_plainly(first['msg'])}; got {shown(first['input'])}"
     allowed = _spaced(describe(name.rpartition(".")[2], at)) if kind != "value_error" else ""
     said_already = "" if "Nothing was" in problem else f" {unchanged}"
     message = f"{operation}: {name or 'the request'}: {problem}{allowed}.{said_already}"
     return InvalidRequestError(message, field=name or None)
+
+
+def _plainly(said: str) -> str:
+    """Pydantic's words without its point of view."""
+    said = said.replace("Input should be", "must be").replace("should have", "must have")
+    said = said.replace("should match", "must match").replace(" after validation", "")
+    return f"{said[:1].lower()}{said[1:]}"
 
 
 def _unknown(
@@ -225,7 +231,7 @@ def _follow(
         known = _properties(schema)
         options = [schema, *schema.get("anyOf", [])]
         if isinstance(values, Mapping) and (part in values or (last and part in known)):
-            inside = known.get(str(part)) or _first(options, "additionalProperties")
+            inside = known.get(str(part)) or _any_member(options)
             values = values.get(part)
         elif isinstance(values, list) and isinstance(part, int) and part < len(values):
             inside = _first(options, "items")
@@ -235,6 +241,12 @@ def _follow(
         path.append(part)
         schema = inside if isinstance(inside, dict) else {}
     return tuple(path), schema
+
+
+def _any_member(options: Sequence[Schema]) -> Any:
+    """The schema of members whose names are free."""
+    patterns = _first(options, "patternProperties")
+    return next(iter(patterns.values())) if patterns else _first(options, "additionalProperties")
 
 
 def _properties(schema: Schema) -> dict[str, Schema]:

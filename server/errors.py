@@ -20,6 +20,7 @@ from optimizer.errors import (
     DependencyError,
     ForbiddenError,
     InvalidRequestError,
+    LeaseEndedError,
     NotFoundError,
     OptimizerError,
     RequestError,
@@ -32,6 +33,7 @@ PROBLEM_MEDIA_TYPE = "application/problem+json"
 _STATUS: tuple[tuple[type[OptimizerError], int], ...] = (
     (NotFoundError, 404),
     (ForbiddenError, 403),
+    (LeaseEndedError, 410),
     (RequestError, 422),
     (CapacityError, 409),
     (DependencyError, 503),

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
+
 from server.errors import PROBLEM_MEDIA_TYPE
 from server.operation import Operation
 from server.rest import API
@@ -18,6 +21,7 @@ _TEXT: dict[int, str] = {
     405: "The path is not answered with this method.",
     408: "The body took too long to arrive.",
     409: "Refused for now; the body says what binds, what fits and when.",
+    410: "The lease is over.",
     413: "The body is too large.",
     415: "The body is not application/json.",
     421: "The Host is not served here.",
@@ -51,10 +55,11 @@ def openapi(operations: Sequence[Operation], *, guarded: bool) -> dict[str, Any]
         operations: The table.
         guarded: Whether a token is set, so that callers have to send one.
     """
+    answers, components = answer_schemas(operations)
     paths: dict[str, Any] = {}
     for operation in operations:
         item = paths.setdefault(f"{API}{operation.rest.path}", {})
-        item[operation.rest.method.lower()] = _operation(operation)
+        item[operation.rest.method.lower()] = _operation(operation, answers[operation.name])
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
@@ -68,21 +73,33 @@ def openapi(operations: Sequence[Operation], *, guarded: bool) -> dict[str, Any]
         },
         "paths": paths,
         "components": {
-            "schemas": {"Problem": PROBLEM},
+            "schemas": {"Problem": PROBLEM, **components},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
     return document | {"security": [{"token": []}]} if guarded else document
 
 
-def _operation(operation: Operation) -> dict[str, Any]:
+def answer_schemas(operations: Sequence[Operation]) -> tuple[dict[str, Schema], Schema]:
+    """The schema of each operation's answer by name, and the components that they point to."""
+    adapters: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
+        (operation.name, "serialization", TypeAdapter(operation.answer)) for operation in operations
+    ]
+    schemas, definitions = TypeAdapter.json_schemas(
+        adapters, ref_template="#/components/schemas/{model}"
+    )
+    by_name = {name: schema for (name, _), schema in schemas.items()}
+    return by_name, definitions.get("$defs", {})
+
+
+def _operation(operation: Operation, answer: Schema) -> dict[str, Any]:
     rest = operation.rest
     schema = input_schema(operation.request, without=rest.without)
     in_path = [name for name in schema["properties"] if f"{{{name}}}" in rest.path]
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": rest.summary,
-        "responses": _responses(operation, has_body=rest.method != "GET"),
+        "responses": _responses(operation, answer, has_body=rest.method != "GET"),
     }
     if operation.tool is not None:
         described["description"] = operation.tool.description
@@ -129,9 +146,9 @@ def _parameter(name: str, schema: Schema, where: str) -> dict[str, Any]:
     return parameter | ({"description": text} if text else {})
 
 
-def _responses(operation: Operation, *, has_body: bool) -> dict[str, Any]:
+def _responses(operation: Operation, schema: Schema, *, has_body: bool) -> dict[str, Any]:
     rest = operation.rest
-    answer = {"application/json": {"schema": operation.answer_schema}}
+    answer = {"application/json": {"schema": schema}}
     responses: dict[str, Any] = {
         str(rest.success): {"description": "The answer.", "content": answer}
     }

@@ -1,5 +1,6 @@
 """What an operation is to the doors: one request model, one method, and how each door shows it."""
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -7,8 +8,14 @@ from typing import Any, Literal, Protocol
 from mcp_types import ToolAnnotations
 from pydantic import BaseModel
 
+from optimizer.allocation.strategies import AllocationStrategy
+from optimizer.decisions.objectives import Objective
+from optimizer.errors import RequestError
 from optimizer.events import EventBus
+from optimizer.forecasting.protocol import ForecastModel
 from optimizer.identity import Principal
+from optimizer.monitoring.monitor import PerformanceMonitor
+from optimizer.plugins import Registry
 from optimizer.thinking.question import Thought
 from server import views
 from server.arguments import parse
@@ -18,19 +25,33 @@ OnThought = Callable[[Thought], Awaitable[None]]
 
 
 class Optimizer(Protocol):
-    """What the doors need of `SequentialResourceOptimizer`; one async method per operation."""
+    """What the doors need of `SequentialResourceOptimizer`, beside one method per operation.
+
+    The method is named like the operation and takes `(request, *, principal)`, and `on_thought`
+    where the operation thinks.
+    """
 
     @property
     def events(self) -> EventBus:
-        """What happened, for resource notifications."""
+        """What happened, for resource notices."""
 
-    def strategies(self) -> dict[str, Any]:
-        """Objectives, allocation strategies and forecast models by kind, with one line each."""
+    @property
+    def performance_monitor(self) -> PerformanceMonitor:
+        """The recent past, and where the doors count what they did."""
 
-    async def metrics_history(self, minutes: int) -> dict[str, Any]:
-        """Samples of the last minutes, oldest first."""
+    @property
+    def objectives(self) -> Registry[Objective]:
+        """What a decision can be optimised for."""
 
-    async def __aenter__(self) -> Any:
+    @property
+    def allocation_strategies(self) -> Registry[AllocationStrategy]:
+        """How much to grant when less than everything is acceptable."""
+
+    @property
+    def forecast_models(self) -> Registry[ForecastModel]:
+        """Ways to forecast."""
+
+    async def __aenter__(self) -> object:
         """Open the store and start monitoring."""
 
     async def __aexit__(self, *exc: object) -> None:
@@ -69,14 +90,14 @@ class Tool:
         hints: Read-only, destructive, idempotent.
         about: Descriptions of arguments, shorter than the model's; an empty one is left out.
         without: Arguments that agents do not see.
-        answer: What of the answer its output schema promises.
+        answer: The output schema: what of the answer it promises.
     """
 
     description: str
     hints: ToolAnnotations
     about: Mapping[str, str] = field(default_factory=dict)
     without: frozenset[str] = frozenset()
-    answer: Mapping[str, Any] = field(default_factory=dict)
+    answer: Schema = field(default_factory=lambda: {"type": "object"})
 
 
 @dataclass(frozen=True)
@@ -86,12 +107,10 @@ class Command:
     Attributes:
         name: The word behind `sro`.
         help: One line.
-        positional: Arguments that need no option name, in order.
     """
 
     name: str
     help: str
-    positional: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,6 +120,7 @@ class Operation:
     Attributes:
         name: Name of the tool, the REST operation id, and the facade's method.
         request: What it takes.
+        answer: What the facade answers: a model or a TypedDict.
         view: Its answer as JSON, in one of three views.
         rest: The REST twin.
         command: The shell command.
@@ -112,6 +132,7 @@ class Operation:
 
     name: str
     request: type[BaseModel]
+    answer: Any
     view: views.Viewer
     rest: Rest
     command: Command
@@ -119,11 +140,6 @@ class Operation:
     writes: bool = False
     unchanged: str = "Nothing was changed."
     thinks: bool = False
-
-    @property
-    def answer_schema(self) -> Schema:
-        """What a REST answer looks like."""
-        return {"type": "object"}
 
     def parse(self, values: object) -> BaseModel:
         """Check arguments.
@@ -142,7 +158,9 @@ async def perform(
     principal: Principal,
     on_thought: OnThought | None = None,
 ) -> Any:
-    """Do it: the one call behind every door.
+    """Do it: the one call behind every door, counted in the monitor's workload.
+
+    A call that may wait for room is not counted: its latency is the caller's wish.
 
     Returns:
         The facade's answer, for `operation.view`.
@@ -154,6 +172,19 @@ async def perform(
     if operation.writes:
         principal.require_writer(operation.name)
     method = getattr(optimizer, operation.name)
-    if operation.thinks and on_thought is not None:
-        return await method(request, principal=principal, on_thought=on_thought)
-    return await method(request, principal=principal)
+    began = time.perf_counter()
+    ok = False
+    try:
+        if operation.thinks and on_thought is not None:
+            answer = await method(request, principal=principal, on_thought=on_thought)
+        else:
+            answer = await method(request, principal=principal)
+        ok = True
+    except RequestError:
+        ok = True
+        raise
+    finally:
+        if not getattr(request, "wait_s", 0):
+            latency_ms = (time.perf_counter() - began) * 1000
+            optimizer.performance_monitor.workload.record(ok=ok, latency_ms=latency_ms)
+    return answer

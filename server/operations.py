@@ -4,129 +4,206 @@ Every door reads this table and nothing else, so a tool, its REST twin and its c
 arguments, check them in the same words and do the same thing.
 """
 
-from dataclasses import replace
 from types import MappingProxyType
 
 from mcp_types import ToolAnnotations
 
-from server import draft_requests as requests
+from optimizer.allocation.allocator import AllocationList
+from optimizer.allocation.lease import Allocation, AllocationRequest
+from optimizer.cost_benefit.analysis import McpSelectionAnalysis
+from optimizer.decisions.decision import Decision
+from optimizer.decisions.explain import Explanation
+from optimizer.decisions.request import OptimizationRequest
+from optimizer.forecasting.forecast import Forecast
+from optimizer.operations.explain import ExplainRequest
+from optimizer.operations.forecast import ForecastRequest
+from optimizer.operations.health import HealthReport, HealthRequest
+from optimizer.operations.history import DecisionRequest, History, HistoryRequest
+from optimizer.operations.list_allocations import ListAllocationsRequest
+from optimizer.operations.metrics import MetricsReport, MetricsRequest
+from optimizer.operations.release import ReleaseRequest
+from optimizer.operations.renew import RenewRequest
+from optimizer.operations.report_usage import ReportUsageRequest, UsageRecorded
+from optimizer.operations.select_mcp import SelectMcpRequest
 from server import views
 from server.operation import Command, Operation, Rest, Tool
+from server.schemas import Schema
 
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
-RECORDS = ToolAnnotations(
-    read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False
-)
-GIVES_BACK = ToolAnnotations(
-    read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
-)
+WRITES = ToolAnnotations(destructive_hint=False, open_world_hint=False)
+ENDS = ToolAnnotations(destructive_hint=True, idempotent_hint=True, open_world_hint=False)
+
+DETAIL = frozenset({"detail"})
+"""REST always answers in full, so it has no use for it."""
+
+
+def _answers(*required: str, **properties: Schema) -> Schema:
+    """An output schema that promises a few members and allows the rest."""
+    schema: Schema = {"type": "object", "properties": properties}
+    return schema | {"required": list(required)} if required else schema
+
+
+_TEXT: Schema = {"type": "string"}
+_MAP: Schema = {"type": "object"}
+_LIST: Schema = {"type": "array"}
+_LEASE = _answers("state", "next", state=_TEXT, allocation_id=_TEXT, next=_TEXT)
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
         name="get_health",
-        request=requests.HealthRequest,
-        view=views.full,
-        rest=Rest("GET", "/health", "Health of the machine now", cached=True),
-        command=Command("health", "What this machine is like now, and what is free."),
+        request=HealthRequest,
+        answer=HealthReport,
+        view=views.health,
+        rest=Rest("GET", "/health", "How a machine is now", statuses=(404, 422, 503), cached=True),
+        command=Command("health", "How this machine is, and what is free."),
         tool=Tool(
             description=(
-                "State of this machine now, what is free to allocate, and problems. "
-                "Call it before heavy work."
+                "State of this machine now, what is free to allocate, and problems with what to "
+                "do. Call it before heavy work."
             ),
             hints=READS,
-            about={"host": ""},
+            about={"host": "Another machine of the store."},
+            answer=_answers("status", status=_TEXT, free=_MAP),
         ),
     ),
     Operation(
         name="get_metrics",
-        request=requests.MetricsRequest,
+        request=MetricsRequest,
+        answer=MetricsReport,
         view=views.full,
-        rest=Rest("GET", "/metrics", "Current metrics, trends and pools", cached=True),
-        command=Command("metrics", "The latest sample, trends and pools."),
+        rest=Rest("GET", "/metrics", "The latest sample, trends and pools", cached=True),
+        command=Command("metrics", "The latest sample, its trends and the pools."),
     ),
     Operation(
         name="forecast_workload",
-        request=requests.ForecastRequest,
-        view=views.full,
-        rest=Rest("GET", "/forecast", "Workload forecast, hour by hour", cached=True),
-        command=Command("forecast", "What load is coming."),
+        request=ForecastRequest,
+        answer=Forecast,
+        view=views.forecast,
+        rest=Rest("GET", "/forecast", "The load to come", without=DETAIL, cached=True),
+        command=Command("forecast", "What load is coming, hour by hour."),
         tool=Tool(
             description=(
-                "What load is coming to this machine, with an 80 % band and the forecast's own "
-                "track record. Use it to find a quiet window. Changes nothing."
+                "What load is coming, with an 80 % band and the forecast's own track record; "
+                "finds a quiet window for heavy work. Changes nothing."
             ),
             hints=READS,
+            about={
+                "horizon_hours": "",
+                "metrics": "Default: CPU, memory, storage, network in.",
+                "detail": "summary: peaks, quiet windows, warnings; hourly: every hour too.",
+                "host": "",
+            },
+            answer=_answers("forecast_available", forecast_available={"type": "boolean"}),
         ),
     ),
     Operation(
         name="optimize_resources",
-        request=requests.OptimizeRequest,
-        view=views.full,
-        rest=Rest("POST", "/optimize", "Decide on resources under limits"),
-        command=Command("optimize", "Plan capacity under limits."),
+        request=OptimizationRequest,
+        answer=Decision,
+        view=views.decision,
+        rest=Rest("POST", "/optimize", "Decide about a scope under limits", without=DETAIL),
+        command=Command("optimize", "Plan capacity under limits; proposes only."),
         writes=True,
-        thinks=True,
         unchanged="Nothing was decided.",
+        thinks=True,
         tool=Tool(
             description=(
-                "Plan capacity and leases of a whole scope under limits. It only proposes; "
-                "to reserve for your own job use allocate."
+                "Plan capacity and leases of a whole scope under limits: steps, cost, reliability, "
+                "or the limits that conflict. Proposes only; to reserve for your own job use "
+                "allocate."
             ),
-            hints=RECORDS,
+            hints=WRITES,
+            about={
+                "scope": "What may be moved: one lease, a session's, this machine, every host.",
+                "primary_objective": (
+                    "balanced_optimization, performance_maximization, cost_minimization, "
+                    "reliability_optimization, or see sro://strategies."
+                ),
+                "constraints": "",
+                "constraints.max_cost": "USD per month.",
+                "constraints.min_reliability": "0-1.",
+                "constraints.max_resource_increase": "0.5 is 50 %.",
+                "constraints.max_latency_ms": "",
+                "constraints.min_performance": "Improvement of the response time, %.",
+                "constraints.focus": "One resource or workload.",
+                "use_sequential_thinking": "",
+                "detail": "",
+            },
+            answer=_answers("decision_id", "status", decision_id=_TEXT, status=_TEXT, next=_TEXT),
         ),
     ),
     Operation(
         name="explain_decision",
-        request=requests.ExplainRequest,
-        view=views.full,
+        request=ExplainRequest,
+        answer=Explanation,
+        view=views.explanation,
         rest=Rest(
             "GET",
             "/decisions/{decision_id}/explanation",
             "Why a decision fell so",
             statuses=(404, 422, 503),
         ),
-        command=Command("explain", "Why a decision fell so.", positional=("decision_id",)),
+        command=Command("explain", "Why a decision fell so."),
         tool=Tool(
             description=(
-                "Why a decision fell so, what would flip it, and what it changed in fact."
+                "Why a decision fell so and what would flip it; its chain of thoughts; what it "
+                "changed in fact."
             ),
             hints=READS,
+            about={"decision_id": "", "detail": ""},
         ),
     ),
     Operation(
         name="get_decision",
-        request=requests.DecisionRequest,
-        view=views.full,
+        request=DecisionRequest,
+        answer=Decision,
+        view=views.decision,
         rest=Rest("GET", "/decisions/{decision_id}", "One decision", statuses=(404, 422, 503)),
-        command=Command("decision", "One decision.", positional=("decision_id",)),
+        command=Command("decision", "One decision."),
     ),
     Operation(
         name="list_decisions",
-        request=requests.ListDecisionsRequest,
-        view=views.full,
-        rest=Rest("GET", "/optimization-history", "Recent decisions, newest first"),
-        command=Command("decisions", "Recent decisions, newest first."),
+        request=HistoryRequest,
+        answer=History,
+        view=views.decisions,
+        rest=Rest("GET", "/optimization-history", "Decisions, newest first"),
+        command=Command("decisions", "Decisions that were made, newest first."),
     ),
     Operation(
         name="analyze_mcp_selection",
-        request=requests.SelectRequest,
-        view=views.full,
-        rest=Rest("POST", "/analyze/mcp-selection", "Choose MCP servers for a task"),
-        command=Command("select", "Choose MCP servers for a task."),
+        request=SelectMcpRequest,
+        answer=McpSelectionAnalysis,
+        view=views.selection,
+        rest=Rest("POST", "/analyze/mcp-selection", "Which MCP server for a task"),
+        command=Command("select", "Which MCP server for a task."),
+        unchanged="Nothing was analysed.",
         tool=Tool(
             description=(
-                "Which MCP server to use for a task, from measured cost, latency, failures and "
+                "Which MCP server for a task, from measured cost, latency, failures and "
                 "relevance. Starts nothing."
             ),
             hints=READS,
+            about={
+                "available_mcps": (
+                    "Each: id; what is known of cost (USD per call), performance (0-1), "
+                    "reliability (0-1), latency_ms, description, tools."
+                ),
+                "task_requirements": (
+                    "task (text), complexity low|medium|high, budget (USD), performance_target, "
+                    "max_latency_ms, min_reliability."
+                ),
+                "mode": "One, an order to try, or a covering set.",
+            },
+            answer=_answers("status", "chosen", status=_TEXT, chosen=_MAP),
         ),
     ),
     Operation(
         name="allocate",
-        request=requests.AllocateRequest,
-        view=views.full,
-        rest=Rest("POST", "/allocate", "Reserve resources as a lease", statuses=(409, 422, 503)),
-        command=Command("allocate", "Reserve resources as a lease."),
+        request=AllocationRequest,
+        answer=Allocation,
+        view=views.allocation,
+        rest=Rest("POST", "/allocate", "Reserve resources", statuses=(409, 422, 503)),
+        command=Command("allocate", "Reserve resources as a lease that ends by itself."),
         writes=True,
         unchanged="Nothing was reserved.",
         tool=Tool(
@@ -134,48 +211,84 @@ OPERATIONS: tuple[Operation, ...] = (
                 "Reserve resources as a lease that ends by itself. Answers the lease, or why not "
                 "and what fits when."
             ),
-            hints=RECORDS,
+            hints=WRITES,
+            about={
+                "resources": (
+                    "cpu, memory, storage, network, gpu: a bare number is % of the machine; else "
+                    '"2 cores", "8 GiB", guaranteed-burst "2-6 GiB". mcp_tokens, api_calls, '
+                    "validation_cycles: a count. usd."
+                ),
+                "purpose": "",
+                "ttl_s": "",
+                "min_fraction": "Least useful share of the request.",
+                "wait_s": "",
+                "priority_level": "",
+                "strategy": (
+                    "performance_priority, cost_priority, balanced, reliability_priority."
+                ),
+                "request_id": "Your key: a repeat answers the same lease.",
+            },
+            answer=_LEASE,
         ),
     ),
     Operation(
         name="renew_allocation",
-        request=requests.RenewRequest,
-        view=views.full,
+        request=RenewRequest,
+        answer=Allocation,
+        view=views.allocation,
         rest=Rest(
             "POST",
             "/allocations/{allocation_id}/renew",
             "Keep a lease longer",
-            statuses=(404, 409, 422, 503),
+            statuses=(404, 410, 422, 503),
         ),
-        command=Command("renew", "Keep a lease longer.", positional=("allocation_id",)),
+        command=Command("renew", "Keep a lease longer."),
         writes=True,
-        tool=Tool(description="Keep a lease of yours longer.", hints=RECORDS),
+        tool=Tool(
+            description="Keep a lease of yours longer.",
+            hints=WRITES,
+            about={"allocation_id": "", "ttl_s": "Default: as before."},
+            answer=_LEASE,
+        ),
     ),
     Operation(
         name="release_allocation",
-        request=requests.ReleaseRequest,
-        view=views.full,
+        request=ReleaseRequest,
+        answer=Allocation,
+        view=views.allocation,
         rest=Rest(
             "DELETE",
             "/allocations/{allocation_id}",
             "Give a lease back",
-            statuses=(404, 409, 422, 503),
+            statuses=(404, 410, 422, 503),
         ),
-        command=Command("release", "Give a lease back.", positional=("allocation_id",)),
+        command=Command("release", "Give a lease back."),
         writes=True,
-        tool=Tool(description="Give a lease back and settle what it spent.", hints=GIVES_BACK),
+        tool=Tool(
+            description="Give a lease of yours back and settle what it spent.",
+            hints=ENDS,
+            about={"allocation_id": "", "used": "What budgets really cost."},
+            answer=_LEASE,
+        ),
     ),
     Operation(
         name="list_allocations",
-        request=requests.ListAllocationsRequest,
-        view=views.full,
-        rest=Rest("GET", "/allocations", "Leases held, and what is free"),
-        command=Command("allocations", "Leases held, and what is free."),
-        tool=Tool(description="Leases held, what they use in fact, and what is free.", hints=READS),
+        request=ListAllocationsRequest,
+        answer=AllocationList,
+        view=views.allocations,
+        rest=Rest("GET", "/allocations", "Leases that are held, and what is free"),
+        command=Command("allocations", "Leases that are held, and what is free."),
+        tool=Tool(
+            description="Leases held, what they use in fact, and what is free.",
+            hints=READS,
+            about={"whose": "", "limit": ""},
+            answer=_answers("allocations", "pools", allocations=_LIST, pools=_MAP),
+        ),
     ),
     Operation(
         name="report_usage",
-        request=requests.UsageRequest,
+        request=ReportUsageRequest,
+        answer=UsageRecorded,
         view=views.full,
         rest=Rest("POST", "/usage", "Report calls that were not seen here"),
         command=Command("report", "Report MCP calls that were not seen here."),
@@ -183,10 +296,22 @@ OPERATIONS: tuple[Operation, ...] = (
         unchanged="Nothing was recorded.",
         tool=Tool(
             description=(
-                "Report calls of MCP tools that went past us, so that choices rest on what "
-                "happened. Only what we could not see ourselves."
+                "Report MCP calls that we could not see ourselves, so that choices rest on what "
+                "happened."
             ),
-            hints=RECORDS,
+            hints=WRITES,
+            about={
+                "calls": "",
+                "calls.[]": "",
+                "calls.[].mcp": "",
+                "calls.[].tool": "",
+                "calls.[].outcome": "",
+                "calls.[].latency_ms": "",
+                "calls.[].tokens": "",
+                "calls.[].usd": "",
+                "calls.[].n": "How many like it.",
+            },
+            answer=_answers("recorded", recorded={"type": "integer"}),
         ),
     ),
 )
@@ -194,8 +319,8 @@ OPERATIONS: tuple[Operation, ...] = (
 BY_NAME = MappingProxyType({operation.name: operation for operation in OPERATIONS})
 """The table by name of operation."""
 
-PROBE: Operation = replace(BY_NAME["get_health"], view=views.full)
-"""`/health` at the root, for probes, which ask for it without a token."""
-
 TOOLS: tuple[Operation, ...] = tuple(op for op in OPERATIONS if op.tool is not None)
 """What agents see; at most ten, for good."""
+
+PROBE: Operation = BY_NAME["get_health"]
+"""`/health` at the root, for probes, which ask for it without a token."""

@@ -8,7 +8,9 @@ from optimizer.identity import LOCAL, Principal
 
 
 def principal_of(ctx: ServerRequestContext[Any, Any]) -> Principal:
-    """Who called: from the HTTP credentials, or whoever started us and holds our pipe."""
+    """Who called: as the Unix socket or the HTTP credentials say, else who holds our own pipe."""
+    if isinstance(ctx.request, Principal):
+        return ctx.request
     if ctx.request is None:
         return LOCAL
     principal: Principal = ctx.request.scope["state"]["principal"]

@@ -8,6 +8,7 @@ import mcp_types as types
 from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 
+from optimizer.decisions.request import SCOPES
 from server.arguments import nearest, shown
 from server.operation import Optimizer, perform
 from server.operations import BY_NAME
@@ -16,8 +17,6 @@ from server.resources import DECISION, HISTORY
 
 MAX_TEXT = 2000
 """Longest argument of a prompt."""
-
-SCOPES = ("task_level", "session_level", "system_level", "global_level")
 
 
 @dataclass(frozen=True)
@@ -176,11 +175,11 @@ class Prompts:
 
     async def _values(self, argument: str, ctx: ServerRequestContext[Any, Any]) -> Sequence[str]:
         if argument == "scope":
-            return SCOPES
+            return tuple(SCOPES)
         if argument == "minutes":
             return ("15", "60", "240", "1440")
         if argument == "objective":
-            return tuple(self._optimizer.strategies()["objectives"])
+            return self._optimizer.objectives.names
         if argument == "decision_id":
             operation = BY_NAME["list_decisions"]
             request = operation.parse({"limit": 100})

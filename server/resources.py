@@ -1,6 +1,7 @@
 """What agents read without calling a tool: `sro://` resources and templates."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
@@ -12,12 +13,14 @@ from pydantic_core import to_json
 
 from optimizer.errors import InvalidRequestError, RequestError
 from optimizer.identity import Principal
+from optimizer.operations.metrics import MAX_MINUTES, get_metrics_history
+from optimizer.plugins import Named
 from server.arguments import shown
 from server.errors import problem_of
 from server.operation import Optimizer, perform
 from server.operations import BY_NAME
 from server.principals import principal_of
-from server.views import Json
+from server.views import Json, View, plain
 
 CURRENT = "sro://metrics/current"
 HISTORY = "sro://metrics/history/{minutes}"
@@ -25,9 +28,6 @@ POOLS = "sro://pools"
 RECENT = "sro://decisions/recent"
 DECISION = "sro://decisions/{decision_id}"
 STRATEGIES = "sro://strategies"
-
-MAX_MINUTES = 1440
-"""Longest history that one read answers."""
 
 MEDIA_TYPE = "application/json"
 
@@ -66,14 +66,14 @@ def decision_uri(decision_id: str) -> str:
     return DECISION.partition("{")[0] + quote(decision_id, safe="")
 
 
-def _operation(name: str, **arguments: Any) -> Reader:
+def _operation(name: str, *, view: View = "full", **arguments: Any) -> Reader:
     operation = BY_NAME[name]
 
     async def read(optimizer: Optimizer, principal: Principal, value: str) -> Json:
         filled = {key: value if given is ... else given for key, given in arguments.items()}
         request = operation.parse(filled)
         answer = await perform(operation, request, optimizer, principal=principal)
-        return operation.view(answer, request, "full")
+        return operation.view(answer, request, view)
 
     return read
 
@@ -83,11 +83,23 @@ async def _history(optimizer: Optimizer, principal: Principal, value: str) -> Js
         raise InvalidRequestError(
             f"{HISTORY}: minutes must be a whole number, 1-{MAX_MINUTES}; got {shown(value)}"
         )
-    return await optimizer.metrics_history(int(value))
+    return plain(get_metrics_history(int(value), monitor=optimizer.performance_monitor))
 
 
 async def _strategies(optimizer: Optimizer, principal: Principal, value: str) -> Json:
-    return optimizer.strategies()
+    return {
+        "objectives": _meanings(optimizer.objectives),
+        "allocation_strategies": _meanings(optimizer.allocation_strategies),
+        "forecast_models": _meanings(optimizer.forecast_models),
+    }
+
+
+def _meanings(parts: Iterable[Named]) -> dict[str, str]:
+    """What each part means: its own word for it, else the first line of its docstring."""
+    return {
+        part.name: getattr(part, "meaning", None) or (inspect.getdoc(part) or "").partition("\n")[0]
+        for part in parts
+    }
 
 
 READABLES: tuple[Readable, ...] = (
@@ -113,7 +125,7 @@ READABLES: tuple[Readable, ...] = (
         RECENT,
         "recent_decisions",
         "The latest ten decisions, newest first.",
-        _operation("list_decisions", limit=10),
+        _operation("list_decisions", view="brief", limit=10),
     ),
     Readable(
         DECISION,

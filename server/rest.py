@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic_core import to_json
@@ -66,6 +67,8 @@ class RestPath:
                 operation, asked, self._optimizer, principal=request.scope["state"]["principal"]
             )
             body = operation.view(answer, asked, "reference")
+        except InvalidRequestError as error:
+            return problem_response(_without_such_path(problem_of(error), request))
         except Exception as error:
             return problem_response(problem_of(error))
         return _json_answer(request, operation, body)
@@ -78,6 +81,13 @@ class RestPath:
             detail=f"{shown(method)} is not answered here; allowed: {allowed}.",
             headers={"Allow": allowed},
         )
+
+
+def _without_such_path(problem: Problem, request: Request) -> Problem:
+    """A path whose id is malformed leads nowhere, so it is not found."""
+    if problem.field in request.path_params:
+        return replace(problem, status=404, code="not_found")
+    return problem
 
 
 def _json_answer(request: Request, operation: Operation, body: Mapping[str, Any]) -> Response:

@@ -29,10 +29,7 @@ def tool_of(operation: Operation) -> types.Tool:
         name=operation.name,
         description=operation.tool.description,
         input_schema=schema,
-        output_schema={
-            "type": "object",
-            **({"properties": answer} if (answer := dict(operation.tool.answer)) else {}),
-        },
+        output_schema=operation.tool.answer,
         annotations=operation.tool.hints,
     )
 

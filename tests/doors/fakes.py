@@ -5,34 +5,34 @@ from typing import Any, Self
 
 from pydantic import BaseModel
 
+from optimizer.allocation import strategies
+from optimizer.cost_benefit.analyzer import CostBenefitAnalyzer
+from optimizer.decisions import objectives
 from optimizer.errors import DependencyError, NotFoundError
 from optimizer.events import EventBus
+from optimizer.forecasting import planner
 from optimizer.identity import LOCAL, Principal
-from optimizer.thinking.question import Thought
+from optimizer.machine.readings import Reading
+from optimizer.monitoring.monitor import PerformanceMonitor
+from optimizer.monitoring.workload import Workload
+from optimizer.operations.select_mcp import SelectMcpRequest, select_mcp
+from optimizer.plugins import Registry
 from server.operation import OnThought
+from tests.doors import nouns
 
-ANSWERS: Mapping[str, dict[str, Any]] = {
-    "get_health": {
-        "status": "healthy",
-        "cpu_usage": 45.2,
-        "memory_usage": 67.8,
-        "reliability_score": None,
-        "issues": [],
-        "warnings": ["elevated_memory_usage"],
-        "unknown": {"reliability_score": "no requests were seen yet"},
-    },
-    "get_metrics": {"current_metrics": {"cpu_usage": 45.2, "memory_usage": 67.8}},
-    "forecast_workload": {"forecast_available": False, "reason": "3 samples recorded, 48 needed"},
-    "optimize_resources": {"decision_id": "opt-1", "strategy": "balanced_optimization"},
-    "explain_decision": {"decision_id": "opt-1", "why": "it is the cheapest"},
-    "get_decision": {"decision_id": "opt-1", "strategy": "balanced_optimization"},
-    "list_decisions": {"optimization_history": [{"decision_id": "opt-1"}], "total": 1},
-    "analyze_mcp_selection": {"recommendations": {"primary_recommendation": {"mcp_id": "a"}}},
-    "allocate": {"allocation_id": "alc-1", "state": "active"},
-    "renew_allocation": {"allocation_id": "alc-1", "state": "active"},
-    "release_allocation": {"allocation_id": "alc-1", "state": "released"},
-    "list_allocations": {"allocations": [], "total": 0},
-    "report_usage": {"recorded": 1},
+ANSWERS: Mapping[str, Any] = {
+    "get_health": nouns.HEALTH,
+    "get_metrics": nouns.METRICS,
+    "forecast_workload": nouns.FORECAST,
+    "optimize_resources": nouns.DECISION,
+    "explain_decision": nouns.EXPLANATION,
+    "get_decision": nouns.DECISION,
+    "list_decisions": nouns.HISTORY,
+    "allocate": nouns.LEASE,
+    "renew_allocation": nouns.LEASE,
+    "release_allocation": nouns.ENDED,
+    "list_allocations": nouns.ALLOCATIONS,
+    "report_usage": {"recorded": 1, "on_record": {"a": 1}, "next": "they count from now on"},
 }
 
 HUGE = "1000 cores"
@@ -51,6 +51,24 @@ CANARY = "sk-canary-4f1c9b7a"
 """A secret that must appear nowhere."""
 
 
+class NoMachine:
+    """Must not be read."""
+
+    def read(self) -> Reading:
+        raise AssertionError("the doors do not read the machine")
+
+
+class HeardWorkload(Workload):
+    """Remembers what the doors counted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[bool] = []
+
+    def record(self, *, ok: bool, latency_ms: float) -> None:
+        self.heard.append(ok)
+
+
 class FakeOptimizer:
     """Answers every operation from `ANSWERS` and remembers what it was asked."""
 
@@ -58,6 +76,14 @@ class FakeOptimizer:
         self.events = EventBus()
         self.asked: list[tuple[str, BaseModel, Principal]] = []
         self.running = False
+        self.workload = HeardWorkload()
+        self.performance_monitor = PerformanceMonitor(
+            machine=NoMachine(), workload=self.workload, events=self.events
+        )
+        self.objectives = Registry("objective", objectives.BUILT_IN)
+        self.allocation_strategies = Registry("strategy", strategies.BUILT_IN)
+        self.forecast_models = Registry("forecast model", planner.BUILT_IN)
+        self._analyzer = CostBenefitAnalyzer()
 
     async def __aenter__(self) -> Self:
         self.running = True
@@ -66,39 +92,39 @@ class FakeOptimizer:
     async def __aexit__(self, *exc: object) -> None:
         self.running = False
 
-    def strategies(self) -> dict[str, Any]:
-        return {"objectives": {"balanced_optimization": "the best of three", "green_first": "…"}}
-
-    async def metrics_history(self, minutes: int) -> dict[str, Any]:
-        return {"minutes": minutes, "samples": []}
-
     async def optimize_resources(
         self,
         request: BaseModel,
         *,
         principal: Principal = LOCAL,
         on_thought: OnThought | None = None,
-    ) -> dict[str, Any]:
+    ) -> Any:
         if on_thought is not None:
-            await on_thought(Thought(number=1, kind="assess", text="CPU is at 45.2 %"))
+            await on_thought(nouns.THOUGHT)
         return self._answer("optimize_resources", request, principal)
 
     async def allocate(self, request: BaseModel, *, principal: Principal = LOCAL) -> dict[str, Any]:
         if HUGE in getattr(request, "resources", {}).values():
             self.asked.append(("allocate", request, principal))
-            return {"state": "refused", "alternatives": [{"granted": {"cpu": 2.0}}]}
+            return nouns.REFUSAL
         return self._answer("allocate", request, principal)
+
+    async def analyze_mcp_selection(
+        self, request: SelectMcpRequest, *, principal: Principal = LOCAL
+    ) -> Any:
+        self.asked.append(("analyze_mcp_selection", request, principal))
+        return await select_mcp(request, analyzer=self._analyzer)
 
     def __getattr__(self, name: str) -> Any:
         if name not in ANSWERS:
             raise AttributeError(name)
 
-        async def call(request: BaseModel, *, principal: Principal = LOCAL) -> dict[str, Any]:
+        async def call(request: BaseModel, *, principal: Principal = LOCAL) -> Any:
             return self._answer(name, request, principal)
 
         return call
 
-    def _answer(self, name: str, request: BaseModel, principal: Principal) -> dict[str, Any]:
+    def _answer(self, name: str, request: BaseModel, principal: Principal) -> Any:
         identifier = getattr(request, "decision_id", None) or getattr(
             request, "allocation_id", None
         )
@@ -109,4 +135,4 @@ class FakeOptimizer:
         if identifier == CRASH:
             raise RuntimeError(f"a driver said {CANARY} at /secret/path")
         self.asked.append((name, request, principal))
-        return dict(ANSWERS[name])
+        return ANSWERS[name]

@@ -7,9 +7,10 @@ import httpx
 import pytest
 from mcp import Client
 
+from optimizer.identity import LOCAL
 from server.arguments import shown
 from server.mcp_surface import create_mcp_surface
-from server.operation import Operation
+from server.operation import Operation, perform
 from server.operations import BY_NAME, OPERATIONS, TOOLS
 from server.rest import API
 from tests.doors.fakes import ABSENT, BROKEN, HUGE, FakeOptimizer
@@ -63,7 +64,9 @@ async def test_a_tool_and_its_rest_twin_ask_the_same(
     (rest_name, rest_request, _), (mcp_name, mcp_request, _) = optimizer.asked
     assert (rest_name, rest_request) == (mcp_name, mcp_request)
     assert json.loads(result.content[0].text) == result.structured_content
-    assert response.json() == result.structured_content
+    answer = await perform(operation, mcp_request, optimizer, principal=LOCAL)
+    assert response.json() == operation.view(answer, rest_request, "reference")
+    assert result.structured_content == operation.view(answer, mcp_request, "brief")
 
 
 @pytest.mark.parametrize(
@@ -138,9 +141,30 @@ async def test_a_refusal_is_a_result_with_alternatives(
 
     assert response.status_code == 409
     assert not result.is_error
-    assert response.json() == result.structured_content
-    assert response.json()["alternatives"]
+    for answer in (response.json(), result.structured_content):
+        assert answer["state"] == "refused"
+        assert answer["alternatives"]
+        assert answer["unknown"]["fits_in_s"]
 
 
 def test_a_callers_value_is_shown_escaped_and_short() -> None:
     assert shown("x\n" * 100) == "'" + "x\\n" * 18 + "x\\..."
+
+
+@pytest.mark.parametrize(
+    ("identifier", "counted"), [("opt-1", True), (ABSENT, True), (BROKEN, False)]
+)
+async def test_what_the_doors_did_is_counted_and_only_our_failures_as_failed(
+    identifier: str, counted: bool, optimizer: FakeOptimizer, client: httpx.AsyncClient
+) -> None:
+    await over_rest(client, BY_NAME["explain_decision"], {"decision_id": identifier})
+
+    assert optimizer.workload.heard == [counted]
+
+
+async def test_a_call_that_may_wait_is_not_counted(
+    optimizer: FakeOptimizer, client: httpx.AsyncClient
+) -> None:
+    await over_rest(client, BY_NAME["allocate"], {"resources": {"cpu": 1}, "wait_s": 10})
+
+    assert optimizer.workload.heard == []
