@@ -1,0 +1,155 @@
+"""A kept decision explained from what it was computed from."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from optimizer.decisions.answer import because
+from optimizer.decisions.decision import ConstraintCheck, Record
+from optimizer.decisions.levels import Rules, known_focus
+from optimizer.decisions.objectives import Measured, Objective
+from optimizer.decisions.pareto_front import build_front
+from optimizer.decisions.sensitivity import Flip, decider, flips
+from optimizer.decisions.solve import Solution, solve
+from optimizer.decisions.wording import summarise
+from optimizer.thinking.question import Thought
+
+ExplanationDetail = Literal["why", "thoughts", "effect"]
+
+NOT_MEASURED = (
+    "no step of this plan was reported as carried out, so there is no before and after to compare"
+)
+
+
+class _Noun(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Alternative(_Noun):
+    """A choice that holds the limits and was not taken."""
+
+    id: str
+    summary: str
+    worse_by: float | None = Field(
+        description="How much worse it is in the objective's own measure, as a fraction; null "
+        "where the objective has no measure."
+    )
+
+
+class Why(_Noun):
+    """Why a decision fell as it did."""
+
+    because: str
+    objective_because: str
+    alternatives: tuple[Alternative, ...] = Field(description="The next best, best first.")
+    dropped: str | None = Field(
+        description="What would have been chosen without the limits, and the limit that it breaks."
+    )
+    constraints: tuple[ConstraintCheck, ...]
+    flips: tuple[Flip, ...] = Field(
+        description="Inputs, and the nearest values at which the choice becomes another."
+    )
+    replayed: bool = Field(
+        description="Whether computing it again from its stored inputs gives the same choice. "
+        "False where thinking chose another candidate, or after an upgrade."
+    )
+
+
+class Explanation(_Noun):
+    """What is known about a decision that was made."""
+
+    decision_id: str
+    detail: ExplanationDetail
+    summary: str
+    why: Why | None = None
+    thoughts: tuple[Thought, ...] | None = None
+    reasoning_path: str = Field(description="Who took part in the choice.")
+    effect: None = Field(None, description="What the decision changed; null until it is measured.")
+    unknown: Mapping[str, str] = Field(default_factory=dict)
+
+
+def explain(record: Record, detail: ExplanationDetail, objective: Objective | None) -> Explanation:
+    """Explain a decision.
+
+    Args:
+        record: The decision with its inputs.
+        detail: What to explain.
+        objective: The decision's objective; None when it is no longer installed.
+
+    Returns:
+        The explanation. `why` computes the decision again some hundred times with other inputs.
+    """
+    decision = record.decision
+    why = None
+    unknown: dict[str, str] = {}
+    if detail == "why" and objective is None:
+        unknown["why"] = f"the objective {decision.strategy} is no longer installed"
+    elif detail == "why" and objective is not None:
+        why = _why(record, objective)
+    elif detail == "effect":
+        unknown["effect"] = NOT_MEASURED
+    return Explanation(
+        decision_id=decision.decision_id,
+        detail=detail,
+        summary=decision.summary,
+        why=why,
+        thoughts=decision.reasoning.thoughts if detail == "thoughts" else None,
+        reasoning_path=decision.reasoning.path,
+        unknown=unknown,
+    )
+
+
+def _why(record: Record, objective: Objective) -> Why:
+    decision, inputs = record.decision, record.inputs
+    rules = Rules(multipliers=inputs.multipliers)
+    focus = inputs.request.constraints.focus
+    movable = known_focus(inputs.snapshot).get(focus) if focus else None
+    front = build_front(
+        inputs.snapshot,
+        inputs.request.scope,
+        rules=rules,
+        max_increase=inputs.request.constraints.max_resource_increase,
+        movable=movable,
+    )
+    solution = solve(front, inputs.request, objective)
+    again = None if solution.best is None else solution.best.id
+    found = solution.best is not None
+    return Why(
+        because=because(solution) if found else decision.summary,
+        objective_because=decision.objective_because,
+        alternatives=_alternatives(solution),
+        dropped=_dropped(solution),
+        constraints=decision.constraints,
+        flips=flips(solution, decider(objective, rules, movable), rules) if found else (),
+        replayed=again == decision.candidate_id,
+    )
+
+
+def _alternatives(solution: Solution) -> tuple[Alternative, ...]:
+    return tuple(
+        Alternative(
+            id=candidate.id,
+            summary=summarise(candidate, solution.front),
+            worse_by=_worse_by(solution, place),
+        )
+        for place, candidate in enumerate(solution.options)
+        if place > 0
+    )
+
+
+def _worse_by(solution: Solution, place: int) -> float | None:
+    """How much worse the candidate of a rank is than the first, as a fraction."""
+    if not isinstance(solution.objective, Measured):
+        return None
+    best, other = (
+        solution.objective.measure(solution.ranked[at], solution.request) for at in (0, place)
+    )
+    return None if best is None or other is None or best == 0 else (other - best) / abs(best)
+
+
+def _dropped(solution: Solution) -> str | None:
+    lead = solution.dropped
+    if lead is None:
+        return None
+    return f"{summarise(lead.candidate, solution.front)}; it breaks {lead.reason}"

@@ -1,0 +1,125 @@
+"""The state of this room: the snapshot of now, and the fronts that were built from it."""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+
+import anyio
+import anyio.to_thread
+
+from optimizer.decisions.levels import Rules
+from optimizer.decisions.pareto_front import Front, build_front
+from optimizer.decisions.request import Scope
+from optimizer.decisions.snapshot import Snapshot
+
+MOST_KEPT = 64
+"""Fronts kept at once: of one snapshot there are at most levels x scopes x focuses in use."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A snapshot and what tells it from others.
+
+    Attributes:
+        snapshot: The snapshot.
+        digest: SHA-256 of it as JSON.
+    """
+
+    snapshot: Snapshot
+    digest: str
+
+
+def frame_of(snapshot: Snapshot) -> Frame:
+    """A snapshot with its digest."""
+    return Frame(snapshot, hashlib.sha256(snapshot.model_dump_json().encode()).hexdigest())
+
+
+class Fronts:
+    """Makes one snapshot for each state of the monitor, and each front of it once.
+
+    Callers that come while something is made wait for it and share it. Fronts are built on a worker
+    thread.
+
+    Args:
+        rules: Levels to consider.
+    """
+
+    def __init__(self, rules: Rules | None = None) -> None:
+        self.rules = rules or Rules()
+        self._frame: tuple[Hashable, Frame] | None = None
+        self._fronts: OrderedDict[Hashable, Front] = OrderedDict()
+        self._snapshot_turn = anyio.Lock()
+        self._build_turn = anyio.Lock()
+        self._building = threading.Lock()
+
+    async def frame(self, key: Hashable, observe: Callable[[], Awaitable[Snapshot]]) -> Frame:
+        """The snapshot of a state.
+
+        Args:
+            key: Tells the state from others, for example the monitor's version and the leases.
+            observe: Makes the snapshot.
+        """
+        if self._frame is None or self._frame[0] != key:
+            async with self._snapshot_turn:
+                if self._frame is None or self._frame[0] != key:
+                    self._frame = key, frame_of(await observe())
+        return self._frame[1]
+
+    def forget(self) -> None:
+        """Look anew at the next request: something that the monitor does not see has changed."""
+        self._frame = None
+
+    async def ready(
+        self,
+        frame: Frame,
+        scope: Scope,
+        *,
+        max_increase: float | None,
+        movable: frozenset[str] | None,
+    ) -> Front:
+        """A front, without holding up the event loop while it is built."""
+        key = self._key(frame, scope, max_increase, movable)
+        if key not in self._fronts:
+            async with self._build_turn:
+                await anyio.to_thread.run_sync(self.build, frame, scope, max_increase, movable)
+        return self.build(frame, scope, max_increase, movable)
+
+    def build(
+        self,
+        frame: Frame,
+        scope: Scope,
+        max_increase: float | None,
+        movable: frozenset[str] | None,
+    ) -> Front:
+        """A front, built on this thread when it is not there yet."""
+        key = self._key(frame, scope, max_increase, movable)
+        with self._building:
+            front = self._fronts.get(key)
+            if front is None:
+                front = build_front(
+                    frame.snapshot,
+                    scope,
+                    rules=self.rules,
+                    max_increase=max_increase,
+                    movable=movable,
+                )
+                self._fronts[key] = front
+                if len(self._fronts) > MOST_KEPT:
+                    self._fronts.popitem(last=False)
+            return front
+
+    def _key(
+        self,
+        frame: Frame,
+        scope: Scope,
+        max_increase: float | None,
+        movable: frozenset[str] | None,
+    ) -> Hashable:
+        """Fronts with the same largest level are the same front."""
+        reach = max(self.rules.multipliers, default=1.0)
+        if max_increase is not None:
+            within = [level for level in self.rules.multipliers if level <= 1 + max_increase + 1e-9]
+            reach = max(within, default=1.0)
+        return frame.digest, scope, reach, movable

@@ -1,0 +1,183 @@
+"""What the other rooms know, put together into the snapshot that a decision starts from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimizer.allocation.pool import PoolState
+from optimizer.decisions.snapshot import (
+    Quantile,
+    QuietWindow,
+    ResourceState,
+    Snapshot,
+    TrackRecord,
+    Workload,
+)
+from optimizer.forecasting.forecast import Forecast, MetricForecast, ScalingRecommendation
+from optimizer.monitoring.history import Series
+from optimizer.monitoring.sample import Health, Sample
+from optimizer.prices import PriceTable
+
+USAGE = {"cpu": "cpu_usage", "memory": "memory_usage", "storage": "storage_usage"}
+"""The metric that says which share of a resource is used."""
+
+NOMINAL_COVERAGE = 0.8
+"""What the forecast's band from its 0.1 to its 0.9 quantile promises."""
+
+ERROR_WINDOW_S = 300
+"""Seconds over which the monitor counts the error rate and the throughput."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen at one moment.
+
+    Attributes:
+        sample: The latest sample.
+        health: What the monitor makes of it.
+        recent: The last hour in steps of five minutes, by metric.
+        forecast: What is coming.
+        pools: What can be leased, by resource.
+        version: The monitor's version.
+    """
+
+    sample: Sample
+    health: Health
+    recent: Mapping[str, Series]
+    forecast: Forecast
+    pools: Mapping[str, PoolState]
+    version: int
+
+
+def snapshot_of(seen: Observation, prices: PriceTable) -> Snapshot:
+    """Put everything that a decision needs into plain values."""
+    sample = seen.sample
+    states = (
+        _state(resource, pool, seen, prices)
+        for resource, pool in seen.pools.items()
+        if pool.kind != "budget" and resource in ("cpu", "memory", "storage", "network", "gpu")
+    )
+    return Snapshot(
+        host=sample.host,
+        computed_at=sample.timestamp,
+        version=seen.version,
+        health=seen.health.status,
+        issues=seen.health.issues,
+        horizon_hours=seen.forecast.forecast_horizon_hours,
+        resources=tuple(states),
+        workload=_workload(sample),
+        track_record=_track_record(seen.forecast),
+        quiet_windows=tuple(
+            QuietWindow(
+                start=window.start,
+                end=window.end,
+                description=f"CPU stays below {window.cpu_usage:.0f} % with 90 % probability",
+            )
+            for window in seen.forecast.quiet_windows
+        ),
+        unknown=dict(sample.unknown),
+    )
+
+
+def _state(resource: str, pool: PoolState, seen: Observation, prices: PriceTable) -> ResourceState:
+    metric = USAGE.get(resource)
+    capacity = pool.total
+    share = None if metric is None else seen.sample.value(metric)
+    outlook = _outlook(metric, capacity, seen.forecast)
+    unknown = {} if outlook else {"outlook": _no_outlook(resource, metric, seen.forecast)}
+    if capacity is None:
+        unknown["capacity"] = pool.unknown.get("total", "it was not found out")
+    advice = _advice(resource, seen.forecast)
+    return ResourceState(
+        resource=resource,
+        unit=pool.unit,
+        capacity=capacity,
+        capacity_source=pool.source,
+        used=_part(share, capacity),
+        demand=_part(_recent_share(metric, share, seen), capacity),
+        leased=pool.allocated,
+        reserved=pool.reserved or 0.0,
+        available=pool.available,
+        outlook=outlook,
+        recommended_change=None if advice is None else _fraction(advice),
+        recommended_because=None if advice is None else advice.reason,
+        price=prices.price(resource),
+        charged_otherwise=prices.not_by_capacity.get(resource),
+        unknown=unknown,
+    )
+
+
+def _part(percent: float | None, capacity: float | None) -> float | None:
+    return None if percent is None or capacity is None else percent / 100 * capacity
+
+
+def _recent_share(metric: str | None, share: float | None, seen: Observation) -> float | None:
+    """Mean of the last hour in %; the sample's own while nothing was recorded."""
+    series = seen.recent.get(metric) if metric else None
+    if series is None:
+        return share
+    hour = series.values[-round(3600 / series.step.total_seconds()) :]
+    known = hour[np.isfinite(hour)]
+    return float(known.mean()) if known.size else share
+
+
+def _outlook(
+    metric: str | None, capacity: float | None, forecast: Forecast
+) -> tuple[Quantile, ...]:
+    """Of each probability the greatest value of any hour, in the resource's unit.
+
+    The envelope lies on or above the demand of every single hour, so that a probability of running
+    out that is read off it is at least that of the worst hour.
+    """
+    found = forecast.metrics.get(metric) if metric else None
+    if found is None or capacity is None:
+        return ()
+    peaks = {float(name): max(values) for name, values in found.quantiles.items()}
+    return tuple(
+        Quantile(probability=probability, amount=peaks[probability] / 100 * capacity)
+        for probability in sorted(peaks)
+    )
+
+
+def _no_outlook(resource: str, metric: str | None, forecast: Forecast) -> str:
+    if metric is None:
+        return f"use of {resource} is not forecast"
+    reason = forecast.unknown.get(f"metrics.{metric}") or forecast.reason
+    return reason or f"{metric} was not forecast"
+
+
+def _advice(resource: str, forecast: Forecast) -> ScalingRecommendation | None:
+    metric = USAGE.get(resource)
+    return next((r for r in forecast.scaling_recommendations if r.metric == metric), None)
+
+
+def _fraction(advice: ScalingRecommendation) -> float:
+    return float(advice.target_increase.rstrip("%")) / 100
+
+
+def _workload(sample: Sample) -> Workload:
+    """What is known of the requests; a throughput is a count of `ERROR_WINDOW_S` seconds."""
+    rate = sample.throughput
+    return Workload(
+        arrival_rate_per_s=rate,
+        response_time_ms=sample.response_time_ms,
+        error_rate=sample.error_rate,
+        requests=0 if sample.error_rate is None else round((rate or 0.0) * ERROR_WINDOW_S),
+    )
+
+
+def _track_record(forecast: Forecast) -> TrackRecord | None:
+    """The worse of the records of cpu and memory; None until both have one."""
+    records = [_record(forecast.metrics.get(metric)) for metric in ("cpu_usage", "memory_usage")]
+    known = [record for record in records if record is not None]
+    if len(known) < len(records):
+        return None
+    return min(known, key=lambda record: record.coverage)
+
+
+def _record(forecast: MetricForecast | None) -> TrackRecord | None:
+    score = None if forecast is None else forecast.backtest
+    if score is None or score.coverage is None:
+        return None
+    return TrackRecord(nominal=NOMINAL_COVERAGE, coverage=score.coverage, observations=score.n)

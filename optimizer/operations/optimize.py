@@ -1,0 +1,249 @@
+"""The story of a decision: what is, what may be, what holds the limits, what is best."""
+
+import secrets
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+
+import anyio.to_thread
+
+from optimizer.allocation.pool import PoolState
+from optimizer.clock import Clock
+from optimizer.decisions.answer import Focus, answer, ask, thought_over
+from optimizer.decisions.decision import Decision, Inputs, Record
+from optimizer.decisions.fronts import Frame, Fronts
+from optimizer.decisions.keeper import DecisionKeeper
+from optimizer.decisions.levels import known_focus
+from optimizer.decisions.objectives import Objective
+from optimizer.decisions.observe import Observation, snapshot_of
+from optimizer.decisions.pareto_front import Front
+from optimizer.decisions.request import OptimizationRequest
+from optimizer.decisions.snapshot import Snapshot
+from optimizer.decisions.solve import Solution, judge, solve, with_conflict
+from optimizer.decisions.strategy import Strategies, meant_objective
+from optimizer.events import DecisionMade, EventBus
+from optimizer.forecasting.planner import PredictivePlanner
+from optimizer.monitoring.history import Series
+from optimizer.monitoring.sample import Health, Sample
+from optimizer.operations.forecast import ForecastCache, ForecastRequest, forecast_workload
+from optimizer.plugins import Registry
+from optimizer.prices import PriceTable
+from optimizer.thinking.question import Question, Thought, Verdict
+from optimizer.thinking.thinker import solver_alone
+
+RECENT_STEP = timedelta(minutes=5)
+RECENT_METRICS = ("cpu_usage", "memory_usage", "storage_usage")
+
+OnThought = Callable[[Thought], Awaitable[None]]
+
+
+class Monitor(Protocol):
+    """What a decision needs of the monitor."""
+
+    @property
+    def version(self) -> int:
+        """Increases with every sample."""
+
+    @property
+    def latest(self) -> Sample | None:
+        """The latest sample."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether samples are being taken."""
+
+    def get_current_metrics(self) -> Sample:
+        """One sample now; blocks for two readings when monitoring does not run."""
+
+    def health(self) -> Health:
+        """What the monitor makes of it."""
+
+    def series(self, metric: str, *, step: timedelta) -> Series:
+        """The recorded past of a metric."""
+
+
+class Thinks(Protocol):
+    """What a decision needs of the thinking room."""
+
+    async def think(
+        self, question: Question, *, budget: timedelta, on_thought: OnThought | None = None
+    ) -> Verdict:
+        """Think a computed answer over."""
+
+
+class Pools(Protocol):
+    """What a decision needs of the allocator."""
+
+    async def utilization(self) -> Mapping[str, PoolState]:
+        """Every pool now, by resource."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What is configured about decisions.
+
+    Attributes:
+        strategies: Objectives by default, in an emergency, and for `cost_conscious`.
+        thresholds: Critical level by metric, for the forecast's recommendations.
+        horizon_hours: How far a decision looks ahead.
+        models: Forecast models to compute; None for all.
+        thinking_budget: The most time that thinking may take.
+    """
+
+    strategies: Strategies = field(default_factory=Strategies)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    horizon_hours: int = 24
+    models: Sequence[str] | None = None
+    thinking_budget: timedelta = timedelta(seconds=10)
+
+
+async def optimize_resources(
+    request: OptimizationRequest,
+    *,
+    monitor: Monitor,
+    planner: PredictivePlanner,
+    forecasts: ForecastCache,
+    allocator: Pools,
+    prices: PriceTable,
+    fronts: Fronts,
+    objectives: Registry[Objective],
+    thinker: Thinks | None,
+    keeper: DecisionKeeper,
+    events: EventBus,
+    clock: Clock,
+    policy: Policy,
+    on_thought: OnThought | None = None,
+) -> Decision:
+    """Decide about a scope: compute the best choice that holds every limit, think it over, keep it.
+
+    Args:
+        request: What is asked.
+        monitor: What is.
+        planner: What is coming.
+        forecasts: Shares a forecast with whoever asked for the same.
+        allocator: What is leased and free.
+        prices: What things cost.
+        fronts: Shares what is computed from one sample.
+        objectives: The built-in ones and those of plug-ins.
+        thinker: Thinks it over; None where thinking is off.
+        keeper: Where decisions are kept.
+        events: Told of the decision.
+        clock: Says when it was made.
+        policy: What is configured.
+        on_thought: Told of each thought.
+
+    Returns:
+        The decision. Without a choice that holds the limits its status is infeasible and it names
+        the conflict.
+
+    Raises:
+        InvalidRequestError: There is no such objective.
+        DependencyError: The machine cannot be read, or a plug-in failed.
+        StorageError: The decision cannot be kept.
+    """
+
+    async def look() -> Snapshot:
+        return await observe(monitor, planner, forecasts, allocator, prices, policy)
+
+    frame = await fronts.frame(_moment(monitor), look)
+    meant = meant_objective(request.primary_objective, frame.snapshot, policy.strategies)
+    objective = objectives[meant.name]
+    focus = _focus(request, frame.snapshot)
+    solution = await _solve(request, objective, focus, frame=frame, fronts=fronts)
+    decision_id = f"opt-{secrets.token_hex(16)}"
+    question = ask(solution, decision_id)
+    verdict = solver_alone(question)
+    if thinker is not None and request.use_sequential_thinking:
+        verdict = await thinker.think(
+            question, budget=policy.thinking_budget, on_thought=on_thought
+        )
+    ruling = judge(solution, verdict.candidate_id)
+    inputs = Inputs(
+        snapshot=frame.snapshot,
+        request=request,
+        objective=meant.name,
+        multipliers=fronts.rules.multipliers,
+    )
+    decision = answer(
+        solution,
+        ruling.stands,
+        thought_over(verdict.reasoning, ruling.refusal),
+        decision_id=decision_id,
+        meant=meant,
+        focus=focus,
+        inputs=inputs,
+        created_at=clock(),
+        further_warnings=(ruling.refusal,) if ruling.refusal else (),
+    )
+    await keeper.save(Record(decision=decision, inputs=inputs))
+    events.publish(DecisionMade(at=decision.created_at, decision_id=decision_id))
+    return decision
+
+
+async def observe(
+    monitor: Monitor,
+    planner: PredictivePlanner,
+    forecasts: ForecastCache,
+    allocator: Pools,
+    prices: PriceTable,
+    policy: Policy,
+) -> Snapshot:
+    """Ask every room once, and put the answers together."""
+    if monitor.is_running and monitor.latest is not None:
+        sample, health = monitor.latest, monitor.health()
+    else:
+        sample = await anyio.to_thread.run_sync(monitor.get_current_metrics)
+        health = await anyio.to_thread.run_sync(monitor.health)
+    forecast = await forecast_workload(
+        ForecastRequest(horizon_hours=policy.horizon_hours),
+        monitor=monitor,
+        planner=planner,
+        cache=forecasts,
+        thresholds=policy.thresholds,
+        models=policy.models,
+    )
+    seen = Observation(
+        sample=sample,
+        health=health,
+        recent={name: monitor.series(name, step=RECENT_STEP) for name in RECENT_METRICS},
+        forecast=forecast,
+        pools=await allocator.utilization(),
+        version=monitor.version,
+    )
+    return snapshot_of(seen, prices)
+
+
+def _moment(monitor: Monitor) -> Hashable:
+    """Tells one state from another; without monitoring every request looks anew."""
+    return monitor.version if monitor.is_running and monitor.latest is not None else object()
+
+
+def _focus(request: OptimizationRequest, snapshot: Snapshot) -> Focus | None:
+    asked = request.constraints.focus
+    if asked is None:
+        return None
+    known = known_focus(snapshot)
+    return Focus(asked, movable=known.get(asked), known=tuple(known))
+
+
+async def _solve(
+    request: OptimizationRequest,
+    objective: Objective,
+    focus: Focus | None,
+    *,
+    frame: Frame,
+    fronts: Fronts,
+) -> Solution:
+    """Filter the shared front; only a conflict, which needs more of them, is worked out aside."""
+    movable = focus.movable if focus else None
+    limit = request.constraints.max_resource_increase
+    front = await fronts.ready(frame, request.scope, max_increase=limit, movable=movable)
+    solution = solve(front, request, objective)
+    if solution.best is not None:
+        return solution
+
+    def front_for(max_increase: float | None) -> Front:
+        return fronts.build(frame, request.scope, max_increase, movable)
+
+    return await anyio.to_thread.run_sync(with_conflict, solution, front_for)
