@@ -10,6 +10,7 @@
     │   ├── LeaseEndedError       the lease is over: ask for a new one
     │   └── NotEnoughHistoryError wait for more samples
     ├── CapacityError             time: the same request may succeed later
+    │   └── LeaseRefusedError     nothing could be reserved; it holds the whole answer
     └── DependencyError           an operator: something outside is missing or broken
         ├── ConfigurationError    a setting has a bad value
         ├── McpServerError        an MCP server is absent, hangs, or breaks the protocol
@@ -101,6 +102,21 @@ class CapacityError(OptimizerError):
     """There is no room now; the same request may succeed later."""
 
     code = "no_capacity"
+
+
+class LeaseRefusedError(CapacityError):
+    """A block wanted to hold a lease, and nothing could be reserved.
+
+    Args:
+        summary: What was refused, and what to ask instead.
+        allocation: The whole answer: what is free, what fits when, alternatives.
+    """
+
+    code = "lease_refused"
+
+    def __init__(self, summary: str, *, allocation: object) -> None:
+        self.allocation = allocation
+        super().__init__(summary)
 
 
 class DependencyError(OptimizerError):

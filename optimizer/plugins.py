@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from optimizer.errors import ConfigurationError, InvalidRequestError
 
@@ -84,23 +84,43 @@ class Registry(Generic[PartT]):
         return tuple(self._parts)
 
 
-def discover(group: str) -> tuple[list[object], list[Broken]]:
-    """Load the parts that installed packages announce.
+def assemble(
+    kind: str, built_in: Iterable[PartT], *, group: str, needs: str, further: Iterable[PartT] = ()
+) -> Registry[PartT]:
+    """Put the built-in parts, those of installed packages and those of the caller together.
 
     Args:
-        group: The last word of the entry-point group, for example `strategies` for
+        kind: What the parts are, in words, for messages.
+        built_in: Ours.
+        group: Last word of the entry-point group, for example `strategies` for
             `sequential_resource_optimization.strategies`.
+        needs: The method that a part must have beside its name.
+        further: Parts that a program hands in.
 
     Returns:
-        The loaded parts (a class is instantiated without arguments), and what failed to load.
+        The registry; what could not be loaded is skipped and stands in `broken`.
+
+    Raises:
+        ConfigurationError: Two parts have one name.
     """
-    parts: list[object] = []
+    parts: list[PartT] = [*built_in, *further]
     broken: list[Broken] = []
     for entry_point in entry_points(group=f"{GROUP_PREFIX}.{group}"):
         try:
-            loaded = entry_point.load()
-            parts.append(loaded() if isinstance(loaded, type) else loaded)
+            parts.append(_part(entry_point.load(), needs))
         except Exception as error:
             logger.exception("plug-in %s of %s failed to load", entry_point.name, group)
             broken.append(Broken(name=entry_point.name, reason=f"{type(error).__name__}: {error}"))
-    return parts, broken
+    return Registry(kind, parts, broken)
+
+
+def _part(loaded: Any, needs: str) -> Any:
+    """An instance that has what a part of this kind needs.
+
+    Raises:
+        TypeError: It has not.
+    """
+    part = loaded() if isinstance(loaded, type) else loaded
+    if not isinstance(getattr(part, "name", None), str) or not callable(getattr(part, needs, None)):
+        raise TypeError(f"it needs a `name` and a method `{needs}`")
+    return part

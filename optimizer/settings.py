@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from optimizer.errors import ConfigurationError
+from optimizer.monitoring.sample import Threshold
 from optimizer.places import config_folder, data_folder
 
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
@@ -33,21 +34,6 @@ class _Table(BaseModel):
     """A table of sro.toml or of optimization_config: unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class AlertThreshold(_Table):
-    """When a stored metric raises an alert."""
-
-    warn: FiniteFloat | None = Field(
-        None, description="Level of the warning, in the metric's unit."
-    )
-    critical: FiniteFloat | None = Field(None, description="Level of the critical alert.")
-    direction: Literal["above", "below"] = Field(
-        "above", description="Which side of the level is bad."
-    )
-    for_s: Annotated[FiniteFloat, Field(ge=0)] = Field(
-        0.0, description="Seconds that the level must be broken before the alert is raised."
-    )
 
 
 class Strategies(_Table):
@@ -162,7 +148,7 @@ class Settings(_Table):
     error_rate_threshold: Annotated[FiniteFloat, Field(gt=0, le=1)] = Field(
         0.05, description="Share of failed requests, 0 to 1, critical from here."
     )
-    alert_thresholds: dict[str, float | AlertThreshold] = Field(
+    alert_thresholds: dict[str, float | Threshold] = Field(
         default_factory=dict,
         description="Thresholds of any stored metric; a bare number is its critical level.",
     )

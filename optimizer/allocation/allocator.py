@@ -44,6 +44,7 @@ from optimizer.errors import LeaseEndedError, NotFoundError, StorageError
 from optimizer.events import EventBus, LeaseChanged
 from optimizer.identity import Principal
 from optimizer.plugins import Registry
+from optimizer.quantities import from_parts
 
 logger = logging.getLogger("sequential_resource_optimization.allocation")
 
@@ -99,8 +100,8 @@ class ResourceAllocator:
         ledger: Keeps the leases.
         strategies: Choose the share that is granted.
         events: Told of every lease that begins, changes or ends.
-        unmanaged: Answers the measured demand that no lease covers, by resource, in the unit of
-            each pool; a resource that is missing counts as 0.
+        unmanaged: Given what is leased, answers the measured demand that no lease covers; both by
+            resource, in the unit of each pool. A resource that is missing counts as 0.
     """
 
     def __init__(
@@ -110,7 +111,7 @@ class ResourceAllocator:
         ledger: Ledger,
         strategies: Registry[AllocationStrategy],
         events: EventBus,
-        unmanaged: Callable[[], Mapping[str, float]],
+        unmanaged: Callable[[Mapping[str, float]], Mapping[str, float]],
     ) -> None:
         self.pools = dict(pools)
         self.strategies = strategies
@@ -264,11 +265,11 @@ class ResourceAllocator:
             The ledger's answer, and how many stand before.
         """
         ahead = self._line.ahead_of(place)
-        unmanaged = self._unmanaged()
         demand = {name: asked.parts for name, asked in order.demands.items()}
         leasable = {name: asked.pool.leasable_parts for name, asked in order.demands.items()}
 
         def decide(balances: Mapping[str, Balance]) -> Admission | Refusal:
+            unmanaged = self._beyond_leases(balances)
             free = {
                 name: free_parts(asked.pool, balances[name], unmanaged.get(name, 0.0))
                 for name, asked in order.demands.items()
@@ -346,7 +347,7 @@ class ResourceAllocator:
         *,
         waited: timedelta | None = None,
     ) -> Allocation:
-        unmanaged = self._unmanaged()
+        unmanaged = self._beyond_leases(declined.balances)
         room = {
             name: room_parts(asked.pool, declined.balances[name], unmanaged.get(name, 0.0))
             for name, asked in order.demands.items()
@@ -364,11 +365,21 @@ class ResourceAllocator:
         return read_used(used, lease)
 
     def _states(self, balances: Mapping[str, Balance]) -> dict[str, PoolState]:
-        unmanaged = self._unmanaged()
+        unmanaged = self._beyond_leases(balances)
         return {
             name: pool_state(pool, balances[name], unmanaged.get(name, 0.0))
             for name, pool in self.pools.items()
         }
+
+    def _beyond_leases(self, balances: Mapping[str, Balance]) -> Mapping[str, float]:
+        """Measured demand that no lease covers, by resource."""
+        return self._unmanaged(
+            {
+                name: from_parts(balance.leased, self.pools[name].unit)
+                for name, balance in balances.items()
+                if name in self.pools
+            }
+        )
 
     def _tell_ended(self, moment: Moment) -> None:
         for allocation_id in moment.ended:

@@ -57,7 +57,7 @@ class House:
             ledger=self.ledger,
             strategies=Registry("allocation strategy", BUILT_IN),
             events=events,
-            unmanaged=lambda: self.unmanaged,
+            unmanaged=lambda leased: self.unmanaged,
         )
 
     async def ask(self, principal: Principal = ALICE, **request: object) -> Allocation:

@@ -1,0 +1,145 @@
+"""Settings as the plain values that rooms are built with: rooms never see Settings."""
+
+import socket
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from optimizer.allocation.strategies import BUILT_IN as ALLOCATION_STRATEGIES
+from optimizer.allocation.strategies import AllocationStrategy
+from optimizer.decisions.objectives import BUILT_IN as OBJECTIVES
+from optimizer.decisions.objectives import Objective
+from optimizer.decisions.strategy import Strategies
+from optimizer.errors import ConfigurationError
+from optimizer.forecasting.planner import BUILT_IN as FORECAST_MODELS
+from optimizer.forecasting.protocol import ForecastModel
+from optimizer.monitoring.sample import Threshold, check_thresholds, critical_at
+from optimizer.operations.optimize import Policy
+from optimizer.plugins import Registry, assemble
+from optimizer.prices import FARGATE, Price, PriceTable
+from optimizer.settings import Settings
+
+
+def host_name() -> str:
+    """The name under which this machine's samples and leases are kept."""
+    return socket.gethostname()
+
+
+def store_folder(settings: Settings, path: Path | None) -> Path:
+    """The folder whose filesystem counts as this machine's storage."""
+    if path is not None:
+        return path.parent
+    return settings.data_dir or Path.cwd()
+
+
+def thresholds(settings: Settings) -> dict[str, Threshold]:
+    """Alert thresholds by metric: the reference's variables, and alert_thresholds over them.
+
+    Raises:
+        ConfigurationError: A metric that is not stored.
+    """
+    reference = {
+        "cpu_usage": settings.cpu_alert_threshold,
+        "memory_usage": settings.memory_alert_threshold,
+        "error_rate": settings.error_rate_threshold,
+    }
+    given: dict[str, float | Threshold] = {**reference, **settings.alert_thresholds}
+    check_thresholds(given)
+    return {metric: _threshold(metric, level) for metric, level in given.items()}
+
+
+def _threshold(metric: str, level: float | Threshold) -> Threshold:
+    if isinstance(level, Threshold):
+        return level
+    return critical_at(level, "below" if metric == "reliability_score" else "above")
+
+
+def critical_levels(levels: Mapping[str, Threshold]) -> dict[str, float]:
+    """The level from which each metric is critical, for what alerts when it is above one."""
+    return {
+        metric: level.critical
+        for metric, level in levels.items()
+        if level.critical is not None and level.direction == "above"
+    }
+
+
+def policy(settings: Settings, levels: Mapping[str, Threshold]) -> Policy:
+    """What is configured about decisions."""
+    chosen = settings.optimization_strategies
+    return Policy(
+        strategies=Strategies(
+            default=chosen.default,
+            emergency=chosen.emergency,
+            cost_conscious=chosen.cost_conscious,
+        ),
+        thresholds=critical_levels(levels),
+        horizon_hours=settings.forecasting.default_horizon_hours,
+        models=settings.forecasting.models,
+    )
+
+
+def prices(settings: Settings) -> PriceTable:
+    """The built-in price table, with the configured prices in the place of its own."""
+    return FARGATE.replaced(
+        Price(
+            resource=resource,
+            usd_per_unit_hour=price.usd_per_unit_hour,
+            source=price.source,
+            date=price.date,
+        )
+        for resource, price in settings.prices.items()
+    )
+
+
+def objectives(settings: Settings, further: Iterable[Objective]) -> Registry[Objective]:
+    """The built-in objectives, those of installed packages, and those that a program brings.
+
+    Raises:
+        ConfigurationError: One of optimization_strategies is no objective.
+    """
+    known = assemble("objective", OBJECTIVES, group="strategies", needs="rank", further=further)
+    for role, name in settings.optimization_strategies.model_dump().items():
+        if name not in known:
+            raise ConfigurationError(
+                setting=f"optimization_strategies.{role}",
+                problem=f"there is no objective {name!r}",
+                fix=f"use one of: {', '.join(known.names)}",
+            )
+    return known
+
+
+def forecast_models(settings: Settings) -> Registry[ForecastModel]:
+    """The built-in models and those of installed packages.
+
+    Raises:
+        ConfigurationError: The configuration names a model that does not exist.
+    """
+    models = assemble("forecast model", FORECAST_MODELS, group="forecast_models", needs="forecast")
+    for name in settings.forecasting.models:
+        if name not in models:
+            raise ConfigurationError(
+                setting="forecasting.models",
+                problem=f"there is no model {name!r}",
+                fix=f"use some of: {', '.join(models.names)}",
+            )
+    return models
+
+
+def allocation_strategies() -> Registry[AllocationStrategy]:
+    """The built-in allocation strategies and those of installed packages."""
+    return assemble(
+        "allocation strategy",
+        ALLOCATION_STRATEGIES,
+        group="allocation_strategies",
+        needs="choose",
+    )
+
+
+def interval(settings: Settings) -> timedelta:
+    """Time between samples."""
+    return timedelta(seconds=settings.monitoring_interval)
+
+
+def retention(settings: Settings) -> timedelta:
+    """How long every sample is kept."""
+    return timedelta(seconds=settings.history_retention)

@@ -1,0 +1,499 @@
+"""SequentialResourceOptimizer: a thin facade that builds the rooms and hands requests to them."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from optimizer import configured
+from optimizer.allocation.allocator import AllocationList, ResourceAllocator
+from optimizer.allocation.lease import Allocation, AllocationRequest
+from optimizer.allocation.pool import build_pools
+from optimizer.clock import Clock, utc_now
+from optimizer.cost_benefit.analysis import McpSelectionAnalysis
+from optimizer.cost_benefit.analyzer import CostBenefitAnalyzer
+from optimizer.decisions.decision import Decision
+from optimizer.decisions.explain import Explanation
+from optimizer.decisions.fronts import Fronts
+from optimizer.decisions.objectives import Objective
+from optimizer.decisions.request import OptimizationRequest
+from optimizer.errors import InvalidRequestError
+from optimizer.events import EventBus, LeaseChanged
+from optimizer.forecasting.forecast import Forecast
+from optimizer.forecasting.planner import PredictivePlanner
+from optimizer.holding import HeldLease, hold
+from optimizer.identity import LOCAL, Principal
+from optimizer.machine.capacity import Capacity, discover_capacities
+from optimizer.machine.reader import Machine
+from optimizer.monitoring.monitor import PerformanceMonitor
+from optimizer.monitoring.probes import Probes
+from optimizer.operations.allocate import allocate
+from optimizer.operations.explain import ExplainRequest, explain_decision
+from optimizer.operations.forecast import ForecastCache, ForecastRequest, forecast_workload
+from optimizer.operations.health import HealthReport, HealthRequest, get_health
+from optimizer.operations.history import (
+    DecisionRequest,
+    History,
+    HistoryRequest,
+    get_decision,
+    list_decisions,
+)
+from optimizer.operations.import_history import ImportReport, OnProgress, import_history
+from optimizer.operations.list_allocations import ListAllocationsRequest, list_allocations
+from optimizer.operations.metrics import (
+    MetricsHistory,
+    MetricsReport,
+    MetricsRequest,
+    get_metrics,
+    get_metrics_history,
+)
+from optimizer.operations.optimize import OnThought, optimize_resources
+from optimizer.operations.release import ReleaseRequest, release_allocation
+from optimizer.operations.renew import RenewRequest, renew_allocation
+from optimizer.operations.report_usage import ReportUsageRequest, UsageRecorded, report_usage
+from optimizer.operations.select_mcp import SelectMcpRequest, select_mcp
+from optimizer.settings import Settings, load_settings
+from optimizer.store.decisions import MOST_KEPT, DecisionStore
+from optimizer.store.engine import Database
+from optimizer.store.ledger import LedgerKeeper
+from optimizer.store.outcomes import OutcomeKeeper
+from optimizer.store.samples import StoredSamples
+from optimizer.thinking.scratchpad import scratchpad_at
+from optimizer.thinking.thinker import Thinker
+from optimizer.version import VERSION
+
+logger = logging.getLogger("sequential_resource_optimization")
+
+RequestT = TypeVar("RequestT", bound=BaseModel)
+
+
+class SequentialResourceOptimizer:
+    """Measures, forecasts, weighs, allocates and decides, for this machine.
+
+    Construction opens nothing and needs no event loop. Use it as `async with`, which samples while
+    the body runs, or call any method at once: what it needs is opened on first use.
+
+    Args:
+        openrouter_api_key: Key of the language model's service; None takes OPENROUTER_API_KEY.
+        sequential_thinking_mcp_endpoint: Where thoughts are recorded; None takes
+            SEQUENTIAL_THINKING_MCP_ENDPOINT, and that empty is the embedded server.
+        optimization_config: The reference document's dictionary; it goes before the environment.
+        settings: Everything at once, instead of the three above, the environment and sro.toml.
+        strategies: Further objectives, beside the built-in ones and those of installed packages.
+        clock: The wall clock.
+
+    Attributes:
+        performance_monitor: How the machine is and was.
+        predictive_planner: Forecasts from history.
+        cost_benefit_analyzer: Analyses of options.
+        resource_allocator: Leases.
+        optimization_history: The decisions that this object made, oldest first; the store keeps
+            those of everybody.
+
+    Raises:
+        ConfigurationError: A setting has a value that is not allowed.
+    """
+
+    def __init__(
+        self,
+        openrouter_api_key: str | None = None,
+        sequential_thinking_mcp_endpoint: str | None = None,
+        optimization_config: Mapping[str, Any] | None = None,
+        *,
+        settings: Settings | None = None,
+        strategies: Iterable[Objective] = (),
+        clock: Clock = utc_now,
+    ) -> None:
+        self.settings = settings or load_settings(
+            arguments={
+                "openrouter_api_key": openrouter_api_key,
+                "sequential_thinking_mcp_endpoint": sequential_thinking_mcp_endpoint,
+            },
+            optimization_config=optimization_config,
+        )
+        self.events = EventBus()
+        self.optimization_history: deque[Decision] = deque(maxlen=MOST_KEPT)
+        self._clock = clock
+        self._host = configured.host_name()
+        self._levels = configured.thresholds(self.settings)
+        self._policy = configured.policy(self.settings, self._levels)
+        self._prices = configured.prices(self.settings)
+        self.objectives = configured.objectives(self.settings, strategies)
+        self.allocation_strategies = configured.allocation_strategies()
+        self._database = Database(self.settings.store_url)
+        self._decisions = DecisionStore(self._database)
+        self._outcomes = OutcomeKeeper(self._database)
+        self._samples = StoredSamples(
+            self._database,
+            retention=configured.retention(self.settings),
+            interval=configured.interval(self.settings),
+        )
+        self._data_folder = configured.store_folder(self.settings, self._database.path)
+        self.performance_monitor = self._build_monitor()
+        self.predictive_planner = PredictivePlanner(
+            configured.forecast_models(self.settings), clock=clock
+        )
+        self.cost_benefit_analyzer = CostBenefitAnalyzer(measurements=self._outcomes, clock=clock)
+        self._thinker = Thinker(scratchpad_at(self.settings.sequential_thinking_mcp_endpoint))
+        self._forecasts = ForecastCache()
+        self._fronts = Fronts()
+        self.events.subscribe(self._forget_fronts)
+        self._keeping: asyncio.Task[None] | None = None
+        self._users = 0
+
+    def _build_monitor(self) -> PerformanceMonitor:
+        path = self._database.path
+        return PerformanceMonitor(
+            machine=Machine(data_dir=self._data_folder),
+            keeper=self._samples,
+            interval=configured.interval(self.settings),
+            host=self._host,
+            thresholds=self._levels,
+            events=self.events,
+            probes=Probes(self.settings.probes),
+            sampler_lock=None if path is None else Path(f"{path}.sampler"),
+            clock=self._clock,
+        )
+
+    @cached_property
+    def capacities(self) -> dict[str, Capacity]:
+        """What this process may use of this machine, by resource; found out on first use."""
+        return discover_capacities(data_dir=self._data_folder)
+
+    @cached_property
+    def resource_allocator(self) -> ResourceAllocator:
+        """Leases of what this machine may use."""
+        pools = build_pools(self.capacities, self.settings.pools, host=self._host)
+        return ResourceAllocator(
+            pools=pools,
+            ledger=LedgerKeeper(self._database, pools, clock=self._clock),
+            strategies=self.allocation_strategies,
+            events=self.events,
+            unmanaged=self._unmanaged,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Start monitoring; entered again, it stays started until the last exit."""
+        self._users += 1
+        await self.start_performance_monitoring()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop monitoring and close what was opened, at the last exit."""
+        self._users -= 1
+        if self._users == 0:
+            await self.stop_performance_monitoring()
+
+    async def start_performance_monitoring(self) -> None:
+        """Open the store, sample on an interval, and end leases that are over.
+
+        Raises:
+            StorageError: The store cannot be opened.
+        """
+        await self._database.open()
+        await self.performance_monitor.start()
+        await self._thinker.open()
+        if self._keeping is None or self._keeping.done():
+            self._keeping = asyncio.create_task(self.resource_allocator.run(), name="ledger")
+
+    async def stop_performance_monitoring(self) -> None:
+        """Stop sampling and close the store and the thinking server; the next use opens them."""
+        keeping, self._keeping = self._keeping, None
+        if keeping is not None:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+        await self.performance_monitor.stop()
+        await self._thinker.close()
+        await self._database.close()
+
+    async def get_health(
+        self, request: HealthRequest | None = None, *, principal: Principal = LOCAL
+    ) -> HealthReport:
+        """How the machine is, what it has, and what is free to allocate."""
+        return await get_health(
+            request or HealthRequest(),
+            monitor=self.performance_monitor,
+            keeper=self._samples,
+            capacities=self.capacities,
+            pools=await self.resource_allocator.utilization(),
+            version=VERSION,
+            problems=self._problems(),
+        )
+
+    async def get_metrics(
+        self, request: MetricsRequest | None = None, *, principal: Principal = LOCAL
+    ) -> MetricsReport:
+        """The latest sample, where it is going, and the pools."""
+        held = await self.resource_allocator.list(principal, whose="all", limit=1)
+        return await get_metrics(
+            request or MetricsRequest(),
+            monitor=self.performance_monitor,
+            pools=held.pools,
+            total_allocations=held.total,
+        )
+
+    async def metrics_history(self, minutes: int) -> MetricsHistory:
+        """The last minutes, thinned to a few means."""
+        return get_metrics_history(minutes, monitor=self.performance_monitor)
+
+    async def forecast_workload(
+        self, request: ForecastRequest | None = None, *, principal: Principal = LOCAL
+    ) -> Forecast:
+        """What load is coming."""
+        default = ForecastRequest(horizon_hours=self._policy.horizon_hours)
+        return await forecast_workload(
+            request or default,
+            monitor=self.performance_monitor,
+            planner=self.predictive_planner,
+            cache=self._forecasts,
+            thresholds=self._policy.thresholds,
+            models=self._policy.models,
+            host=self._host,
+        )
+
+    async def optimize_resources(
+        self,
+        optimization_request: OptimizationRequest | Mapping[str, Any] | None = None,
+        use_sequential_thinking: bool | None = None,
+        *,
+        principal: Principal = LOCAL,
+        on_thought: OnThought | None = None,
+    ) -> Decision:
+        """Decide about a scope under limits; the decision is kept and proposes only.
+
+        Args:
+            optimization_request: scope, primary_objective, constraints; see OptimizationRequest.
+            use_sequential_thinking: Over the request's own, when it is not None.
+            principal: Who asks.
+            on_thought: Told of each thought.
+
+        Raises:
+            InvalidRequestError: Something in the request is not allowed.
+            StorageError: The decision cannot be kept.
+        """
+        request = _read(OptimizationRequest, optimization_request)
+        if use_sequential_thinking is not None:
+            request = request.model_copy(
+                update={"use_sequential_thinking": use_sequential_thinking}
+            )
+        decision = await optimize_resources(
+            request,
+            monitor=self.performance_monitor,
+            planner=self.predictive_planner,
+            forecasts=self._forecasts,
+            allocator=self.resource_allocator,
+            prices=self._prices,
+            fronts=self._fronts,
+            objectives=self.objectives,
+            thinker=self._thinker,
+            keeper=self._decisions,
+            events=self.events,
+            clock=self._clock,
+            policy=self._policy,
+            on_thought=on_thought,
+        )
+        self.optimization_history.append(decision)
+        return decision
+
+    async def explain_decision(
+        self, request: ExplainRequest, *, principal: Principal = LOCAL
+    ) -> Explanation:
+        """Why a kept decision fell so."""
+        return await explain_decision(request, keeper=self._decisions, objectives=self.objectives)
+
+    async def list_decisions(
+        self, request: HistoryRequest | None = None, *, principal: Principal = LOCAL
+    ) -> History:
+        """The newest decisions of everybody on this store."""
+        return await list_decisions(request or HistoryRequest(), keeper=self._decisions)
+
+    async def get_decision(
+        self, request: DecisionRequest, *, principal: Principal = LOCAL
+    ) -> Decision:
+        """One kept decision."""
+        return await get_decision(request, keeper=self._decisions)
+
+    async def analyze_mcp_selection(
+        self, request: SelectMcpRequest, *, principal: Principal = LOCAL
+    ) -> McpSelectionAnalysis:
+        """Which MCP server to use for a task."""
+        return await select_mcp(request, analyzer=self.cost_benefit_analyzer)
+
+    async def report_usage(
+        self, request: ReportUsageRequest, *, principal: Principal = LOCAL
+    ) -> UsageRecorded:
+        """Record calls that this program could not see itself."""
+        return await report_usage(
+            request, outcomes=self._outcomes, clock=self._clock, principal=principal
+        )
+
+    async def allocate(
+        self, request: AllocationRequest | Mapping[str, Any], *, principal: Principal = LOCAL
+    ) -> Allocation:
+        """Reserve resources as a lease, or say why not and what fits when."""
+        return await allocate(
+            _read(AllocationRequest, request),
+            allocator=self.resource_allocator,
+            principal=principal,
+        )
+
+    async def renew_allocation(
+        self, request: RenewRequest, *, principal: Principal = LOCAL
+    ) -> Allocation:
+        """Keep a lease of the caller's longer."""
+        return await renew_allocation(
+            request, allocator=self.resource_allocator, principal=principal
+        )
+
+    async def release_allocation(
+        self, request: ReleaseRequest, *, principal: Principal = LOCAL
+    ) -> Allocation:
+        """Give a lease of the caller's back."""
+        return await release_allocation(
+            request, allocator=self.resource_allocator, principal=principal
+        )
+
+    async def list_allocations(
+        self, request: ListAllocationsRequest | None = None, *, principal: Principal = LOCAL
+    ) -> AllocationList:
+        """Leases that are held, and what is free."""
+        return await list_allocations(
+            request or ListAllocationsRequest(),
+            allocator=self.resource_allocator,
+            principal=principal,
+        )
+
+    @asynccontextmanager
+    async def lease(
+        self,
+        *,
+        ttl_s: int = 900,
+        purpose: str = "",
+        min_fraction: float = 1.0,
+        wait_s: float = 0.0,
+        priority_level: str = "normal",
+        strategy: str = "balanced",
+        **resources: float | str,
+    ) -> AsyncIterator[HeldLease]:
+        """Hold resources while the body runs: renewed inside, released at the end.
+
+        Args:
+            ttl_s: Seconds that the lease outlives this process by, should it die.
+            purpose: What it is for.
+            min_fraction: Least share that is of use.
+            wait_s: Seconds to wait for room, at most 45.
+            priority_level: low, normal, high or critical.
+            strategy: How much between min_fraction and all.
+            **resources: Amounts by resource, for example `cpu="2 cores"`.
+
+        Raises:
+            LeaseRefusedError: There is no room; its `allocation` says what fits when.
+        """
+        request = {
+            "resources": resources,
+            "ttl_s": ttl_s,
+            "purpose": purpose,
+            "min_fraction": min_fraction,
+            "wait_s": wait_s,
+            "priority_level": priority_level,
+            "strategy": strategy,
+        }
+        async with hold(self, _read(AllocationRequest, request)) as held:
+            yield held
+
+    async def import_history(
+        self, lines: Iterable[str], *, on_progress: OnProgress | None = None
+    ) -> ImportReport:
+        """Fill this machine's history from a CSV table, so that a forecast need not wait."""
+        report = await import_history(
+            lines,
+            host=self._host,
+            keeper=self._samples,
+            clock=self._clock,
+            on_progress=on_progress,
+        )
+        await self.performance_monitor.reload()
+        return report
+
+    def strategies(self) -> dict[str, dict[str, str]]:
+        """What can be asked for by name: each part with its one line."""
+        return {
+            "objectives": _described(self.objectives),
+            "allocation_strategies": _described(self.allocation_strategies),
+            "forecast_models": _described(self.predictive_planner.models),
+        }
+
+    def _unmanaged(self, leased: Mapping[str, float]) -> dict[str, float]:
+        """Use beyond all that is leased, by the latest sample, in each resource's unit.
+
+        It is a lower bound of what no lease covers: leases that use less than they hold hide some.
+        """
+        return {name: max(0.0, used - leased.get(name, 0.0)) for name, used in self._used().items()}
+
+    def _used(self) -> dict[str, float]:
+        """What is used of each resource, leased or not, by the latest sample."""
+        sample = self.performance_monitor.latest
+        if sample is None:
+            return {}
+        used = {
+            "cpu": sample.cpu_usage / 100 * sample.cpu_cores,
+            "memory": float(sample.memory_used_bytes),
+        }
+        if sample.storage_usage is not None and sample.storage_bytes is not None:
+            used["storage"] = sample.storage_usage / 100 * sample.storage_bytes
+        return used
+
+    def _problems(self) -> dict[str, str]:
+        """What other parts have to say in the health: a word, and what it means."""
+        registries = (self.objectives, self.allocation_strategies, self.predictive_planner.models)
+        problems = {
+            f"plugin_failed_{part.name}": f"{registry.kind} {part.name} is left out: {part.reason}"
+            for registry in registries
+            for part in registry.broken
+        }
+        endpoint = self.settings.sequential_thinking_mcp_endpoint
+        for warning in self._thinker.warnings:
+            problems[warning] = f"SEQUENTIAL_THINKING_MCP_ENDPOINT is {endpoint!r}"
+        return problems
+
+    def _forget_fronts(self, event: object) -> None:
+        if isinstance(event, LeaseChanged):
+            self._fronts.forget()
+
+
+def _described(parts: Iterable[object]) -> dict[str, str]:
+    """The first sentence that each part says of itself."""
+    described = {}
+    for part in parts:
+        text = getattr(part, "description", None) or type(part).__doc__ or ""
+        described[str(getattr(part, "name", ""))] = str(text).strip().partition("\n")[0]
+    return described
+
+
+def _read(model: type[RequestT], values: RequestT | Mapping[str, Any] | None) -> RequestT:
+    """A request from a dictionary.
+
+    Raises:
+        InvalidRequestError: A value or a key is not allowed; the message names the first.
+    """
+    if isinstance(values, model):
+        return values
+    try:
+        return model.model_validate({} if values is None else values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        reason = first["msg"].removeprefix("Value error, ")
+        raise InvalidRequestError(f"{field}: {reason}".removeprefix(": "), field=field) from None
