@@ -1,0 +1,121 @@
+"""MCP over lines of JSON on a byte stream: what a shim, or any program on the machine, connects."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+from anyio.abc import ByteReceiveStream, ByteSendStream, ByteStream
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp.shared.message import ServerMessageMetadata, SessionMessage
+from mcp_types import JSONRPCMessage, jsonrpc_message_adapter
+from pydantic import ValidationError
+
+from optimizer.identity import Principal
+
+logger = logging.getLogger("sequential_resource_optimization.server")
+
+MAX_LINE_BYTES = 4 * 2**20
+"""Longest line that is taken, as the MCP transport over HTTP does; a longer one ends the peer."""
+
+
+class LineTooLongError(Exception):
+    """The peer sent more than `MAX_LINE_BYTES` without an end of line."""
+
+
+class Lines:
+    """Reads lines from a stream of bytes, and never holds more than one that is too long."""
+
+    def __init__(self, stream: ByteReceiveStream) -> None:
+        self._stream = stream
+        self._buffer = bytearray()
+        self._searched = 0
+
+    async def next(self) -> bytes | None:
+        """The next line without its end; None at the end of the stream.
+
+        Raises:
+            LineTooLongError: It has no end within the bound.
+        """
+        while True:
+            end = self._buffer.find(b"\n", self._searched)
+            if end >= 0:
+                line = bytes(self._buffer[:end])
+                del self._buffer[: end + 1]
+                self._searched = 0
+                return line
+            self._searched = len(self._buffer)
+            if self._searched > MAX_LINE_BYTES:
+                raise LineTooLongError
+            try:
+                self._buffer += await self._stream.receive()
+            except (anyio.EndOfStream, anyio.BrokenResourceError):
+                return None
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The two ends that `mcp.server.Server.run` takes."""
+
+    incoming: MemoryObjectReceiveStream[SessionMessage | Exception]
+    outgoing: MemoryObjectSendStream[SessionMessage]
+
+
+@asynccontextmanager
+async def json_lines(
+    stream: ByteStream, lines: Lines, principal: Principal, *, first: bytes
+) -> AsyncIterator[Streams]:
+    """Turn lines into messages and messages into lines, while the body runs the server.
+
+    Args:
+        stream: The peer.
+        lines: Reads from the same stream.
+        principal: Who the peer is; every message carries it as its request context.
+        first: A line that was read already.
+    """
+    to_server, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+    outgoing, to_peer = anyio.create_memory_object_stream[SessionMessage](0)
+    async with anyio.create_task_group() as writing:
+        writing.start_soon(_write, to_peer, stream)
+        async with anyio.create_task_group() as reading:
+            reading.start_soon(_read, lines, first, principal, to_server)
+            yield Streams(incoming, outgoing)
+            reading.cancel_scope.cancel()
+
+
+async def _read(
+    lines: Lines,
+    first: bytes,
+    principal: Principal,
+    to_server: MemoryObjectSendStream[SessionMessage | Exception],
+) -> None:
+    line: bytes | None = first
+    async with to_server:
+        while line is not None:
+            await to_server.send(_message(line, principal))
+            try:
+                line = await lines.next()
+            except LineTooLongError:
+                logger.warning("a peer sent a line of over %d bytes; closed", MAX_LINE_BYTES)
+                return
+
+
+def _message(line: bytes, principal: Principal) -> SessionMessage | Exception:
+    try:
+        message: JSONRPCMessage = jsonrpc_message_adapter.validate_json(line, by_name=False)
+    except ValidationError as error:
+        return error
+    return SessionMessage(message, ServerMessageMetadata(request_context=principal))
+
+
+async def _write(
+    to_peer: MemoryObjectReceiveStream[SessionMessage], stream: ByteSendStream
+) -> None:
+    async with to_peer:
+        async for item in to_peer:
+            text = item.message.model_dump_json(by_alias=True, exclude_unset=True)
+            try:
+                await stream.send(text.encode() + b"\n")
+            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+                return

@@ -1,0 +1,111 @@
+"""The daemon's Unix socket: MCP for shims, and a few words for the shell."""
+
+import json
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+from anyio.abc import SocketAttribute, SocketStream, TaskGroup
+
+from server.lines import Lines, LineTooLongError, json_lines
+from server.mcp_surface import McpSurface
+from server.peers import Peer, peer_of
+
+logger = logging.getLogger("sequential_resource_optimization.server")
+
+SOCKET_MODE = 0o660
+"""Owner and group: an operator lets a group in by the group of the folder."""
+
+Status = Callable[[], Mapping[str, Any]]
+
+
+class SocketDoor:
+    """Serves every connection until the daemon ends.
+
+    Args:
+        path: Where the socket lies; what a dead daemon left there is replaced.
+        surface: The MCP server, made for connections that last.
+        status: What `status` answers, beside what this door knows.
+        stop: Called when the owner says `stop`.
+    """
+
+    def __init__(
+        self, path: str, surface: McpSurface, *, status: Status, stop: Callable[[], None]
+    ) -> None:
+        self._path = path
+        self._surface = surface
+        self._status = status
+        self._stop = stop
+        self.connections = 0
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Listen while the body runs; who is connected at its end is cut off."""
+        listener = await anyio.create_unix_listener(self._path, mode=SOCKET_MODE, backlog=256)
+        async with listener, anyio.create_task_group() as tasks:
+            tasks.start_soon(listener.serve, self._serve)
+            try:
+                yield
+            finally:
+                self._surface.listen.close()
+                self._close(tasks)
+
+    def _close(self, tasks: TaskGroup) -> None:
+        os.unlink(self._path)
+        tasks.cancel_scope.cancel()
+
+    async def _serve(self, stream: SocketStream) -> None:
+        peer = peer_of(stream.extra(SocketAttribute.raw_socket))
+        lines = Lines(stream)
+        async with stream:
+            try:
+                first = await lines.next()
+            except LineTooLongError:
+                return
+            if first is None:
+                return
+            word = _control_word(first)
+            if word is not None:
+                await stream.send(json.dumps(self._answer(word, peer)).encode() + b"\n")
+                return
+            await self._serve_mcp(stream, lines, peer, first)
+
+    async def _serve_mcp(
+        self, stream: SocketStream, lines: Lines, peer: Peer, first: bytes
+    ) -> None:
+        server = self._surface.server
+        self.connections += 1
+        logger.info("connected", extra={"facts": {"peer_pid": peer.pid, "peer_uid": peer.uid}})
+        try:
+            async with json_lines(stream, lines, peer.principal, first=first) as streams:
+                options = server.create_initialization_options()
+                await server.run(streams.incoming, streams.outgoing, options)
+        except Exception:
+            logger.exception("a connection failed; the others are served on")
+        finally:
+            self.connections -= 1
+
+    def _answer(self, word: str, peer: Peer) -> Mapping[str, Any]:
+        if word == "status":
+            return {"connections": self.connections, **self._status()}
+        if word == "stop" and peer.is_owner:
+            self._stop()
+            return {"stopping": True}
+        if word == "stop":
+            return {"stopping": False, "reason": "only its owner or root may stop the daemon"}
+        return {"reason": f"there is no control word {word[:40]!r}; there are status and stop"}
+
+
+def _control_word(line: bytes) -> str | None:
+    """The word of a control line; None for everything else."""
+    if b'"control"' not in line:
+        return None
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return None
+    word = message.get("control") if isinstance(message, dict) else None
+    return word if isinstance(word, str) and "jsonrpc" not in message else None
