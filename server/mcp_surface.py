@@ -8,13 +8,13 @@ from mcp.server import Server
 from mcp.server.caching import CacheHint
 from mcp.server.subscriptions import ListenHandler
 
+from optimizer.version import NAME, VERSION
 from server.notices import Notices, Subscriber, subscribe, unsubscribe
 from server.operation import Operation, Optimizer
 from server.operations import TOOLS
 from server.prompts import Prompts
 from server.resources import Resources
 from server.tools import Tools
-from server.version import NAME, VERSION
 
 INSTRUCTIONS = (
     "Senses and shares the resources of this machine. get_health before heavy work; allocate "

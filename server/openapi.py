@@ -6,11 +6,11 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
+from optimizer.version import VERSION
 from server.errors import PROBLEM_MEDIA_TYPE
 from server.operation import Operation
 from server.rest import API
 from server.schemas import Schema, input_schema
-from server.version import VERSION
 
 _TEXT: dict[int, str] = {
     304: "Nothing has changed since the ETag of If-None-Match.",

@@ -8,14 +8,11 @@ from typing import Any, Literal, Protocol
 from mcp_types import ToolAnnotations
 from pydantic import BaseModel
 
-from optimizer.allocation.strategies import AllocationStrategy
-from optimizer.decisions.objectives import Objective
 from optimizer.errors import RequestError
 from optimizer.events import EventBus
-from optimizer.forecasting.protocol import ForecastModel
 from optimizer.identity import Principal
 from optimizer.monitoring.monitor import PerformanceMonitor
-from optimizer.plugins import Registry
+from optimizer.operations.metrics import MetricsHistory
 from optimizer.thinking.question import Thought
 from server import views
 from server.arguments import parse
@@ -39,17 +36,11 @@ class Optimizer(Protocol):
     def performance_monitor(self) -> PerformanceMonitor:
         """The recent past, and where the doors count what they did."""
 
-    @property
-    def objectives(self) -> Registry[Objective]:
-        """What a decision can be optimised for."""
+    def strategies(self) -> Mapping[str, Mapping[str, str]]:
+        """What can be asked for by name: objectives, allocation strategies, forecast models."""
 
-    @property
-    def allocation_strategies(self) -> Registry[AllocationStrategy]:
-        """How much to grant when less than everything is acceptable."""
-
-    @property
-    def forecast_models(self) -> Registry[ForecastModel]:
-        """Ways to forecast."""
+    async def metrics_history(self, minutes: int) -> MetricsHistory:
+        """The last minutes, thinned to a few means."""
 
     async def __aenter__(self) -> object:
         """Open the store and start monitoring."""

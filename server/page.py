@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from server.version import VERSION
+from optimizer.version import VERSION
 
 STATIC = Path(str(files("server") / "static"))
 

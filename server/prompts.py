@@ -179,7 +179,7 @@ class Prompts:
         if argument == "minutes":
             return ("15", "60", "240", "1440")
         if argument == "objective":
-            return self._optimizer.objectives.names
+            return tuple(self._optimizer.strategies()["objectives"])
         if argument == "decision_id":
             operation = BY_NAME["list_decisions"]
             request = operation.parse({"limit": 100})

@@ -1,7 +1,6 @@
 """What agents read without calling a tool: `sro://` resources and templates."""
 
-import inspect
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
@@ -13,8 +12,7 @@ from pydantic_core import to_json
 
 from optimizer.errors import InvalidRequestError, RequestError
 from optimizer.identity import Principal
-from optimizer.operations.metrics import MAX_MINUTES, get_metrics_history
-from optimizer.plugins import Named
+from optimizer.operations.metrics import MAX_MINUTES
 from server.arguments import shown
 from server.errors import problem_of
 from server.operation import Optimizer, perform
@@ -83,23 +81,11 @@ async def _history(optimizer: Optimizer, principal: Principal, value: str) -> Js
         raise InvalidRequestError(
             f"{HISTORY}: minutes must be a whole number, 1-{MAX_MINUTES}; got {shown(value)}"
         )
-    return plain(get_metrics_history(int(value), monitor=optimizer.performance_monitor))
+    return plain(await optimizer.metrics_history(int(value)))
 
 
 async def _strategies(optimizer: Optimizer, principal: Principal, value: str) -> Json:
-    return {
-        "objectives": _meanings(optimizer.objectives),
-        "allocation_strategies": _meanings(optimizer.allocation_strategies),
-        "forecast_models": _meanings(optimizer.forecast_models),
-    }
-
-
-def _meanings(parts: Iterable[Named]) -> dict[str, str]:
-    """What each part means: its own word for it, else the first line of its docstring."""
-    return {
-        part.name: getattr(part, "meaning", None) or (inspect.getdoc(part) or "").partition("\n")[0]
-        for part in parts
-    }
+    return plain(optimizer.strategies())
 
 
 READABLES: tuple[Readable, ...] = (

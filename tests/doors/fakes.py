@@ -5,18 +5,15 @@ from typing import Any, Self
 
 from pydantic import BaseModel
 
-from optimizer.allocation import strategies
 from optimizer.cost_benefit.analyzer import CostBenefitAnalyzer
-from optimizer.decisions import objectives
 from optimizer.errors import DependencyError, NotFoundError
 from optimizer.events import EventBus
-from optimizer.forecasting import planner
 from optimizer.identity import LOCAL, Principal
 from optimizer.machine.readings import Reading
 from optimizer.monitoring.monitor import PerformanceMonitor
 from optimizer.monitoring.workload import Workload
+from optimizer.operations.metrics import MetricsHistory, get_metrics_history
 from optimizer.operations.select_mcp import SelectMcpRequest, select_mcp
-from optimizer.plugins import Registry
 from server.operation import OnThought
 from tests.doors import nouns
 
@@ -80,9 +77,6 @@ class FakeOptimizer:
         self.performance_monitor = PerformanceMonitor(
             machine=NoMachine(), workload=self.workload, events=self.events
         )
-        self.objectives = Registry("objective", objectives.BUILT_IN)
-        self.allocation_strategies = Registry("strategy", strategies.BUILT_IN)
-        self.forecast_models = Registry("forecast model", planner.BUILT_IN)
         self._analyzer = CostBenefitAnalyzer()
 
     async def __aenter__(self) -> Self:
@@ -91,6 +85,12 @@ class FakeOptimizer:
 
     async def __aexit__(self, *exc: object) -> None:
         self.running = False
+
+    def strategies(self) -> dict[str, dict[str, str]]:
+        return {"objectives": {"balanced_optimization": "the best of three", "green_first": "…"}}
+
+    async def metrics_history(self, minutes: int) -> MetricsHistory:
+        return get_metrics_history(minutes, monitor=self.performance_monitor)
 
     async def optimize_resources(
         self,
