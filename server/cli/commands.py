@@ -1,6 +1,7 @@
 """The table of operations as commands, beside those that only a shell has."""
 
 import json
+import logging
 import sys
 from typing import Any
 
@@ -10,14 +11,15 @@ from rich.console import Console
 
 from optimizer.errors import InvalidRequestError, OptimizerError
 from optimizer.settings import load_settings
+from optimizer.version import VERSION
 from server.cli.doors import ServerError, nearest_door
+from server.cli.import_history import import_history
 from server.cli.install import install
 from server.cli.options import parameters_of, values_of
 from server.cli.serve import serve, stdio
 from server.cli.tables.shown import shown
 from server.operation import Operation
 from server.operations import OPERATIONS
-from server.version import VERSION
 from server.views import Json
 
 FAILED, MISUSED = 1, 2
@@ -62,6 +64,8 @@ def command_of(operation: Operation) -> click.Command:
 
 
 async def _ask(operation: Operation, values: dict[str, Any]) -> Json:
+    # What goes wrong is told once, as the command's message, not in the library's log too.
+    logging.getLogger("sequential_resource_optimization").addHandler(logging.NullHandler())
     async with nearest_door(load_settings()) as door:
         return await door.ask(operation, values)
 
@@ -73,5 +77,5 @@ def _fail(message: str, code: int) -> None:
 
 for _operation in OPERATIONS:
     sro.add_command(command_of(_operation))
-for _command in (serve, stdio, install):
+for _command in (serve, stdio, import_history, install):
     sro.add_command(_command)

@@ -107,7 +107,7 @@ async def nearest_door(settings: Settings) -> AsyncIterator[Door]:
     sys.stderr.write(f"No server at {base}; this process answers, from {settings.store_url}\n")
     from optimizer.orchestrator import SequentialResourceOptimizer
 
-    async with SequentialResourceOptimizer() as optimizer:
+    async with SequentialResourceOptimizer(settings=settings) as optimizer:
         yield OwnDoor(optimizer)
 
 
@@ -128,7 +128,7 @@ def _query(values: Mapping[str, Any]) -> dict[str, str]:
 async def _answers(client: httpx.AsyncClient) -> bool:
     """Whether it is our server that answers there; something else may hold the port."""
     try:
-        response = await client.get("/health")
-        return "cpu_usage" in response.json()
-    except (httpx.HTTPError, ValueError, TypeError):
+        answer = (await client.get("/health")).json()
+    except (httpx.HTTPError, ValueError):
         return False
+    return isinstance(answer, dict) and ("cpu_usage" in answer or "code" in answer)

@@ -6,18 +6,28 @@ Hosts start `sro stdio` many times, so that way in imports the standard library 
 import os
 import stat
 import sys
+from collections.abc import Sequence
 
 
-def main() -> None:
-    """Run the console script: a command, MCP over stdio for a host, or help for a person."""
-    arguments = sys.argv[1:] or (["stdio"] if _is_piped(0) else ["--help"])
-    if arguments == ["stdio"]:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the console script: a command, MCP over stdio for a host, or help for a person.
+
+    Args:
+        arguments: What was typed behind `sro`; the process's own when None.
+
+    Returns:
+        The exit code.
+    """
+    typed = list(sys.argv[1:] if arguments is None else arguments)
+    typed = typed or (["stdio"] if _is_piped(0) else ["--help"])
+    if typed == ["stdio"]:
         from server.shim import main as join_daemon
 
-        sys.exit(join_daemon())
+        return join_daemon()
     from server.cli.commands import sro
 
-    sro(arguments)
+    sro(typed, prog_name="sro")
+    return 0
 
 
 def _is_piped(descriptor: int) -> bool:
@@ -27,3 +37,7 @@ def _is_piped(descriptor: int) -> bool:
     except OSError:
         return False
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -27,23 +27,6 @@ def test_the_wheel_holds_the_product_and_nothing_else(wheel: Path) -> None:
     assert any(name.startswith("server/static/") for name in names)
 
 
-def test_everything_that_is_imported_is_declared(installation: Installation) -> None:
-    """In an environment with the declared packages only, every module can be imported."""
-    script = """
-import importlib, pkgutil, optimizer, server
-for package in (optimizer, server):
-    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        if not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
-import sequential_resource_optimization
-"""
-    python = str(installation.bin / "python")
-
-    done = subprocess.run([python, "-c", script], capture_output=True, text=True, cwd="/")
-
-    assert done.returncode == 0, done.stderr
-
-
 @pytest.mark.parametrize("command", [NAME, "sro"])
 def test_the_console_scripts_say_their_version(installation: Installation, command: str) -> None:
     done = subprocess.run(

@@ -3,6 +3,7 @@
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from optimizer.quantities import format_amount
 from server.cli.tables.glyphs import UNKNOWN, marked, number, plain_table, reasons, status
 from server.cli.tables.health import pools
 from server.views import Json
@@ -23,15 +24,21 @@ def allocation(answer: Json) -> RenderableType:
 
 def allocations(answer: Json) -> RenderableType:
     """Leases that are held, and what is free."""
-    held = plain_table("lease", "state", "holds", "for", "ends in", right=(4,))
+    held = plain_table("lease", "state", "holds", "for", "ends in", right=(4,), whole=(0, 4))
     for lease in answer["allocations"]:
         held.add_row(
             lease["allocation_id"] or UNKNOWN,
             status(lease["state"]),
-            ", ".join(f"{n} {a:g} {lease['units'][n]}" for n, a in lease["granted"].items()),
+            _held(lease),
             lease.get("purpose") or "",
             number(lease.get("expires_in_s"), "s", digits=0),
         )
     nothing = Text("No lease is held.")
-    free = answer.get("resource_utilization")
-    return Group(held if answer["allocations"] else nothing, *([pools(free)] if free else []))
+    return Group(held if answer["allocations"] else nothing, pools(answer["pools"]))
+
+
+def _held(lease: Json) -> str:
+    units = lease["units"]
+    return ", ".join(
+        f"{name} {format_amount(amount, units[name])}" for name, amount in lease["granted"].items()
+    )

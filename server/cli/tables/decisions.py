@@ -3,7 +3,7 @@
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from server.cli.tables.glyphs import UNKNOWN, marked, number, plain_table, reasons, status
+from server.cli.tables.glyphs import marked, number, plain_table, reasons, status
 from server.views import Json
 
 
@@ -28,17 +28,40 @@ def decisions(answer: Json) -> RenderableType:
     rows = answer["optimization_history"]
     if not rows:
         return Text("No decision yet; make one with `sro optimize`.")
-    table = plain_table("decision", "made", "strategy", "status", "USD/month", "sure", right=(4, 5))
-    for row in rows:
-        table.add_row(
-            row["decision_id"],
-            str(row.get("created_at", UNKNOWN))[:16].replace("T", " "),
-            row["strategy"],
-            status(row.get("status", UNKNOWN)),
-            number(row["estimated_cost"], digits=2),
-            number(row["confidence_score"], digits=2),
-        )
-    return Group(table, Text(f"{len(rows)} of {answer['total']}", style="dim"))
+    lines = [line for row in rows for line in _past(row)]
+    return Group(*lines, Text(f"{len(rows)} of {answer['total']}", style="dim"))
+
+
+def _past(row: Json) -> tuple[Text, Text]:
+    made = str(row.get("created_at", ""))[:16].replace("T", " ")
+    return (
+        Text.assemble((row["decision_id"], "bold"), f"  {made}  ", status(row.get("status", ""))),
+        Text(f"  {row.get('summary', row['strategy'])}"),
+    )
+
+
+def explanation(answer: Json) -> RenderableType:
+    """Why a decision fell so, what would flip it, or the thoughts behind it."""
+    why = answer.get("why") or {}
+    thoughts = [f"{one['number']}. {one['text']}" for one in answer.get("thoughts") or ()]
+    others = [other["summary"] for other in why.get("alternatives", ())]
+    dropped = [why["dropped"]] if why.get("dropped") else []
+    return Group(
+        Text.assemble((answer["decision_id"], "bold"), f"  {answer['summary']}"),
+        *marked("→", [why[name] for name in ("because", "objective_because") if name in why]),
+        *marked("○", others),
+        *marked("✗", dropped),
+        *marked("~", [_flip(flip) for flip in why.get("flips", ())]),
+        *marked("·", thoughts),
+        Text(f"chosen by {answer['reasoning_path']}", style="dim"),
+        *reasons(answer.get("unknown")),
+    )
+
+
+def _flip(flip: Json) -> str:
+    other = flip["to"] or "nothing holds the limits"
+    values = f"{flip['now']:.4g} now, {flip['flips_at']:.4g}"
+    return f"{flip['input']}: {values} {flip['unit']} would make it {other}"
 
 
 def _figures(answer: Json) -> RenderableType:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from rich.table import Table
 from rich.text import Text
@@ -67,17 +67,27 @@ def ago(moment: str) -> str:
     return f"{max(0.0, seconds):.0f} s ago"
 
 
-def plain_table(*headings: str, right: Sequence[int] = ()) -> Table:
-    """A table without lines; the columns in `right` hold numbers."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+def plain_table(*headings: str, right: Sequence[int] = (), whole: Sequence[int] = ()) -> Table:
+    """A table without lines.
+
+    Args:
+        headings: One a column; all empty for a table without a head.
+        right: Columns that hold numbers.
+        whole: Columns that are never cut or wrapped, such as ids, which people copy.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(headings))
     for index, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if index in right else "left")
+        justify: Literal["left", "right"] = "right" if index in right else "left"
+        table.add_column(heading, justify=justify, no_wrap=index in whole, overflow="fold")
     return table
 
 
 def reasons(unknown: Mapping[str, Any] | None) -> list[Text]:
-    """Why figures are missing, a line each."""
-    return [Text(f"{name}: {why}", style="dim") for name, why in (unknown or {}).items()]
+    """Why figures are missing, a line for each reason."""
+    names: dict[str, list[str]] = {}
+    for name, why in (unknown or {}).items():
+        names.setdefault(str(why), []).append(name)
+    return [Text(f"{', '.join(those)}: {why}", style="dim") for why, those in names.items()]
 
 
 def marked(mark: str, lines: Sequence[str], style: str = "") -> list[Text]:

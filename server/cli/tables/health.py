@@ -5,7 +5,17 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from server.cli.tables.glyphs import ago, bar, marked, number, plain_table, reasons, status
+from optimizer.quantities import Unit, format_amount
+from server.cli.tables.glyphs import (
+    UNKNOWN,
+    ago,
+    bar,
+    marked,
+    number,
+    plain_table,
+    reasons,
+    status,
+)
 from server.views import Json
 
 
@@ -21,6 +31,7 @@ def health(answer: Json) -> RenderableType:
     return Group(
         Text.assemble(status(answer["status"]), f"  {answer.get('host', '')}", *_when(answer)),
         use,
+        *marked("○", _free(answer)),
         *marked("!", [details.get(word, word) for word in answer["issues"]], "red"),
         *marked("!", [details.get(word, word) for word in answer["warnings"]], "yellow"),
         *reasons(answer.get("unknown")),
@@ -46,15 +57,24 @@ def metrics(answer: Json) -> RenderableType:
 
 def pools(utilization: Json) -> RenderableType:
     """What there is of each resource, and what is left of it."""
-    table = plain_table("resource", "total", "allocated", "available", "unit", right=(1, 2, 3))
+    table = plain_table("resource", "total", "allocated", "available", right=(1, 2, 3))
     for name, pool in utilization.items():
-        row = [_amount(pool.get(key)) for key in ("total", "allocated", "available")]
-        table.add_row(name, *row, str(pool.get("unit", "")))
+        unit = pool.get("unit")
+        row = [_amount(pool.get(key), unit) for key in ("total", "allocated", "available")]
+        table.add_row(name, *row)
     return table
 
 
-def _amount(value: float | None) -> str:
-    return number(value, digits=2 if value is not None and abs(value) < 1000 else 0)
+def _amount(value: float | None, unit: Unit | None) -> str:
+    if value is None:
+        return UNKNOWN
+    return number(value, digits=2) if unit is None else format_amount(value, unit)
+
+
+def _free(answer: Json) -> list[str]:
+    """What can be leased now, of the resources that are there."""
+    free = answer.get("free", {})
+    return [f"{name}: {pool['summary']}" for name, pool in free.items() if pool["total"]]
 
 
 def _when(answer: Json) -> list[tuple[str, str]]:

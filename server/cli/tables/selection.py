@@ -3,21 +3,39 @@
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from server.cli.tables.glyphs import UNKNOWN, marked, number, plain_table, reasons
+from server.cli.tables.glyphs import marked, number, plain_table, reasons
 from server.views import Json
 
 
 def selection(answer: Json) -> RenderableType:
-    """Which server, and how the others compare."""
-    recommended = answer["recommendations"]["primary_recommendation"]
-    table = plain_table("mcp", "score", "why", right=(1,))
-    for row in answer.get("ranking", ()):
-        why = row.get("explanation") or row.get("reason") or UNKNOWN
-        table.add_row(row["mcp_id"], number(row.get("score"), digits=4), why)
-    chosen = recommended["mcp_id"] if recommended else None
+    """Which server, how the others compare, and where the choice would flip."""
+    chosen = answer["recommendations"]["primary_recommendation"]
+    style = "bold green" if chosen["mcp_id"] else "yellow"
     return Group(
-        Text.assemble("Use ", (chosen, "bold green")) if chosen else Text("None fits."),
-        table,
+        Text(chosen["mcp_id"] or "none", style=style),
+        *([Text(chosen["reason"])] if chosen.get("reason") else []),
+        *([_options(answer["options"])] if answer.get("options") else []),
+        *marked("✗", [f"{out['mcp_id']}: {out['reason']}" for out in answer.get("rejected", ())]),
+        *marked("~", [point["statement"] for point in answer.get("switch_points", ())], "dim"),
         *marked("!", answer.get("warnings", ()), "yellow"),
         *reasons(answer.get("unknown")),
     )
+
+
+def _options(options: list[Json]) -> RenderableType:
+    headings = ("", "mcp", "net USD", "best", "cost", "quality", "succeeds", "calls")
+    table = plain_table(*headings, right=(0, 2, 3, 4, 5, 6, 7), whole=(1,))
+    for option in options:
+        reliability = option["reliability"]
+        best = option["probability_best"]
+        table.add_row(
+            str(option["rank"]),
+            option["mcp_id"],
+            number(option["net_usd"], digits=4),
+            number(None if best is None else 100 * best, "%", digits=0),
+            number(option["cost_usd"]["value"], digits=4),
+            number(option["performance"]["value"], digits=2),
+            number(reliability["value"], digits=2),
+            str(reliability["measured_calls"]),
+        )
+    return table

@@ -7,7 +7,7 @@ from rich.console import RenderableType
 from rich.json import JSON
 
 from server.cli.tables.allocations import allocation, allocations
-from server.cli.tables.decisions import decision, decisions
+from server.cli.tables.decisions import decision, decisions, explanation
 from server.cli.tables.forecast import forecast
 from server.cli.tables.health import health, metrics
 from server.cli.tables.selection import selection
@@ -20,6 +20,7 @@ TABLES: Mapping[str, Callable[[Json], RenderableType]] = {
     "optimize_resources": decision,
     "get_decision": decision,
     "list_decisions": decisions,
+    "explain_decision": explanation,
     "allocate": allocation,
     "renew_allocation": allocation,
     "release_allocation": allocation,

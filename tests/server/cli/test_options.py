@@ -31,7 +31,10 @@ class Candidates(BaseModel):
 
 def operation(request: type[BaseModel], *, without: frozenset[str] = frozenset()) -> Operation:
     rest = Rest("POST", "/try", "Try", without=without)
-    return Operation("try", request, full, rest, Command("try", "Try."))
+    command = Command("try", "Try.")
+    return Operation(
+        name="try", request=request, answer=dict, view=full, rest=rest, command=command
+    )
 
 
 def typed(*arguments: str, request: type[BaseModel] = Request, stdin: str | None = None) -> Result:

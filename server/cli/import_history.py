@@ -1,0 +1,53 @@
+"""`sro import FILE`: history from elsewhere, so that a forecast need not wait a week."""
+
+import json
+from typing import TextIO
+
+import anyio
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from optimizer.errors import OptimizerError
+from optimizer.operations.import_history import ImportReport
+
+
+@click.command("import")
+@click.argument("file", type=click.File(encoding="utf-8"))
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
+def import_history(file: TextIO, *, as_json: bool) -> None:
+    """Fill the history from a CSV FILE, or from stdin with `-`.
+
+    The first line names the columns: timestamp (ISO 8601, or seconds since 1970) and metrics, such
+    as cpu_usage and memory_usage. What was measured here stays as it is. A server that runs already
+    sees the new past after its next start.
+    """
+    try:
+        report = anyio.run(_import, file)
+    except OptimizerError as error:
+        raise click.ClickException(str(error)) from None
+    if as_json:
+        click.echo(json.dumps(report.model_dump(mode="json"), indent=2))
+        return
+    click.echo(
+        f"{report.host}: {report.rows} lines of {', '.join(report.metrics)}, "
+        f"{report.first:%Y-%m-%d %H:%M} to {report.last:%Y-%m-%d %H:%M} UTC\n"
+        f"filled {report.hours_filled} hours and {report.five_minutes_filled} steps of 5 minutes; "
+        f"{report.kept} steps had data and stayed, {report.too_old} hours were too old"
+    )
+
+
+async def _import(file: TextIO) -> ImportReport:
+    from optimizer.orchestrator import SequentialResourceOptimizer
+
+    optimizer = SequentialResourceOptimizer()
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("importing", total=None)
+
+        def advance(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        try:
+            return await optimizer.import_history(file, on_progress=advance)
+        finally:
+            await optimizer.stop_performance_monitoring()
