@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from optimizer.errors import InvalidRequestError
 from optimizer.monitoring.keeper import COLUMNS
 from optimizer.monitoring.sample import METRICS
 from optimizer.statistics import FloatArray
+
+if TYPE_CHECKING:
+    import _csv
 
 TIMESTAMP = "timestamp"
 
@@ -54,31 +58,43 @@ def parse_csv(lines: Iterable[str], *, now: datetime) -> ImportedHistory:
         InvalidRequestError: Any line is bad; the message names the first few and nothing counts.
     """
     reader = csv.reader(lines)
-    header = [name.strip() for name in next(reader, [])]
-    _check_header(header)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        _check_header(header)
+        times, rows, errors = _parse_rows(header, reader, now)
+    except csv.Error as error:
+        raise InvalidRequestError(
+            f"line {reader.line_num}: this is not CSV ({error}). Nothing was imported"
+        ) from error
+    if errors:
+        rest = len(errors) - SHOWN_ERRORS
+        more = f"; and {rest} more" if rest > 0 else ""
+        shown = "; ".join(errors[:SHOWN_ERRORS])
+        raise InvalidRequestError(f"{shown}{more}. Nothing was imported")
+    if not rows:
+        raise InvalidRequestError("the file has no line of figures. Nothing was imported")
+    metrics = tuple(name for name in header if name != TIMESTAMP)
+    return _arrange(np.array(times), np.array(rows), metrics)
+
+
+def _parse_rows(
+    header: Sequence[str], reader: "_csv.Reader", now: datetime
+) -> tuple[list[float], list[list[float]], list[str]]:
+    """Moments, figures, and what is wrong with each bad line."""
     times: list[float] = []
     rows: list[list[float]] = []
     errors: list[str] = []
-    bad = 0
     for cells in reader:
         if not cells:
             continue
         try:
             time_s, row = _parse_row(header, cells, now)
         except ValueError as error:
-            bad += 1
-            if bad <= SHOWN_ERRORS:
-                errors.append(f"line {reader.line_num}: {error}")
-            continue
-        times.append(time_s)
-        rows.append(row)
-    if bad:
-        more = f"; and {bad - SHOWN_ERRORS} more" if bad > SHOWN_ERRORS else ""
-        raise InvalidRequestError(f"{'; '.join(errors)}{more}. Nothing was imported")
-    if not rows:
-        raise InvalidRequestError("the file has no line of figures. Nothing was imported")
-    metrics = tuple(name for name in header if name != TIMESTAMP)
-    return _arrange(np.array(times), np.array(rows), metrics)
+            errors.append(f"line {reader.line_num}: {error}")
+        else:
+            times.append(time_s)
+            rows.append(row)
+    return times, rows, errors
 
 
 def _arrange(times_s: FloatArray, figures: FloatArray, metrics: Sequence[str]) -> ImportedHistory:

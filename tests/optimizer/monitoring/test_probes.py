@@ -1,0 +1,86 @@
+"""Configured services, asked over a fake network."""
+
+from datetime import timedelta
+
+import anyio
+import httpx
+import pytest
+
+from optimizer.errors import ConfigurationError
+from optimizer.monitoring.probes import Probes
+
+
+async def answer(request: httpx.Request) -> httpx.Response:
+    """A small network: some services answer, one refuses, one hangs."""
+    match request.url.host:
+        case "down":
+            raise httpx.ConnectError("connection refused")
+        case "hangs":
+            await anyio.sleep_forever()
+        case "moved":
+            return httpx.Response(302, headers={"location": "http://127.0.0.1/secret"})
+        case "broken":
+            return httpx.Response(503)
+    return httpx.Response(200, text="ok")
+
+
+def probes_of(*hosts: str, timeout_s: float = 5.0) -> Probes:
+    ticks = iter(range(1000))
+    return Probes(
+        {host: f"http://{host}/health" for host in hosts},
+        timeout=timedelta(seconds=timeout_s),
+        transport=httpx.MockTransport(answer),
+        perf_counter=lambda: next(ticks) / 1000,
+    )
+
+
+async def test_a_service_that_answers_has_its_milliseconds() -> None:
+    probes = probes_of("up")
+
+    results = await probes.measure()
+    await probes.close()
+
+    assert results["up"].ms == pytest.approx(1.0)
+    assert results["up"].reason is None
+
+
+async def test_a_service_that_is_down_or_broken_is_unknown_with_a_reason() -> None:
+    probes = probes_of("down", "broken", "up")
+
+    results = await probes.measure()
+    await probes.close()
+
+    assert list(results) == ["down", "broken", "up"]
+    assert results["down"].reason == "not reached (connection refused)"
+    assert results["broken"].reason == "answered with status 503"
+    assert results["up"].ms is not None
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    probes = probes_of("moved")
+
+    results = await probes.measure()
+    await probes.close()
+
+    assert results["moved"].reason == "answered with status 302"
+
+
+async def test_a_service_that_hangs_costs_no_more_than_the_timeout() -> None:
+    probes = probes_of("hangs", "up", timeout_s=0.02)
+
+    with anyio.fail_after(5):
+        results = await probes.measure()
+    await probes.close()
+
+    assert results["hangs"].reason == "no answer within 0.02 s"
+    assert results["up"].ms is not None
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/", "http:///x", "host:80"])
+def test_only_http_services_can_be_probed(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"probes\.x"):
+        Probes({"x": url})
+
+
+async def test_without_targets_nothing_is_asked() -> None:
+    assert await Probes({}).measure() == {}
