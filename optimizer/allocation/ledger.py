@@ -54,13 +54,11 @@ class Admitted:
     Attributes:
         lease: The lease.
         replayed: Whether it is the answer to an earlier request of the same key.
-        balances: After the grant, by resource.
         moment: See there.
     """
 
     lease: Lease
     replayed: bool
-    balances: Mapping[str, Balance]
     moment: Moment
 
 

@@ -1,15 +1,15 @@
 """The keeper of leases: one transaction per change, so that nothing is ever granted twice."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import anyio
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, select
 
-from optimizer.allocation.admission import Admission, Freeing, Refusal
-from optimizer.allocation.lease import Grant, Lease
+from optimizer.allocation.admission import Admission, Freeing
+from optimizer.allocation.lease import Lease
 from optimizer.allocation.ledger import (
     Admitted,
     Changed,
@@ -24,20 +24,20 @@ from optimizer.allocation.pool import Balance, ResourcePool
 from optimizer.clock import Clock
 from optimizer.errors import InvalidRequestError
 from optimizer.store.engine import Database
-from optimizer.store.ledger_books import (
-    Books,
-    grant_log,
-    grant_rows,
-    grants,
-    leases,
+from optimizer.store.ledger_books import Books
+from optimizer.store.ledger_leases import (
+    BY_REQUEST,
+    ENDS,
+    HOW_MANY,
+    NEWEST,
+    OWN,
+    add_lease,
     load_leases,
-    pools,
+    settle_grant,
     update_lease,
 )
 from optimizer.store.ledger_opening import forgive_downtime, note_watch, shorten, write_pools
-
-SOON = timedelta(seconds=60)
-"""A lease that ends within this is worth a notice to its holder."""
+from optimizer.store.ledger_tables import grant_log, grants, leases, pools
 
 ResultT = TypeVar("ResultT")
 
@@ -58,62 +58,57 @@ class LedgerKeeper:
         self, database: Database, pools: Mapping[str, ResourcePool], *, clock: Clock
     ) -> None:
         self._database = database
-        self._pools = dict(pools)
         self._clock = clock
         self._opening = anyio.Lock()
         self._is_open = False
-        self._keys = {(pool.host, pool.name): pool for pool in self._pools.values()}
+        self._pools = {(pool.host, pool.name): pool for pool in pools.values()}
         self._windows = {
-            key: pool.window for key, pool in self._keys.items() if pool.window is not None
+            key: pool.window for key, pool in self._pools.items() if pool.window is not None
         }
 
     async def admit(self, draft: Draft, decide: Decide) -> Admitted | Declined:
         """Grant what `decide` admits; see `Ledger`."""
 
-        def change(books: Books, ended: tuple[str, ...]) -> Admitted | Declined:
+        def change(books: Books) -> Admitted | Declined:
             earlier = _earlier(books.connection, draft)
             if earlier is not None:
-                moment = self._moment(books, ended, draft.principal, earlier.allocation_id)
-                return Admitted(earlier, True, self._balances(books), moment)
+                return Admitted(earlier, True, _moment(books, but=earlier.allocation_id))
             decision = decide(self._balances(books))
-            if isinstance(decision, Refusal):
-                moment = self._moment(books, ended, draft.principal, "")
-                freeings = self._freeings(books, {grant.resource for grant in draft.asked})
-                return Declined(decision, self._balances(books), freeings, moment)
-            lease = _grant(books, draft, decision)
-            moment = self._moment(books, ended, draft.principal, lease.allocation_id)
-            return Admitted(lease, False, self._balances(books), moment)
+            if isinstance(decision, Admission):
+                return Admitted(_grant(books, draft, decision), False, _moment(books))
+            freeings = self._freeings(books, [grant.resource for grant in draft.asked])
+            return Declined(decision, self._balances(books), freeings, _moment(books))
 
-        return await self._change(change)
+        return await self._change(change, asker=draft.principal)
 
     async def renew(self, allocation_id: str, principal: str, ttl_s: int | None) -> Changed:
         """Let an active lease end later; see `Ledger`."""
 
-        def change(books: Books, ended: tuple[str, ...]) -> Changed:
+        def change(books: Books) -> Changed:
             lease = _own(books.connection, allocation_id, principal)
-            applied = lease is not None and lease.state == "active"
-            if lease is not None and applied:
-                length = ttl_s or lease.ttl_s
-                expires_at = books.at + timedelta(seconds=length)
-                lease = replace(lease, ttl_s=length, expires_at=expires_at)
-                update_lease(books.connection, lease)
-            return Changed(lease, applied, {}, self._moment(books, ended, principal, allocation_id))
+            moment = _moment(books, but=allocation_id)
+            if lease is None or lease.state != "active":
+                return Changed(lease, applied=False, overdrawn={}, moment=moment)
+            length = ttl_s or lease.ttl_s
+            expires_at = books.at + timedelta(seconds=length)
+            lease = replace(lease, ttl_s=length, expires_at=expires_at)
+            update_lease(books.connection, lease)
+            return Changed(lease, applied=True, overdrawn={}, moment=moment)
 
-        return await self._change(change)
+        return await self._change(change, asker=principal)
 
     async def release(self, allocation_id: str, principal: str, used: Mapping[str, int]) -> Changed:
         """End an active lease; see `Ledger`."""
 
-        def change(books: Books, ended: tuple[str, ...]) -> Changed:
+        def change(books: Books) -> Changed:
             lease = _own(books.connection, allocation_id, principal)
-            applied = lease is not None and lease.state == "active"
-            overdrawn: dict[str, int] = {}
-            if lease is not None and applied:
-                lease, overdrawn = _end(books, lease, used)
-            moment = self._moment(books, ended, principal, allocation_id)
-            return Changed(lease, applied, overdrawn, moment)
+            moment = _moment(books, but=allocation_id)
+            if lease is None or lease.state != "active":
+                return Changed(lease, applied=False, overdrawn={}, moment=moment)
+            lease, overdrawn = _end(books, lease, used)
+            return Changed(lease, applied=True, overdrawn=overdrawn, moment=moment)
 
-        return await self._change(change)
+        return await self._change(change, asker=principal)
 
     async def find(self, allocation_id: str, principal: str) -> Lease | None:
         """A lease of this principal; see `Ledger`."""
@@ -135,10 +130,10 @@ class LedgerKeeper:
     async def sweep(self) -> Moment:
         """End what is over, and note that the ledger is being kept; see `Ledger`."""
 
-        def change(books: Books, ended: tuple[str, ...]) -> Moment:
-            shorten(books)
+        def change(books: Books) -> Moment:
+            shorten(books.connection, books.at)
             note_watch(books.connection, books.at)
-            return Moment(books.at, ended)
+            return _moment(books)
 
         return await self._change(change, durable=False)
 
@@ -148,14 +143,14 @@ class LedgerKeeper:
         return await self._database.read(_audit)
 
     async def _change(
-        self, change: Callable[[Books, tuple[str, ...]], ResultT], *, durable: bool = True
+        self, change: Callable[[Books], ResultT], *, asker: str = "", durable: bool = True
     ) -> ResultT:
         await self._open()
 
         def run(connection: Connection) -> ResultT:
-            books = Books(connection, self._clock(), self._windows)
-            ended = books.pass_time()
-            result = change(books, ended)
+            books = Books(connection, self._clock(), self._windows, asker)
+            books.pass_time()
+            result = change(books)
             books.save()
             return result
 
@@ -169,33 +164,21 @@ class LedgerKeeper:
 
     def _begin(self, connection: Connection) -> None:
         now = self._clock()
-        write_pools(connection, self._keys, now)
+        write_pools(connection, self._pools, now)
         forgive_downtime(connection, now)
         note_watch(connection, now)
 
     def _balances(self, books: Books) -> dict[str, Balance]:
-        return {pool.name: books.accounts[key].balance for key, pool in self._keys.items()}
+        return {pool.name: books.accounts[key].balance for key, pool in self._pools.items()}
 
-    def _moment(self, books: Books, ended: tuple[str, ...], principal: str, but: str) -> Moment:
-        soon = load_leases(
-            books.connection,
-            leases.c.state == "active",
-            leases.c.expires_at <= books.at + SOON,
-            leases.c.principal == principal,
-            leases.c.allocation_id != but,
-        )
-        ending = (lease for lease in soon if _is_ending(lease, books.at))
-        return Moment(books.at, ended, tuple(ending))
-
-    def _freeings(self, books: Books, resources: set[str]) -> tuple[Freeing, ...]:
+    def _freeings(self, books: Books, resources: Sequence[str]) -> tuple[Freeing, ...]:
         """What leases give back at their end, and budgets at their reset."""
         freeings = []
-        for lease in load_leases(books.connection, leases.c.state == "active"):
-            for grant in lease.grants:
-                pool = self._keys.get((grant.host, grant.resource))
-                at = None if pool is None else _freed_at(pool, lease.expires_at)
-                if at is not None and grant.resource in resources:
-                    freeings.append(Freeing(at, {grant.resource: grant.granted}))
+        for row in books.connection.execute(ENDS, {"resources": resources}):
+            pool = self._pools.get((row.host, row.resource))
+            at = None if pool is None else _freed_at(pool, row.expires_at)
+            if at is not None:
+                freeings.append(Freeing(at, {row.resource: int(row.granted)}))
         for name, balance in self._balances(books).items():
             if balance.resets_at is not None and name in resources:
                 parts = balance.spent + balance.overdrawn
@@ -213,33 +196,29 @@ class LedgerKeeper:
     def _held(
         self, connection: Connection, principal: str | None, limit: int, ended: tuple[str, ...]
     ) -> Holdings:
-        now = self._clock()
-        mine = [leases.c.state == "active"]
-        if principal is not None:
-            mine.append(leases.c.principal == principal)
-        total = connection.scalar(select(func.count()).select_from(leases).where(*mine))
-        newest = (
-            select(leases.c.fencing_token)
-            .where(*mine)
-            .order_by(leases.c.fencing_token.desc())
-            .limit(limit)
-        )
-        found = load_leases(connection, leases.c.fencing_token.in_(newest))
+        of_whom = {"everybody": principal is None, "principal": principal or ""}
+        found = load_leases(connection, NEWEST, {**of_whom, "most": limit})
         balances = {
             row.resource: Balance(row.leased, row.spent, row.overdrawn, row.resets_at)
             for row in connection.execute(select(pools))
-            if (row.host, row.resource) in self._keys
+            if (row.host, row.resource) in self._pools
         }
-        return Holdings(tuple(reversed(found)), total or 0, balances, Moment(now, ended))
+        return Holdings(
+            leases=tuple(reversed(found)),
+            total=connection.scalar(HOW_MANY, of_whom) or 0,
+            balances=balances,
+            moment=Moment(self._clock(), ended),
+        )
 
 
-def _is_ending(lease: Lease, at: datetime) -> bool:
-    """Whether a notice is due: within SOON, and in the second half of a short lease."""
-    return lease.expires_at - at <= min(SOON, timedelta(seconds=lease.ttl_s / 2))
+def _moment(books: Books, but: str = "") -> Moment:
+    """The time, what ended, and what ends soon besides one lease."""
+    ending = (lease for lease in books.ending if lease.allocation_id != but)
+    return Moment(books.at, books.ended, tuple(ending))
 
 
 def _grant(books: Books, draft: Draft, decision: Admission) -> Lease:
-    lines = tuple(replace(grant, granted=decision.granted[grant.resource]) for grant in draft.asked)
+    lines = [replace(grant, granted=decision.granted[grant.resource]) for grant in draft.asked]
     values: dict[str, Any] = {
         "allocation_id": draft.allocation_id,
         "principal": draft.principal,
@@ -255,42 +234,35 @@ def _grant(books: Books, draft: Draft, decision: Admission) -> Lease:
         "expires_at": books.at + timedelta(seconds=draft.ttl_s),
         "ended_at": None,
     }
-    inserted = books.connection.execute(insert(leases).returning(leases.c.fencing_token), values)
-    token = int(inserted.scalar_one())
-    books.connection.execute(insert(grants), grant_rows(lines, token))
-    for grant in lines:
-        books.take(grant, token)
-    return Lease(fencing_token=token, grants=lines, **values)
+    lease = add_lease(books.connection, values, lines)
+    for grant in lease.grants:
+        books.take(grant, lease.fencing_token)
+    return lease
 
 
 def _end(books: Books, lease: Lease, used: Mapping[str, int]) -> tuple[Lease, dict[str, int]]:
-    overdrawn: dict[str, int] = {}
-    lines: list[Grant] = []
+    """Give back what a lease holds.
+
+    Returns:
+        The lease as it ended, and what was used beyond what the pools had left.
+    """
+    token, overdrawn, lines = lease.fencing_token, {}, []
     for grant in lease.grants:
         spent = used.get(grant.resource)
-        beyond = books.give_back(grant, lease.fencing_token, "released", spent)
+        beyond = books.give_back(grant, token, "released", spent)
         if beyond:
             overdrawn[grant.resource] = beyond
-        if spent is not None:
-            books.connection.execute(
-                update(grants)
-                .where(
-                    grants.c.fencing_token == lease.fencing_token,
-                    grants.c.host == grant.host,
-                    grants.c.resource == grant.resource,
-                )
-                .values(used=spent)
-            )
         lines.append(replace(grant, used=spent))
+        if spent is not None:
+            settle_grant(books.connection, lines[-1], token)
     ended = replace(lease, state="released", ended_at=books.at, grants=tuple(lines))
     update_lease(books.connection, ended)
     return ended, overdrawn
 
 
 def _own(connection: Connection, allocation_id: str, principal: str) -> Lease | None:
-    found = load_leases(
-        connection, leases.c.allocation_id == allocation_id, leases.c.principal == principal
-    )
+    named = {"allocation_id": allocation_id, "principal": principal}
+    found = load_leases(connection, OWN, named)
     return found[0] if found else None
 
 
@@ -302,11 +274,8 @@ def _earlier(connection: Connection, draft: Draft) -> Lease | None:
     """
     if draft.request_id is None:
         return None
-    found = load_leases(
-        connection,
-        leases.c.principal == draft.principal,
-        leases.c.request_id == draft.request_id,
-    )
+    key = {"principal": draft.principal, "request_id": draft.request_id}
+    found = load_leases(connection, BY_REQUEST, key)
     if found and found[0].fingerprint != draft.fingerprint:
         raise InvalidRequestError(
             f"request_id {draft.request_id!r} was used for another request (lease "

@@ -1,102 +1,23 @@
-"""The ledger's tables, and the books: its pools as one transaction sees and changes them."""
+"""The books: the ledger's pools as one transaction sees and changes them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    ColumnElement,
-    Connection,
-    Integer,
-    MetaData,
-    Row,
-    Table,
-    Text,
-    bindparam,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from optimizer.allocation.lease import Grant, Lease
 from optimizer.allocation.pool import Balance
 from optimizer.allocation.window import Window
-from optimizer.store.engine import UtcDateTime
+from optimizer.store.ledger_leases import ENDING, expire_leases, load_leases
+from optimizer.store.ledger_tables import grant_log, pools
 
-_metadata = MetaData()
+SOON = timedelta(seconds=60)
+"""A lease that ends within this is worth a notice to its holder."""
 
 PoolKey = tuple[str, str]
 """Host and resource."""
-
-pools = Table(
-    "pools",
-    _metadata,
-    Column("host", Text, primary_key=True),
-    Column("resource", Text, primary_key=True),
-    Column("unit", Text),
-    Column("kind", Text),
-    Column("ceiling", BigInteger),
-    Column("leased", BigInteger),
-    Column("spent", BigInteger),
-    Column("overdrawn", BigInteger),
-    Column("resets_at", UtcDateTime),
-)
-
-leases = Table(
-    "leases",
-    _metadata,
-    Column("fencing_token", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    Column("allocation_id", Text),
-    Column("principal", Text),
-    Column("request_id", Text),
-    Column("fingerprint", Text),
-    Column("purpose", Text),
-    Column("priority_level", Text),
-    Column("strategy", Text),
-    Column("strategy_effect", Text),
-    Column("ttl_s", Integer),
-    Column("state", Text),
-    Column("granted_at", UtcDateTime),
-    Column("expires_at", UtcDateTime),
-    Column("ended_at", UtcDateTime),
-)
-
-grants = Table(
-    "grants",
-    _metadata,
-    Column("fencing_token", BigInteger, primary_key=True),
-    Column("host", Text, primary_key=True),
-    Column("resource", Text, primary_key=True),
-    Column("unit", Text),
-    Column("requested", BigInteger),
-    Column("granted", BigInteger),
-    Column("burst", BigInteger),
-    Column("used", BigInteger),
-)
-
-grant_log = Table(
-    "grant_log",
-    _metadata,
-    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    Column("at", UtcDateTime),
-    Column("host", Text),
-    Column("resource", Text),
-    Column("fencing_token", BigInteger),
-    Column("event", Text),
-    Column("leased", BigInteger),
-    Column("spent", BigInteger),
-    Column("overdrawn", BigInteger),
-)
-
-ledger_watch = Table(
-    "ledger_watch",
-    _metadata,
-    Column("id", Integer, primary_key=True),
-    Column("seen_at", UtcDateTime),
-)
 
 _LOCK_POOLS = select(pools).order_by(pools.c.host, pools.c.resource).with_for_update()
 _SAVE_POOL = (
@@ -104,11 +25,7 @@ _SAVE_POOL = (
     .where(pools.c.host == bindparam("of_host"), pools.c.resource == bindparam("of_resource"))
     .values({name: bindparam(name) for name in ("leased", "spent", "overdrawn", "resets_at")})
 )
-_LEASES = (
-    select(leases, grants)
-    .join(grants, grants.c.fencing_token == leases.c.fencing_token)
-    .order_by(leases.c.fencing_token, grants.c.host, grants.c.resource)
-)
+_INSERT_LOG = insert(grant_log)
 
 
 @dataclass
@@ -139,12 +56,24 @@ class Books:
 
     Pools are locked in one order, so that transactions on PostgreSQL cannot wait for each other in
     a circle; on SQLite the transaction holds the only write lock.
+
+    Attributes:
+        connection: The transaction.
+        at: The ledger's time.
+        windows: Of budgets that refill.
+        asker: Name of the principal who asks; empty when nobody does.
+        accounts: Every pool.
+        ended: Ids of leases that ended by themselves and were noticed in this transaction.
+        ending: Leases of the asker that end soon.
     """
 
     connection: Connection
     at: datetime
     windows: Mapping[PoolKey, Window]
+    asker: str = ""
     accounts: dict[PoolKey, Account] = field(init=False)
+    ended: tuple[str, ...] = ()
+    ending: tuple[Lease, ...] = ()
     _log: list[dict[str, Any]] = field(default_factory=list)
     _changed: set[PoolKey] = field(default_factory=set)
 
@@ -156,24 +85,20 @@ class Books:
             for row in self.connection.execute(_LOCK_POOLS)
         }
 
-    def pass_time(self) -> tuple[str, ...]:
-        """End leases and refill budgets up to now, in the order in which it came about.
-
-        Returns:
-            Ids of the leases that ended.
-        """
-        over = (leases.c.state == "active") & (leases.c.expires_at <= self.at)
-        due = sorted(load_leases(self.connection, over), key=lambda lease: lease.expires_at)
-        for lease in due:
+    def pass_time(self) -> None:
+        """End leases and refill budgets up to now, in the order in which it came about."""
+        wanted = {"at": self.at, "soon": self.at + SOON, "principal": self.asker}
+        found = load_leases(self.connection, ENDING, wanted)
+        over = [lease for lease in found if lease.expires_at <= self.at]
+        for lease in sorted(over, key=lambda lease: lease.expires_at):
             self._refill(lease.expires_at)
             for grant in lease.grants:
                 self.give_back(grant, lease.fencing_token, "expired")
         self._refill(self.at)
-        if due:
-            self.connection.execute(
-                update(leases).where(over).values(state="expired", ended_at=leases.c.expires_at)
-            )
-        return tuple(lease.allocation_id for lease in due)
+        if over:
+            expire_leases(self.connection, self.at)
+        self.ended = tuple(lease.allocation_id for lease in over)
+        self.ending = tuple(lease for lease in found if self._is_ending(lease))
 
     def take(self, grant: Grant, token: int) -> None:
         """Lease what is granted."""
@@ -214,7 +139,12 @@ class Books:
             ]
             self.connection.execute(_SAVE_POOL, rows)
         if self._log:
-            self.connection.execute(insert(grant_log), self._log)
+            self.connection.execute(_INSERT_LOG, self._log)
+
+    def _is_ending(self, lease: Lease) -> bool:
+        """Whether a notice is due: within SOON, and in the second half of a short lease."""
+        left = lease.expires_at - self.at
+        return timedelta(0) < left <= timedelta(seconds=lease.ttl_s / 2)
 
     def _refill(self, until: datetime) -> None:
         for key, window in self.windows.items():
@@ -252,71 +182,3 @@ class Books:
                 "overdrawn": overdrawn,
             }
         )
-
-
-def load_leases(connection: Connection, *where: ColumnElement[bool]) -> list[Lease]:
-    """Leases with what they hold, oldest first."""
-    rows: dict[int, list[Row[Any]]] = {}
-    for row in connection.execute(_LEASES.where(*where)):
-        rows.setdefault(row.fencing_token, []).append(row)
-    return [_lease(of_lease) for of_lease in rows.values()]
-
-
-_UPDATE_LEASE = (
-    update(leases)
-    .where(leases.c.fencing_token == bindparam("token"))
-    .values({name: bindparam(name) for name in ("state", "ttl_s", "expires_at", "ended_at")})
-)
-
-
-def update_lease(connection: Connection, lease: Lease) -> None:
-    """Write what may change of a lease: its state, length and end."""
-    connection.execute(
-        _UPDATE_LEASE,
-        {
-            "token": lease.fencing_token,
-            "state": lease.state,
-            "ttl_s": lease.ttl_s,
-            "expires_at": lease.expires_at,
-            "ended_at": lease.ended_at,
-        },
-    )
-
-
-def grant_rows(lines: Iterable[Grant], token: int) -> list[dict[str, Any]]:
-    """Rows of the grants of one lease."""
-    return [
-        {
-            "fencing_token": token,
-            "host": grant.host,
-            "resource": grant.resource,
-            "unit": grant.unit,
-            "requested": grant.requested,
-            "granted": grant.granted,
-            "burst": grant.burst,
-        }
-        for grant in lines
-    ]
-
-
-def _lease(rows: Sequence[Row[Any]]) -> Lease:
-    row = rows[0]
-    return Lease(
-        allocation_id=row.allocation_id,
-        fencing_token=row.fencing_token,
-        principal=row.principal,
-        request_id=row.request_id,
-        fingerprint=row.fingerprint,
-        purpose=row.purpose,
-        priority_level=row.priority_level,
-        strategy=row.strategy,
-        strategy_effect=row.strategy_effect,
-        ttl_s=row.ttl_s,
-        state=row.state,
-        granted_at=row.granted_at,
-        expires_at=row.expires_at,
-        ended_at=row.ended_at,
-        grants=tuple(
-            Grant(r.resource, r.host, r.unit, r.requested, r.granted, r.burst, r.used) for r in rows
-        ),
-    )

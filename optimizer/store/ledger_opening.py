@@ -10,15 +10,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from optimizer.allocation.pool import ResourcePool
 from optimizer.errors import ConfigurationError
-from optimizer.store.ledger_books import (
-    Books,
-    PoolKey,
-    leases,
-    ledger_watch,
-    load_leases,
-    pools,
-    update_lease,
-)
+from optimizer.store.ledger_books import PoolKey
+from optimizer.store.ledger_leases import HELD_AFTER, load_leases, update_lease
+from optimizer.store.ledger_tables import ledger_watch, pools
 
 GRACE = timedelta(seconds=60)
 """The most that a lease is lengthened because nobody kept the ledger."""
@@ -95,7 +89,7 @@ def forgive_downtime(connection: Connection, now: datetime) -> None:
     if seen_at is None or now - seen_at <= GRACE:
         return
     silence = now - seen_at
-    held = load_leases(connection, leases.c.state == "active", leases.c.expires_at > seen_at)
+    held = load_leases(connection, HELD_AFTER, {"after": seen_at})
     for lease in held:
         grace = min(timedelta(seconds=lease.ttl_s), GRACE)
         lengthened = max(lease.expires_at, min(lease.expires_at + silence, now + grace))
@@ -108,10 +102,9 @@ def note_watch(connection: Connection, now: datetime) -> None:
     connection.execute(update(ledger_watch).values(seen_at=now))
 
 
-def shorten(books: Books) -> None:
+def shorten(connection: Connection, now: datetime) -> None:
     """No lease lasts longer than its TTL from now, whatever a clock that was set back says."""
-    active = load_leases(books.connection, leases.c.state == "active")
-    for lease in active:
-        latest = books.at + timedelta(seconds=lease.ttl_s)
+    for lease in load_leases(connection, HELD_AFTER, {"after": now}):
+        latest = now + timedelta(seconds=lease.ttl_s)
         if lease.expires_at > latest:
-            update_lease(books.connection, replace(lease, expires_at=latest))
+            update_lease(connection, replace(lease, expires_at=latest))

@@ -387,8 +387,8 @@ async def test_a_declined_request_hears_what_becomes_free_when(
     assert isinstance(declined, Declined)
     assert declined.refusal == refuse({"browser": 5}, {"browser": 2})
     assert [(f.at, dict(f.parts)) for f in declined.freeings] == [
-        (clock.now + timedelta(seconds=100), {"browser": 6}),
         (clock.now + timedelta(seconds=50), {"browser": 2}),
+        (clock.now + timedelta(seconds=100), {"browser": 6}),
     ]
 
 
