@@ -7,12 +7,12 @@ from optimizer.cost_benefit.draws import draw_success
 from optimizer.cost_benefit.limits import Check, check_limits
 from optimizer.cost_benefit.option import Option
 from optimizer.cost_benefit.posterior import BetaBelief, quality, reliability
-from optimizer.cost_benefit.relevance import Match, Query, match, probability_of_fit
+from optimizer.cost_benefit.relevance import Match, probability_of_fit
 from optimizer.cost_benefit.requirements import Requirements
 from optimizer.cost_benefit.utility import Beliefs, Coefficients, Terms, utility
 
 DEFAULT_MIN_RELEVANCE = 0.05
-"""Below this chance of fitting, an option's text is taken not to fit the task."""
+"""The chance of a blind pick among 20: below it, the words speak against an option."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Candidate:
 
     Attributes:
         option: The option.
-        match: How the task's words fit it; None when there are none, or nothing to match.
+        match: How the task's words fit it; None when it has none, or the option says nothing.
         reliability: Belief about the success of a call.
         quality: Belief about the quality of its answers.
         beliefs: The shares that the utility uses, after the risk attitude.
@@ -61,7 +61,7 @@ class Candidate:
 
 
 def weigh(
-    option: Option, requirements: Requirements, task: Coefficients, query: Query | None
+    option: Option, requirements: Requirements, task: Coefficients, matched: Match | None
 ) -> Candidate:
     """Weigh an option for a task.
 
@@ -69,9 +69,10 @@ def weigh(
         option: The option, with what was measured.
         requirements: The task.
         task: Its coefficients.
-        query: Its words; None when it has none.
+        matched: How its words fit the option; None when it has none.
     """
-    matched = _match(option, query)
+    if matched is not None and matched.score == 0 and not option.has_text:
+        matched = None
     success, good = reliability(option), quality(option)
     fits = 1.0 if matched is None else probability_of_fit(matched.score)
     offers = offered_by(option, requirements.capabilities)
@@ -82,7 +83,7 @@ def weigh(
         reliability_lower=success.lower if requirements.min_reliability is not None else 0.0,
         missing_capabilities=missing,
     )
-    if query is not None:
+    if requirements.task:
         checks.append(_relevance_check(matched, fits, requirements))
     beliefs = Beliefs(fits, good.mean, _success(option, success, requirements))
     return Candidate(
@@ -95,14 +96,6 @@ def weigh(
         checks=tuple(checks),
         offers=offers,
     )
-
-
-def _match(option: Option, query: Query | None) -> Match | None:
-    """How the task fits; None when an option says nothing of itself that could match."""
-    if query is None:
-        return None
-    matched = match(query, option)
-    return matched if option.has_text or matched.score > 0 else None
 
 
 def _success(option: Option, belief: BetaBelief, requirements: Requirements) -> float:

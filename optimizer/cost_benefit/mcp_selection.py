@@ -18,7 +18,7 @@ from optimizer.cost_benefit.figure import rounded
 from optimizer.cost_benefit.option import Option
 from optimizer.cost_benefit.pareto import dominated_by
 from optimizer.cost_benefit.posterior import view_reliability
-from optimizer.cost_benefit.relevance import read_task
+from optimizer.cost_benefit.relevance import Match, match_all
 from optimizer.cost_benefit.requirements import Requirements
 from optimizer.cost_benefit.sensitivity import break_even, limit_switch_points, switch_points
 from optimizer.cost_benefit.utility import Coefficients, coefficients
@@ -43,9 +43,15 @@ def select_mcp_servers(
         The analysis; `recommendations.primary_recommendation.mcp_id` is the answer.
     """
     task = coefficients(requirements)
-    query = read_task(requirements.task) if requirements.task else None
+    matches: list[Match | None] = [None] * len(options)
+    if requirements.task:
+        matches = [*match_all(requirements.task, options)]
     ranked = sorted(
-        (weigh(option, requirements, task, query) for option in options), key=lambda c: c.order
+        (
+            weigh(option, requirements, task, matched)
+            for option, matched in zip(options, matches, strict=True)
+        ),
+        key=lambda candidate: candidate.order,
     )
     allowed = [candidate for candidate in ranked if not candidate.broken]
     rejected = [candidate for candidate in ranked if candidate.broken]

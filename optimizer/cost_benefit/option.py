@@ -1,13 +1,13 @@
 """An MCP server as something to choose: what is claimed about it and what was measured."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from optimizer.catalog.outcomes import Measured
 from optimizer.cost_benefit.figure import Figure
 
 
-@dataclass(frozen=True)
-class Tool:
+class Tool(NamedTuple):
     """A tool that a candidate offers.
 
     Attributes:

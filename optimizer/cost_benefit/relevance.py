@@ -1,25 +1,23 @@
 """How well a task's words fit a server: BM25F at two granularities, in plain Python.
 
-A server is matched as one document and by its best single tool; half the score comes from each.
-Word weights come from a table that ships with the package and field lengths from constants, never
-from the pool, so a candidate's score does not depend on which others stand beside it. The score is
-the share of the task's weighted words that the server answers, 0 to 1.
+A server is matched as one document and by its best single tool. Word weights come from a table
+that ships with the package and field lengths from constants, never from the pool, so a candidate's
+score does not depend on which others stand beside it. The score is the share of the task's weighted
+words that the server answers, 0 to 1.
 
 Source: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009).
 """
 
-import json
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from importlib.resources import files
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from optimizer.cost_benefit.option import Option, Tool
+from optimizer.cost_benefit.rarity import rarity
 from optimizer.cost_benefit.synonyms import SYNONYMS
-from optimizer.cost_benefit.words import words
+from optimizer.cost_benefit.words import task_words, words
 
 
 class Field(NamedTuple):
@@ -32,33 +30,76 @@ class Field(NamedTuple):
     """
 
     weight: float
-    b: float
-    length: float
+    b: float = 0.0
+    length: float = 1.0
 
 
 NAME = Field(weight=5.0, b=0.6, length=3.0)
-DESCRIPTION = Field(weight=0.5, b=0.0, length=30.0)
-TOOL_NAME = Field(weight=6.0, b=0.75, length=2.5)
-TOOL_DESCRIPTION = Field(weight=0.5, b=0.75, length=25.0)
-PARAMETER = Field(weight=0.6, b=0.0, length=4.0)
+DESCRIPTION = Field(weight=0.5)
+TOOL_NAME = Field(weight=4.0, b=0.75, length=2.5)
+TOOL_DESCRIPTION = Field(weight=0.4, b=0.5, length=25.0)
+PARAMETER = Field(weight=0.6)
 
-K1_SERVER = 1.2
-K1_TOOL = 0.9
-SYNONYM_WEIGHT = 0.4
-TOOL_SHARE = 0.5
+K1_SERVER = 1.5
+K1_TOOL = 1.2
+TOOLS_IN_SERVER = 0.1
+"""Weight of a tool's words in the server's document: servers of many tools use every word."""
+SYNONYM = 0.4
+BEST_TOOL = 0.4
+"""Share of the score that the best tool gives; the server's document gives the rest."""
 
-_FIT_OFFSET = 3.9
-_FIT_SLOPE = 43.0
+FIT_OFFSET = 4.79
+FIT_SLOPE = 18.2
 
 Weights = dict[str, float]
+Postings = dict[str, list[tuple[int, float]]]
+
+
+class Text(NamedTuple):
+    """What of a candidate is matched."""
+
+    id: str
+    name: str
+    description: str
+    tools: tuple[Tool, ...]
 
 
 @dataclass(frozen=True)
 class Document:
-    """A candidate, ready to be matched: saturated word weights, each 0 to 1."""
+    """A candidate's words with their saturated weights, each 0 to 1."""
 
     server: Weights
     tools: tuple[Weights, ...]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Candidates side by side, ready to be matched.
+
+    Attributes:
+        size: Number of candidates.
+        servers: Stem to the candidates that use it.
+        tools: Stem to the tools that use it; tools are numbered through the pool.
+        owners: Candidate of each tool.
+    """
+
+    size: int
+    servers: Postings
+    tools: Postings
+    owners: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Query:
+    """A task as weighted words.
+
+    Attributes:
+        alternatives: For each word the stems that may answer it, each with its weight.
+        total: The score of a candidate that answers every word fully.
+    """
+
+    alternatives: tuple[tuple[tuple[str, float], ...], ...]
+    total: float
 
 
 @dataclass(frozen=True)
@@ -74,14 +115,6 @@ class Match:
     tools: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Query:
-    """A task as weighted words; each with the stems that may answer it and their discount."""
-
-    alternatives: tuple[tuple[tuple[str, float], ...], ...]
-    total: float
-
-
 def rank(task_text: str, candidates: Sequence[Mapping[str, Any]]) -> list[str]:
     """Order candidates by how well they fit a task, by text alone.
 
@@ -92,128 +125,167 @@ def rank(task_text: str, candidates: Sequence[Mapping[str, Any]]) -> list[str]:
     Returns:
         All ids, best first; equal ones by id.
     """
-    query = read_task(task_text)
-    scored = [
-        (-score(query, _mapping_document(candidate)), str(candidate["id"]))
-        for candidate in candidates
+    scores = score_all(task_text, candidates)
+    ids = [str(candidate["id"]) for candidate in candidates]
+    return [
+        identifier for _, identifier in sorted((-s, i) for s, i in zip(scores, ids, strict=True))
     ]
-    return [identifier for _, identifier in sorted(scored)]
 
 
-def match(query: Query, option: Option) -> Match:
-    """How the task fits an option, and by which of its tools."""
-    document = option_document(option)
-    by_tool = [(_answered(query, tool), i) for i, tool in enumerate(document.tools)]
-    shortlist = sorted(
-        (pair for pair in by_tool if pair[0] > 0), key=lambda pair: (-pair[0], pair[1])
-    )
-    return Match(
-        score=score(query, document),
-        tools=tuple(option.tools[i].name for _, i in shortlist[:5]),
-    )
+def score_all(task_text: str, candidates: Sequence[Mapping[str, Any]]) -> list[float]:
+    """The score of each candidate, 0 to 1, in their order; candidates as in `rank`."""
+    texts = tuple(_text(candidate) for candidate in candidates)
+    scores, _ = _scores(read_task(task_text), _pool(texts))
+    return scores
 
 
-@lru_cache(maxsize=1024)
+def match_all(task_text: str, options: Sequence[Option]) -> list[Match]:
+    """How a task fits each option, and by which of its tools; in the order of the options."""
+    query = read_task(task_text)
+    pool = _pool(tuple(option_text(option) for option in options))
+    scores, tool_scores = _scores(query, pool)
+    matching: list[list[tuple[float, int]]] = [[] for _ in options]
+    for number, (owner, score) in enumerate(zip(pool.owners, tool_scores, strict=True)):
+        if score > 0:
+            matching[owner].append((-score, number))
+    first_tool = [0] * len(options)
+    for i in range(1, len(options)):
+        first_tool[i] = first_tool[i - 1] + len(options[i - 1].tools)
+    return [
+        Match(
+            score=scores[i],
+            tools=tuple(
+                option.tools[number - first_tool[i]].name for _, number in sorted(matching[i])[:5]
+            ),
+        )
+        for i, option in enumerate(options)
+    ]
+
+
+def probability_of_fit(score: float) -> float:
+    """The chance that a candidate serves the task, from the score of its words.
+
+    A logistic curve in the root of the score, fitted on 467 tasks of LiveMCPBench and MetaTool,
+    each with the servers that serve it among 20 (benchmarks/selection/fit_probability.py).
+    """
+    return 1 / (1 + math.exp(FIT_OFFSET - FIT_SLOPE * math.sqrt(score)))
+
+
+@lru_cache(maxsize=256)
 def read_task(text: str) -> Query:
-    """A task's words with their weights: rarer words and repeated ones weigh more."""
+    """A task's words with their weights: the rarer a word, the heavier; its synonyms weigh less."""
     groups = []
-    total = 0.0
-    for stem, count in Counter(words(text)).items():
-        weight = idf(stem) * (1 + math.log(count))
-        total += weight
-        others = (
-            (other, SYNONYM_WEIGHT * min(1.0, idf(other) / idf(stem)) * weight)
-            for other in SYNONYMS.get(stem, ())
+    for stem in dict.fromkeys(task_words(text)):
+        weight = rarity(stem)
+        others = tuple(
+            (other, SYNONYM * min(weight, rarity(other))) for other in SYNONYMS.get(stem, ())
         )
         groups.append(((stem, weight), *others))
-    return Query(alternatives=tuple(groups), total=total)
+    return Query(alternatives=tuple(groups), total=sum(group[0][1] for group in groups))
 
 
-def score(query: Query, document: Document) -> float:
-    """Share of the task's weighted words that a candidate answers, 0 to 1; 0 without words."""
-    server = _answered(query, document.server)
-    if not document.tools:
-        return server
-    best_tool = max(_answered(query, tool) for tool in document.tools)
-    return (1 - TOOL_SHARE) * server + TOOL_SHARE * best_tool
+def _scores(query: Query, pool: Pool) -> tuple[list[float], list[float]]:
+    """The scores of all candidates and of all tools, each 0 to 1."""
+    servers = _answered(query, pool.servers, pool.size)
+    tools = _answered(query, pool.tools, len(pool.owners))
+    best_tool: dict[int, float] = {}
+    for owner, score in zip(pool.owners, tools, strict=True):
+        if score >= best_tool.get(owner, 0.0):
+            best_tool[owner] = score
+    scores = [
+        (1 - BEST_TOOL) * server + BEST_TOOL * best_tool.get(i, server)
+        for i, server in enumerate(servers)
+    ]
+    return scores, tools
 
 
-def _answered(query: Query, weights: Weights) -> float:
-    total = 0.0
+def _answered(query: Query, postings: Postings, size: int) -> list[float]:
+    """For each of `size` documents, the share of the task's weighted words that it answers."""
+    totals = [0.0] * size
+    if query.total <= 0:
+        return totals
     for alternatives in query.alternatives:
-        best = 0.0
+        best: dict[int, float] = {}
         for stem, weight in alternatives:
-            answered = weights.get(stem)
-            if answered is not None and answered * weight > best:
-                best = answered * weight
-        total += best
-    return total / query.total if query.total > 0 else 0.0
+            for i, saturated in postings.get(stem, ()):
+                answered = weight * saturated
+                if answered > best.get(i, 0.0):
+                    best[i] = answered
+        for i, answered in best.items():
+            totals[i] += answered
+    return [total / query.total for total in totals]
 
 
-@cache
-def _document_counts() -> tuple[int, dict[str, int]]:
-    """Number of descriptions counted, and in how many of them a stem occurs."""
-    table = json.loads(files("optimizer.cost_benefit").joinpath("idf.json").read_text("utf-8"))
-    return table["candidates"], table["counts"]
+def option_text(option: Option) -> Text:
+    """What of an option is matched; what it declares it can do counts as its name does."""
+    declared = " ".join((option.name, *option.capabilities, option.category)).strip()
+    return Text(option.id, declared, option.description, option.tools)
 
 
-@lru_cache(maxsize=65_536)
-def idf(stem: str) -> float:
-    """Weight of a stem by its rarity among server descriptions; never seen counts as seen once."""
-    candidates, counts = _document_counts()
-    seen = counts.get(stem, 1)
-    return math.log(1 + (candidates - seen + 0.5) / (seen + 0.5))
-
-
-def option_document(option: Option) -> Document:
-    """The document of an option; what it declares it can do counts as its name does."""
-    declared = " ".join((*option.capabilities, option.category))
-    return _document(option.id, f"{option.name} {declared}", option.description, option.tools)
-
-
-def _mapping_document(candidate: Mapping[str, Any]) -> Document:
-    tools = tuple(_tool(tool) for tool in candidate.get("tools") or ())
-    return _document(
-        str(candidate["id"]), candidate.get("name") or "", candidate.get("description") or "", tools
+def _text(candidate: Mapping[str, Any]) -> Text:
+    tools = []
+    for tool in candidate.get("tools") or ():
+        schema = tool.get("input_schema") or tool.get("inputSchema") or {}
+        tools.append(
+            Tool(
+                tool.get("name") or "",
+                tool.get("description") or "",
+                tuple(schema.get("properties") or ()),
+            )
+        )
+    return Text(
+        str(candidate["id"]),
+        candidate.get("name") or "",
+        candidate.get("description") or "",
+        tuple(tools),
     )
 
 
-def _tool(raw: Mapping[str, Any]) -> Tool:
-    schema = raw.get("input_schema") or raw.get("inputSchema") or {}
-    return Tool(
-        raw.get("name") or "", raw.get("description") or "", tuple(schema.get("properties") or ())
-    )
+def words_of(candidate: Mapping[str, Any]) -> set[str]:
+    """The stems that a candidate uses anywhere; what the table of rarity counts."""
+    return set(_document(_text(candidate)).server)
 
 
-def candidate_words(candidate: Mapping[str, Any]) -> set[str]:
-    """The stems that a candidate uses anywhere."""
-    document = _mapping_document(candidate)
-    return set(document.server)
+@lru_cache(maxsize=8)
+def _pool(texts: tuple[Text, ...]) -> Pool:
+    """Candidates by stem; made once for the same contents."""
+    servers: Postings = {}
+    tools: Postings = {}
+    owners: list[int] = []
+    for i, text in enumerate(texts):
+        document = _document(text)
+        _post(servers, i, document.server)
+        for tool in document.tools:
+            _post(tools, len(owners), tool)
+            owners.append(i)
+    return Pool(size=len(texts), servers=servers, tools=tools, owners=tuple(owners))
 
 
-@lru_cache(maxsize=2048)
-def _document(identifier: str, name: str, description: str, tools: tuple[Tool, ...]) -> Document:
-    """Words into weights, once for a content."""
+def _post(postings: Postings, number: int, weights: Weights) -> None:
+    for stem, weight in weights.items():
+        postings.setdefault(stem, []).append((number, weight))
+
+
+@lru_cache(maxsize=512)
+def _document(text: Text) -> Document:
+    """A candidate's words; made once for the same content."""
     server: Weights = {}
-    _add(server, words(identifier if identifier == name.strip() else f"{identifier} {name}"), NAME)
-    _add(server, words(description), DESCRIPTION)
-    singles = []
-    for tool in tools:
-        single: Weights = {}
-        for field, text in (
-            (TOOL_NAME, tool.name),
-            (TOOL_DESCRIPTION, tool.description),
-            (PARAMETER, " ".join(tool.parameters)),
-        ):
-            _add(single, words(text), field)
-        for stem, weight in single.items():
-            server[stem] = server.get(stem, 0.0) + weight
-        singles.append(_saturated(single, K1_TOOL))
-    return Document(server=_saturated(server, K1_SERVER), tools=tuple(singles))
+    name = text.id if text.id == text.name else f"{text.id} {text.name}"
+    _add(server, words(name), NAME)
+    _add(server, words(text.description), DESCRIPTION)
+    tools = []
+    for tool in text.tools:
+        weights: Weights = {}
+        _add(weights, words(tool.name), TOOL_NAME)
+        _add(weights, words(tool.description), TOOL_DESCRIPTION)
+        _add(weights, words(" ".join(tool.parameters)), PARAMETER)
+        for stem, weight in weights.items():
+            server[stem] = server.get(stem, 0.0) + TOOLS_IN_SERVER * weight
+        tools.append(_saturated(weights, K1_TOOL))
+    return Document(server=_saturated(server, K1_SERVER), tools=tuple(tools))
 
 
-def _add(weights: Weights, stems: Iterable[str], field: Field) -> None:
-    stems = list(stems)
+def _add(weights: Weights, stems: Sequence[str], field: Field) -> None:
     discounted = field.weight / (1 - field.b + field.b * len(stems) / field.length)
     for stem in stems:
         weights[stem] = weights.get(stem, 0.0) + discounted
@@ -222,12 +294,3 @@ def _add(weights: Weights, stems: Iterable[str], field: Field) -> None:
 def _saturated(weights: Weights, k1: float) -> Weights:
     """Each further occurrence adds less, so stuffing a word does not pay."""
     return {stem: weight / (weight + k1) for stem, weight in weights.items()}
-
-
-def probability_of_fit(score: float) -> float:
-    """The chance that a candidate serves the task, from the score of its words.
-
-    A logistic curve fitted on 467 tasks of LiveMCPBench and MetaTool, each with the servers that
-    serve it among 20: no word in common is 2 %, a score of 0.1 is 60 %.
-    """
-    return 1 / (1 + math.exp(_FIT_OFFSET - _FIT_SLOPE * score))

@@ -21,6 +21,10 @@ STOP_WORDS = frozenset(_STOP_WORDS.split())
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WORD = re.compile(r"[a-z]+|[0-9]+|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
+_URL = re.compile(r"https?://\S+")
+_PATH = re.compile(r"(?<![\w/:.])(?:[A-Za-z]:)?[~.]{0,2}(?:/[\w.\-]+){2,}/?")
+_BLOB = re.compile(r"\S{60,}")
+
 
 def words(text: str) -> list[str]:
     """The stems of a text in order, without stop words.
@@ -33,6 +37,16 @@ def words(text: str) -> list[str]:
     return [stemmed for word in found if (stemmed := _stem_or_drop(word))]
 
 
-@lru_cache(maxsize=65_536)
+def task_words(text: str) -> list[str]:
+    """The stems of a task: a path says `file` and its last part, a link `url`, a blob nothing."""
+    text = _BLOB.sub(" ", _URL.sub(" url ", text))
+    return words(_PATH.sub(_file, text))
+
+
+def _file(path: re.Match[str]) -> str:
+    return f" file {path.group().rstrip('/').rpartition('/')[2]} "
+
+
+@lru_cache(maxsize=32_768)
 def _stem_or_drop(word: str) -> str:
     return "" if word in STOP_WORDS else stem(word)

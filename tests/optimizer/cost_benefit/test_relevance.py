@@ -3,15 +3,8 @@ from typing import Any
 import pytest
 
 from optimizer.cost_benefit.descriptor import read_options
-from optimizer.cost_benefit.relevance import (
-    match,
-    option_document,
-    probability_of_fit,
-    rank,
-    read_task,
-    score,
-)
-from optimizer.cost_benefit.words import words
+from optimizer.cost_benefit.relevance import match_all, probability_of_fit, rank, score_all
+from optimizer.cost_benefit.words import task_words, words
 
 MAIL = {
     "id": "mail",
@@ -41,11 +34,9 @@ def test_the_order_of_candidates_does_not_matter() -> None:
 
 
 def test_a_score_does_not_depend_on_who_else_is_there() -> None:
-    task = read_task("send an email")
-    alone = [score(task, option_document(option)) for option in read_options([MAIL])]
-    among = [score(task, option_document(option)) for option in read_options(CANDIDATES)]
+    task = "send an email"
 
-    assert alone == among[1:]
+    assert score_all(task, [MAIL]) == score_all(task, CANDIDATES)[1:]
 
 
 def test_words_of_one_meaning_find_each_other() -> None:
@@ -57,26 +48,33 @@ def test_identifiers_are_split_and_stop_words_dropped() -> None:
     assert words("搜索tool") == ["搜", "索"]
 
 
+def test_a_path_in_a_task_says_file_and_its_last_part() -> None:
+    assert task_words("save it to /home/user/docs/trip.md") == words("save file trip md")
+    assert task_words("open ./src/main.py and/or stop") == words("open file main py stop")
+
+
+def test_a_link_says_url_and_a_blob_says_nothing() -> None:
+    assert task_words("read https://example.com/home/page") == words("read url")
+    assert task_words("decode " + "iVBORw0KGgo" * 9) == words("decode")
+
+
 def test_a_word_repeated_a_thousand_times_gains_little() -> None:
     honest = {"id": "a", "name": "a", "description": "weather"}
     stuffed = {"id": "b", "name": "b", "description": "weather " * 500}
-    task = read_task("weather in Rome tomorrow and a train to Paris")
-
-    plain, much = (score(task, option_document(o)) for o in read_options([honest, stuffed]))
+    plain, much = score_all("weather in Rome tomorrow and a train", [honest, stuffed])
 
     assert plain < much <= 4 * plain
 
 
 def test_a_task_without_words_fits_nothing() -> None:
-    [option] = read_options([MAIL])
-
-    assert match(read_task("the and of"), option).score == 0
+    assert score_all("the and of", CANDIDATES) == [0, 0]
 
 
 def test_the_tools_that_fit_are_named_best_first() -> None:
-    [option] = read_options([MAIL])
+    matches = match_all("what is in my inbox", read_options(CANDIDATES))
 
-    assert match(read_task("search my inbox"), option).tools[0] == "search_inbox"
+    assert matches[1].tools[0] == "search_inbox"
+    assert matches[0].tools == ()
 
 
 def test_the_chance_of_fitting_rises_with_the_score() -> None:

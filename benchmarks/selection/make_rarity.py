@@ -1,6 +1,6 @@
-"""Make optimizer/cost_benefit/idf.json: in how many descriptions of servers a stem occurs.
+"""Make optimizer/cost_benefit/rarity.json: in how many descriptions of servers a stem occurs.
 
-    python benchmarks/selection/make_idf.py FILE... > optimizer/cost_benefit/idf.json
+    python benchmarks/selection/make_rarity.py FILE... > optimizer/cost_benefit/rarity.json
 
 FILE: JSON with `candidates: [{id, name, description, tools: [{name, description, input_schema}]}]`
 whose licence lets counts of its words be shipped.
@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from optimizer.cost_benefit.relevance import candidate_words
+from optimizer.cost_benefit.relevance import words_of
 
 
 def main(paths: list[str]) -> None:
@@ -23,7 +23,7 @@ def main(paths: list[str]) -> None:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
         sources.append(f"{data['meta']['source']} ({data['meta']['licence']})")
         for candidate in data["candidates"]:
-            counts.update(candidate_words(candidate))
+            counts.update(words_of(candidate))
             candidates += 1
     table = {
         "sources": sources,
