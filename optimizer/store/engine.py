@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -19,18 +19,22 @@ import anyio.to_thread
 from sqlalchemy import Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 from sqlalchemy.types import BigInteger, TypeDecorator
 
 from optimizer.errors import ConfigurationError, StorageError
+from optimizer.store.damage import check, is_damaged, set_aside
 from optimizer.store.migrations import migrate
+from optimizer.store.unstoppable import finish
 
 logger = logging.getLogger("sequential_resource_optimization.store")
 
 ResultT = TypeVar("ResultT")
 
 MEMORY_URL = "sqlite:///:memory:"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 BUSY_TIMEOUT_S = 10.0
 """How long a writer waits for another process that holds the SQLite file."""
@@ -52,14 +56,17 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def to_microseconds(moment: datetime) -> int:
-    """Whole microseconds since 1970-01-01 UTC."""
-    return round(moment.timestamp() * 1e6)
+    """Whole microseconds since 1970-01-01 UTC.
+
+    Raises:
+        TypeError: The moment has no time zone.
+    """
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def from_microseconds(microseconds: int) -> datetime:
     """The aware moment, in UTC."""
-    seconds, rest = divmod(int(microseconds), 1_000_000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
+    return _EPOCH + timedelta(microseconds=int(microseconds))
 
 
 class _Engine(Protocol):
@@ -80,6 +87,9 @@ class Database:
     Args:
         url: An SQLAlchemy URL: `sqlite:///PATH`, `sqlite:///:memory:` or `postgresql+asyncpg://…`.
 
+    Attributes:
+        set_aside: Where a damaged SQLite file was moved when the store was opened; else None.
+
     Raises:
         ConfigurationError: The URL names neither.
     """
@@ -89,6 +99,7 @@ class Database:
         self._engine: _Engine = (
             _SqliteEngine(self.url) if self.is_sqlite else _PostgresEngine(self.url)
         )
+        self.set_aside: Path | None = None
         self._opening = anyio.Lock()
         self._is_open = False
 
@@ -118,12 +129,29 @@ class Database:
             if self._is_open:
                 return
             try:
-                await self._engine.open()
-                await self._engine.write(migrate, durable=True)
+                await self._open()
             except (SQLAlchemyError, OSError) as error:
-                await self._engine.close()
                 raise self._storage_error("open", error) from error
             self._is_open = True
+
+    async def _open(self) -> None:
+        """Open and migrate; a SQLite file that is damaged is set aside, and a new one begun."""
+        try:
+            await self._try_to_open()
+        except DatabaseError as error:
+            if self.path is None or not is_damaged(error):
+                raise
+            self.set_aside = set_aside(self.path)
+            logger.error("%s is damaged; it was moved to %s", self.path, self.set_aside)
+            await self._try_to_open()
+
+    async def _try_to_open(self) -> None:
+        try:
+            await self._engine.open()
+            await self._engine.write(migrate, durable=True)
+        except BaseException:
+            await self._engine.close()
+            raise
 
     async def close(self) -> None:
         """Close every connection; the next use opens them again."""
@@ -168,7 +196,7 @@ class Database:
 
     def _storage_error(self, action: str, error: Exception) -> StorageError:
         cause = str(getattr(error, "orig", None) or error).splitlines()[0]
-        logger.error("cannot %s %s: %s", action, self.shown_url, cause)
+        logger.debug("cannot %s %s: %s", action, self.shown_url, cause)
         return StorageError(
             f"cannot {action} the store ({cause}); nothing was changed. "
             "Check free disk space, permissions and DATABASE_URL"
@@ -214,10 +242,11 @@ class _SqliteEngine:
         event.listen(engine, "connect", _on_connect)
         event.listen(engine, "begin", _on_begin)
         self._engine = engine
+        await finish(anyio.to_thread.run_sync(check, engine))
 
     async def read(self, query: Callable[[Connection], ResultT]) -> ResultT:
         async with self._read_turn():
-            return await anyio.to_thread.run_sync(self._read, query)
+            return await finish(anyio.to_thread.run_sync(self._read, query))
 
     async def write(self, change: Callable[[Connection], ResultT], *, durable: bool) -> ResultT:
         """Wait for a turn; whoever gets it commits every change that waits."""
@@ -227,8 +256,7 @@ class _SqliteEngine:
             async with self._write_turn:
                 if not pending.done:
                     batch, self._waiting = self._waiting, []
-                    with anyio.CancelScope(shield=True):
-                        await anyio.to_thread.run_sync(self._commit, batch)
+                    await finish(anyio.to_thread.run_sync(self._commit, batch))
         finally:
             if pending in self._waiting:
                 self._waiting.remove(pending)
@@ -254,7 +282,7 @@ class _SqliteEngine:
                 connection.execution_options(sro_durable=any(p.durable for p in batch))
                 with connection.begin():
                     _run_all(batch, connection)
-        except Exception as error:
+        except BaseException as error:
             for pending in batch:
                 pending.error = pending.error or error
         finally:
@@ -309,16 +337,13 @@ class _PostgresEngine:
             return result
 
     async def write(self, change: Callable[[Connection], ResultT], *, durable: bool) -> ResultT:
-        with anyio.CancelScope(shield=True):
-            connection = await self._engine.connect()
-            try:
-                transaction = await connection.begin()
-                if not durable:
-                    await connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
-                result: ResultT = await connection.run_sync(change)
-                await transaction.commit()
-            finally:
-                await connection.close()
+        return await finish(self._write(change, durable))
+
+    async def _write(self, change: Callable[[Connection], ResultT], durable: bool) -> ResultT:
+        async with self._engine.begin() as connection:
+            if not durable:
+                await connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
+            result: ResultT = await connection.run_sync(change)
         return result
 
     async def close(self) -> None:
