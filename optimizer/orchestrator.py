@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -162,6 +161,11 @@ class SequentialResourceOptimizer:
             clock=self._clock,
         )
 
+    @property
+    def store_url(self) -> str:
+        """Where the store is, without a password."""
+        return self._database.shown_url
+
     @cached_property
     def capacities(self) -> dict[str, Capacity]:
         """What this process may use of this machine, by resource; found out on first use."""
@@ -185,12 +189,7 @@ class SequentialResourceOptimizer:
         await self.start_performance_monitoring()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Stop monitoring and close what was opened, at the last exit."""
         self._users -= 1
         if self._users == 0:

@@ -9,7 +9,14 @@ import anyio
 from anyio.abc import ByteReceiveStream, ByteSendStream, ByteStream
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
-from mcp_types import JSONRPCMessage, jsonrpc_message_adapter
+from mcp_types import (
+    JSONRPCError,
+    JSONRPCMessage,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    RequestId,
+    jsonrpc_message_adapter,
+)
 from pydantic import ValidationError
 
 from optimizer.identity import Principal
@@ -62,9 +69,34 @@ class Streams:
     outgoing: MemoryObjectSendStream[SessionMessage]
 
 
+class Unanswered:
+    """The requests of one peer that wait for their answer."""
+
+    def __init__(self) -> None:
+        self._ids: set[RequestId] = set()
+        self._answered = anyio.Event()
+
+    async def settled(self) -> None:
+        """Wait until every request has its answer."""
+        while self._ids:
+            await self._answered.wait()
+
+    def came(self, message: JSONRPCMessage) -> None:
+        """Note a message from the peer."""
+        if isinstance(message, JSONRPCRequest):
+            self._ids.add(message.id)
+
+    def went(self, message: JSONRPCMessage) -> None:
+        """Note a message to the peer."""
+        if isinstance(message, JSONRPCResponse | JSONRPCError) and message.id is not None:
+            self._ids.discard(message.id)
+            self._answered.set()
+            self._answered = anyio.Event()
+
+
 @asynccontextmanager
 async def json_lines(
-    stream: ByteStream, lines: Lines, principal: Principal, *, first: bytes
+    stream: ByteStream, lines: Lines, principal: Principal, *, first: bytes, unanswered: Unanswered
 ) -> AsyncIterator[Streams]:
     """Turn lines into messages and messages into lines, while the body runs the server.
 
@@ -73,13 +105,14 @@ async def json_lines(
         lines: Reads from the same stream.
         principal: Who the peer is; every message carries it as its request context.
         first: A line that was read already.
+        unanswered: Kept up to date with what the peer waits for.
     """
     to_server, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     outgoing, to_peer = anyio.create_memory_object_stream[SessionMessage](0)
     async with anyio.create_task_group() as writing:
-        writing.start_soon(_write, to_peer, stream)
+        writing.start_soon(_write, to_peer, stream, unanswered)
         async with anyio.create_task_group() as reading:
-            reading.start_soon(_read, lines, first, principal, to_server)
+            reading.start_soon(_read, lines, first, principal, unanswered, to_server)
             yield Streams(incoming, outgoing)
             reading.cancel_scope.cancel()
 
@@ -88,12 +121,16 @@ async def _read(
     lines: Lines,
     first: bytes,
     principal: Principal,
+    unanswered: Unanswered,
     to_server: MemoryObjectSendStream[SessionMessage | Exception],
 ) -> None:
     line: bytes | None = first
     async with to_server:
         while line is not None:
-            await to_server.send(_message(line, principal))
+            message = _message(line, principal)
+            if isinstance(message, SessionMessage):
+                unanswered.came(message.message)
+            await to_server.send(message)
             try:
                 line = await lines.next()
             except LineTooLongError:
@@ -110,7 +147,9 @@ def _message(line: bytes, principal: Principal) -> SessionMessage | Exception:
 
 
 async def _write(
-    to_peer: MemoryObjectReceiveStream[SessionMessage], stream: ByteSendStream
+    to_peer: MemoryObjectReceiveStream[SessionMessage],
+    stream: ByteSendStream,
+    unanswered: Unanswered,
 ) -> None:
     async with to_peer:
         async for item in to_peer:
@@ -119,3 +158,4 @@ async def _write(
                 await stream.send(text.encode() + b"\n")
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
                 return
+            unanswered.went(item.message)

@@ -1,165 +1,203 @@
-"""`serve`: the HTTP application on a port, until it is told to stop."""
+"""`serve`: the optimizer and its doors, until it is told to stop."""
 
-import asyncio
 import contextlib
-import errno
 import logging
+import os
 import signal
-import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-import uvicorn
+import anyio
 
-from optimizer.errors import ConfigurationError
-from optimizer.settings import Settings
-from server.app import MCP_PATH, create_app
+from optimizer.errors import OptimizerError
+from optimizer.identity import LOCAL
+from optimizer.operations.list_allocations import ListAllocationsRequest
+from optimizer.orchestrator import SequentialResourceOptimizer
+from optimizer.settings import Settings, load_settings
+from optimizer.version import VERSION
+from server.control import ask
+from server.daemon_lock import DaemonLock, take_lock
+from server.http_door import HttpDoor
 from server.logs import configure_logging
-from server.operation import Optimizer
-from server.rest import API
-from server.security import without_port
+from server.mcp_surface import create_mcp_surface
+from server.socket_door import SocketDoor
 
 logger = logging.getLogger("sequential_resource_optimization.server")
 
-GRACE_S = 3
-"""How long requests in flight may take to end after SIGTERM, in whole seconds."""
+TAKEOVER_S = 8.0
+"""How long `serve` waits for the daemon that a shim started to hand over."""
 
-KEEP_ALIVE_S = 15
-"""How long an idle connection is kept."""
-
-BACKLOG = 1024
-"""Connections that may wait to be accepted."""
+IDLE_CHECK_S = 5.0
 
 
-class GracefulServer(uvicorn.Server):
-    """A uvicorn server that says when it is ready, and ends within its grace with exit code 0.
+def serve(settings: Settings, *, socket_path: str) -> int:
+    """Be this machine's daemon, with HTTP on, until SIGTERM or Ctrl-C.
 
-    Args:
-        config: What to serve.
-        on_ready: Called once it answers.
-        on_stop: Called when it is told to stop, before requests in flight are waited for.
-    """
-
-    def __init__(
-        self, config: uvicorn.Config, *, on_ready: Callable[[], None], on_stop: Callable[[], None]
-    ) -> None:
-        super().__init__(config)
-        self._on_ready = on_ready
-        self._on_stop = on_stop
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to answer, then say so."""
-        await super().startup(sockets=sockets)
-        if self.started:
-            self._on_ready()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Stop on SIGINT and SIGTERM; a second one does not wait."""
-        loop = asyncio.get_running_loop()
-        signals = (signal.SIGINT, signal.SIGTERM)
-        for number in signals:
-            loop.add_signal_handler(number, self._stop)
-        try:
-            yield
-        finally:
-            for number in signals:
-                loop.remove_signal_handler(number)
-
-    def _stop(self) -> None:
-        self._on_stop()
-        self.force_exit = self.should_exit
-        self.should_exit = True
-
-
-def serve(optimizer: Optimizer, settings: Settings) -> int:
-    """Serve REST, MCP and the pages until SIGTERM or Ctrl-C.
+    A daemon that a shim started makes room; leases and history are in the store. Beside another
+    `serve` only HTTP is served here: the stdio hosts stay with the first.
 
     Args:
-        optimizer: Does the work; it is started and stopped here.
-        settings: Address, tokens, log.
+        settings: Address, tokens, store, log.
+        socket_path: The daemon's socket.
 
     Returns:
         The exit code: 0 after a clean stop, 1 when it could not start.
     """
     configure_logging(settings, to_file=True)
+    lock = take_lock(socket_path) or _take_over(socket_path)
+    if lock is None:
+        logger.warning("another server holds %s; stdio hosts stay with it", socket_path)
     try:
-        app = create_app(optimizer, settings)
-        listener = listen_on(settings)
-    except ConfigurationError as error:
+        optimizer = SequentialResourceOptimizer(settings=settings)
+        door = HttpDoor(optimizer, settings)
+        daemon = Daemon(optimizer, socket_path=socket_path if lock else None, http=door)
+        anyio.run(daemon.run)
+    except OptimizerError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    config = uvicorn.Config(
-        app,
-        http="httptools",
-        loop="asyncio",
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=GRACE_S,
-        backlog=BACKLOG,
-    )
-    where = places(settings.host, listener.getsockname()[1])
-    server = GracefulServer(
-        config,
-        on_ready=lambda: _say(where),
-        on_stop=app.state.mcp.listen.close,
-    )
-    with listener:
-        try:
-            asyncio.run(server.serve(sockets=[listener]))
-        except SystemExit:
-            sys.stderr.write(f"{app.state.failure}\n")
-            return 1
+    finally:
+        if lock is not None:
+            lock.release()
     return 0
 
 
-def listen_on(settings: Settings) -> socket.socket:
-    """Take the port.
+def run_daemon(socket_path: str, *, idle: timedelta) -> int:
+    """Be the daemon of stdio hosts alone, until nobody needs it.
 
     Raises:
-        ConfigurationError: Somebody else has it, or the address is not ours.
+        ConfigurationError: A setting has a value that is not allowed.
     """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    settings = load_settings()
+    configure_logging(settings, to_file=False)
+    optimizer = SequentialResourceOptimizer(settings=settings)
+    anyio.run(Daemon(optimizer, socket_path=socket_path, http=None, idle=idle).run)
+    return 0
+
+
+def _take_over(socket_path: str) -> DaemonLock | None:
+    """Ask a daemon that a shim started to end, and become the daemon in its place."""
     try:
-        listener.bind((settings.host.strip("[]"), settings.port))
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        in_use = error.errno == errno.EADDRINUSE
-        raise ConfigurationError(
-            setting="PORT" if in_use else "HOST",
-            problem=(
-                f"{settings.port} is taken by another process"
-                if in_use
-                else f"cannot listen on {settings.host}:{settings.port} ({error.strerror})"
-            ),
-            fix="stop that process, or set PORT to a free one (0 takes any)"
-            if in_use
-            else "use an address of this machine and a port that you may open",
-        ) from None
-    return listener
+        status = ask(socket_path, "status")
+    except OSError:
+        return None
+    if status is None or not status.get("ends_when_idle"):
+        return None
+    ask(socket_path, "stop")
+    return take_lock(socket_path, wait_s=TAKEOVER_S)
 
 
-def places(host: str, port: int) -> str:
-    """Where everything is, in lines for a person."""
-    name = f"[{host}]" if ":" in host else host
-    at = f"http://{'127.0.0.1' if without_port(name) == '0.0.0.0' else name}:{port}"
-    return (
-        "Sequential Resource Optimization is ready\n"
-        f"  page  {at}/\n"
-        f"  REST  {at}{API}\n"
-        f"  MCP   {at}{MCP_PATH}\n"
-        f"  docs  {at}/docs\n"
-    )
+class Daemon:
+    """One optimizer, started once, behind every door.
+
+    Args:
+        optimizer: Does the work; it is started and stopped here.
+        socket_path: Where shims connect; None while another daemon has the socket.
+        http: The door on a port, if there is one.
+        idle: It ends after this long without a client and without a lease; None stays.
+    """
+
+    def __init__(
+        self,
+        optimizer: SequentialResourceOptimizer,
+        *,
+        socket_path: str | None,
+        http: HttpDoor | None,
+        idle: timedelta | None = None,
+    ) -> None:
+        self._optimizer = optimizer
+        self._socket_path = socket_path
+        self._http = http
+        self._idle = idle
+        self._started_at = datetime.now(UTC)
+        self._stop = anyio.Event()
+        self._socket: SocketDoor | None = None
+
+    async def run(self) -> None:
+        """Serve until told to stop: a signal, the word `stop`, or nobody left.
+
+        Raises:
+            OptimizerError: The optimizer cannot be started.
+        """
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(_signals(self._stop))
+            await stack.enter_async_context(self._optimizer)
+            if self._socket_path is not None:
+                await stack.enter_async_context(self._open_socket(self._socket_path))
+            if self._http is not None:
+                await stack.enter_async_context(self._http.open())
+                _say(f"Sequential Resource Optimization is ready\n{self._http.places}")
+            if self._idle is not None:
+                await self._until_idle(self._idle)
+            else:
+                await self._stop.wait()
+            logger.info("stopping")
+
+    @asynccontextmanager
+    async def _open_socket(self, path: str) -> AsyncIterator[None]:
+        surface = create_mcp_surface(self._optimizer, lasting=True)
+        door = SocketDoor(path, surface, status=self._status, stop=self._stop.set)
+        async with surface.notices.running(), door.open():
+            self._socket = door
+            yield
+
+    async def _until_idle(self, idle: timedelta) -> None:
+        """Wait to be told to stop, or until nobody was here for the idle time."""
+        quiet_since = anyio.current_time()
+        while not self._stop.is_set():
+            with anyio.move_on_after(min(IDLE_CHECK_S, idle.total_seconds())):
+                await self._stop.wait()
+            if await self._is_needed():
+                quiet_since = anyio.current_time()
+            elif anyio.current_time() - quiet_since >= idle.total_seconds():
+                logger.info("no client and no lease for %s; ending", idle)
+                return
+
+    async def _is_needed(self) -> bool:
+        if self._socket is not None and self._socket.connections:
+            return True
+        held = await self._optimizer.list_allocations(
+            ListAllocationsRequest(whose="all", limit=1), principal=LOCAL
+        )
+        return held.total > 0
+
+    def _status(self) -> Mapping[str, Any]:
+        monitor = self._optimizer.performance_monitor
+        return {
+            "version": VERSION,
+            "pid": os.getpid(),
+            "started_at": self._started_at.isoformat(),
+            "socket": self._socket_path,
+            "http": self._http.url if self._http is not None else None,
+            "store": self._optimizer.store_url,
+            "samples": monitor.version,
+            "is_sampler": monitor.is_writer,
+            "ends_when_idle": self._idle is not None,
+        }
+
+
+@asynccontextmanager
+async def _signals(stop: anyio.Event) -> AsyncIterator[None]:
+    """Set `stop` on SIGINT and SIGTERM; on a second one end at once."""
+
+    async def listen() -> None:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+            async for _ in received:
+                if stop.is_set():
+                    os._exit(1)
+                stop.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(listen)
+        try:
+            yield
+        finally:
+            tasks.cancel_scope.cancel()
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(text)
-    sys.stderr.flush()
+    with contextlib.suppress(BrokenPipeError):
+        sys.stderr.write(text)
+        sys.stderr.flush()

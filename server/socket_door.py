@@ -1,16 +1,16 @@
 """The daemon's Unix socket: MCP for shims, and a few words for the shell."""
 
+import contextlib
 import json
 import logging
-import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
-from anyio.abc import SocketAttribute, SocketStream, TaskGroup
+from anyio.abc import SocketAttribute, SocketListener, SocketStream
 
-from server.lines import Lines, LineTooLongError, json_lines
+from server.lines import Lines, LineTooLongError, Unanswered, json_lines
 from server.mcp_surface import McpSurface
 from server.peers import Peer, peer_of
 
@@ -18,6 +18,11 @@ logger = logging.getLogger("sequential_resource_optimization.server")
 
 SOCKET_MODE = 0o660
 """Owner and group: an operator lets a group in by the group of the folder."""
+
+GRACE_S = 3.0
+"""How long calls in flight may take to end after the daemon is told to stop."""
+
+BACKLOG = 256
 
 Status = Callable[[], Mapping[str, Any]]
 
@@ -39,23 +44,37 @@ class SocketDoor:
         self._surface = surface
         self._status = status
         self._stop = stop
-        self.connections = 0
+        self._connections: set[Unanswered] = set()
+
+    @property
+    def connections(self) -> int:
+        """How many MCP clients are connected."""
+        return len(self._connections)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Listen while the body runs; who is connected at its end is cut off."""
-        listener = await anyio.create_unix_listener(self._path, mode=SOCKET_MODE, backlog=256)
-        async with listener, anyio.create_task_group() as tasks:
-            tasks.start_soon(listener.serve, self._serve)
+        """Listen while the body runs; at its end calls in flight get their answers."""
+        listener = await anyio.create_unix_listener(self._path, mode=SOCKET_MODE, backlog=BACKLOG)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._accept, listener)
             try:
                 yield
             finally:
-                self._surface.listen.close()
-                self._close(tasks)
+                with anyio.CancelScope(shield=True):
+                    await listener.aclose()
+                    self._surface.listen.close()
+                    await self._finish()
+                tasks.cancel_scope.cancel()
 
-    def _close(self, tasks: TaskGroup) -> None:
-        os.unlink(self._path)
-        tasks.cancel_scope.cancel()
+    async def _accept(self, listener: SocketListener) -> None:
+        with contextlib.suppress(anyio.ClosedResourceError):
+            await listener.serve(self._serve)
+
+    async def _finish(self) -> None:
+        """Wait until nobody waits for an answer, for as long as the grace lasts."""
+        with anyio.move_on_after(GRACE_S):
+            for unanswered in tuple(self._connections):
+                await unanswered.settled()
 
     async def _serve(self, stream: SocketStream) -> None:
         peer = peer_of(stream.extra(SocketAttribute.raw_socket))
@@ -77,16 +96,19 @@ class SocketDoor:
         self, stream: SocketStream, lines: Lines, peer: Peer, first: bytes
     ) -> None:
         server = self._surface.server
-        self.connections += 1
+        unanswered = Unanswered()
+        self._connections.add(unanswered)
         logger.info("connected", extra={"facts": {"peer_pid": peer.pid, "peer_uid": peer.uid}})
         try:
-            async with json_lines(stream, lines, peer.principal, first=first) as streams:
+            async with json_lines(
+                stream, lines, peer.principal, first=first, unanswered=unanswered
+            ) as streams:
                 options = server.create_initialization_options()
                 await server.run(streams.incoming, streams.outgoing, options)
         except Exception:
             logger.exception("a connection failed; the others are served on")
         finally:
-            self.connections -= 1
+            self._connections.discard(unanswered)
 
     def _answer(self, word: str, peer: Peer) -> Mapping[str, Any]:
         if word == "status":

@@ -1,11 +1,13 @@
 """`sro serve` and `sro stdio`: the server itself."""
 
+import os
 import sys
 from pathlib import Path
 
 import click
 
 from optimizer.errors import ConfigurationError
+from optimizer.places import socket_path
 from optimizer.settings import Settings, load_settings
 
 
@@ -16,11 +18,9 @@ from optimizer.settings import Settings, load_settings
 def serve(host: str | None, port: int | None, config: Path | None) -> None:
     """Serve REST, MCP and a live page over HTTP until Ctrl-C."""
     settings = _settings(config, host=host, port=port)
-    from optimizer.orchestrator import SequentialResourceOptimizer
+    from server.serve import serve as serve_until_told
 
-    from server.serve import serve as serve_http
-
-    sys.exit(serve_http(SequentialResourceOptimizer(settings=settings), settings))
+    sys.exit(serve_until_told(settings, socket_path=socket_path(os.environ)))
 
 
 @click.command()
@@ -36,7 +36,6 @@ def stdio(*, in_process: bool) -> None:
         sys.exit(join_daemon())
     settings = _settings(None)
     from optimizer.orchestrator import SequentialResourceOptimizer
-
     from server.stdio import serve_stdio
 
     sys.exit(serve_stdio(SequentialResourceOptimizer(settings=settings), settings))
