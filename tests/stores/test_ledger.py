@@ -1,7 +1,7 @@
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ from optimizer.allocation.strategies import PerformancePriority
 from optimizer.allocation.window import Window
 from optimizer.errors import ConfigurationError
 from optimizer.quantities import RESOURCES, Resource
-from optimizer.store.engine import MEMORY_URL, Database
+from optimizer.store.engine import Database
 from optimizer.store.ledger import LedgerKeeper
 
 HOST = "here"
@@ -41,14 +41,6 @@ class FakeClock:
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
-
-
-@pytest.fixture(params=["memory", "file"])
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
-    url = MEMORY_URL if request.param == "memory" else f"sqlite:///{tmp_path / 'sro.db'}"
-    database = Database(url)
-    yield database
-    await database.close()
 
 
 def pools(slots: float | None = 10, *, dollars: float = 20) -> dict[str, ResourcePool]:
