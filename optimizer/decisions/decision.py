@@ -115,7 +115,12 @@ class Decision(_Noun):
         description="Probability that nothing runs out and no request fails; min_reliability "
         "limits it."
     )
-    reliability_bounds: tuple[float, float] | None
+    reliability_bounds: tuple[float, float] | None = Field(
+        description="By the cautious and by the kindest reading of the evidence."
+    )
+    performance_bounds: tuple[float, float] | None = Field(
+        description="The improvement, in %, over the forecast's 80 % band of CPU demand."
+    )
     confidence_basis: ConfidenceBasis | None
     confidence_n: int | None = Field(description="Observations behind the confidence.")
     constraints: tuple[ConstraintCheck, ...]

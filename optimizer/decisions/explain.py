@@ -5,9 +5,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from optimizer.decisions.answer import because
+from optimizer.decisions.asking import because
 from optimizer.decisions.decision import ConstraintCheck, Record
-from optimizer.decisions.levels import Rules, known_focus
+from optimizer.decisions.focus import read_focus
+from optimizer.decisions.levels import Rules
 from optimizer.decisions.objectives import Measured, Objective
 from optimizer.decisions.pareto_front import build_front
 from optimizer.decisions.sensitivity import Flip, decider, flips
@@ -103,8 +104,8 @@ def explain(record: Record, detail: ExplanationDetail, objective: Objective | No
 def _why(record: Record, objective: Objective) -> Why:
     decision, inputs = record.decision, record.inputs
     rules = Rules(multipliers=inputs.multipliers)
-    focus = inputs.request.constraints.focus
-    movable = known_focus(inputs.snapshot).get(focus) if focus else None
+    focus = read_focus(inputs.request.constraints, inputs.snapshot)
+    movable = focus.movable if focus else None
     front = build_front(
         inputs.snapshot,
         inputs.request.scope,

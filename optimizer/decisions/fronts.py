@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import anyio
 import anyio.to_thread
 
+from optimizer.decisions.latest import Latest
 from optimizer.decisions.levels import Rules
 from optimizer.decisions.pareto_front import Front, build_front
 from optimizer.decisions.request import Scope
 from optimizer.decisions.snapshot import Snapshot
+from optimizer.forecasting.forecast import Forecast
 
 MOST_KEPT = 64
 """Fronts kept at once: of one snapshot there are at most levels x scopes x focuses in use."""
@@ -48,9 +50,10 @@ class Fronts:
 
     def __init__(self, rules: Rules | None = None) -> None:
         self.rules = rules or Rules()
-        self._frame: tuple[Hashable, Frame] | None = None
+        self.forecasts: Latest[Forecast] = Latest()
+        """The forecast of the recorded hours: it outlives the samples within one hour."""
+        self._frames: Latest[Frame] = Latest()
         self._fronts: OrderedDict[Hashable, Front] = OrderedDict()
-        self._snapshot_turn = anyio.Lock()
         self._build_turn = anyio.Lock()
         self._building = threading.Lock()
 
@@ -58,18 +61,18 @@ class Fronts:
         """The snapshot of a state.
 
         Args:
-            key: Tells the state from others, for example the monitor's version and the leases.
+            key: Tells the state from others, for example the monitor's version.
             observe: Makes the snapshot.
         """
-        if self._frame is None or self._frame[0] != key:
-            async with self._snapshot_turn:
-                if self._frame is None or self._frame[0] != key:
-                    self._frame = key, frame_of(await observe())
-        return self._frame[1]
+
+        async def make() -> Frame:
+            return frame_of(await observe())
+
+        return await self._frames.get(key, make)
 
     def forget(self) -> None:
         """Look anew at the next request: something that the monitor does not see has changed."""
-        self._frame = None
+        self._frames.forget()
 
     async def ready(
         self,

@@ -153,9 +153,3 @@ def _may_shrink(state: ResourceState, amount: float, leases: bool) -> bool:
         return bool(quantiles) and exceedance(quantiles, amount) <= TARGET_PROBABILITY
     advised = state.recommended_change or 0.0
     return amount >= state.leased and amount >= (state.capacity or 0.0) * (1 + advised) - 1e-9
-
-
-def known_focus(snapshot: Snapshot) -> dict[str, frozenset[str]]:
-    """What `constraints.focus` may name, and which resources it lets move."""
-    present = {state.resource for state in snapshot.resources}
-    return {name: frozenset({name}) for name in MOVABLE if name in present}

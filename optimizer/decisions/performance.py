@@ -55,3 +55,21 @@ def stretch(utilisation: float) -> float:
         At least 1; infinity from full use on.
     """
     return math.inf if utilisation >= 1 else 1 / (1 - utilisation)
+
+
+def improvement(demand: float, before: float, after: float) -> float | None:
+    """How much shorter responses get when capacity changes under the same demand, in %.
+
+    Args:
+        demand: Busy capacity, at least 0.
+        before: Capacity today, more than 0, in the unit of the demand.
+        after: Capacity then, more than 0.
+
+    Returns:
+        100 (1 - W_after / W_before), negative for longer ones; None when the demand fills either
+        capacity, because there is no steady response time then.
+    """
+    today, then = stretch(demand / before), stretch(demand / after)
+    if math.isinf(today) or math.isinf(then):
+        return None
+    return 100 * (1 - then / today)

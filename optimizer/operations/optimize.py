@@ -4,17 +4,20 @@ import secrets
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 import anyio.to_thread
+import numpy as np
 
 from optimizer.allocation.pool import PoolState
 from optimizer.clock import Clock
-from optimizer.decisions.answer import Focus, answer, ask, thought_over
+from optimizer.decisions.answer import answer
+from optimizer.decisions.asking import ask, thought_over
 from optimizer.decisions.decision import Decision, Inputs, Record
+from optimizer.decisions.focus import Focus, read_focus
 from optimizer.decisions.fronts import Frame, Fronts
 from optimizer.decisions.keeper import DecisionKeeper
-from optimizer.decisions.levels import known_focus
 from optimizer.decisions.objectives import Objective
 from optimizer.decisions.observe import Observation, snapshot_of
 from optimizer.decisions.pareto_front import Front
@@ -23,10 +26,17 @@ from optimizer.decisions.snapshot import Snapshot
 from optimizer.decisions.solve import Solution, judge, solve, with_conflict
 from optimizer.decisions.strategy import Strategies, meant_objective
 from optimizer.events import DecisionMade, EventBus
+from optimizer.forecasting.forecast import Forecast
 from optimizer.forecasting.planner import PredictivePlanner
 from optimizer.monitoring.history import Series
 from optimizer.monitoring.sample import Health, Sample
-from optimizer.operations.forecast import ForecastCache, ForecastRequest, forecast_workload
+from optimizer.operations.forecast import (
+    DEFAULT_METRICS,
+    HOUR,
+    ForecastCache,
+    ForecastRequest,
+    forecast_workload,
+)
 from optimizer.plugins import Registry
 from optimizer.prices import PriceTable
 from optimizer.thinking.question import Question, Thought, Verdict
@@ -144,12 +154,12 @@ async def optimize_resources(
     """
 
     async def look() -> Snapshot:
-        return await observe(monitor, planner, forecasts, allocator, prices, policy)
+        return await observe(monitor, planner, forecasts, allocator, prices, fronts, policy)
 
     frame = await fronts.frame(_moment(monitor), look)
     meant = meant_objective(request.primary_objective, frame.snapshot, policy.strategies)
     objective = objectives[meant.name]
-    focus = _focus(request, frame.snapshot)
+    focus = read_focus(request.constraints, frame.snapshot)
     solution = await _solve(request, objective, focus, frame=frame, fronts=fronts)
     decision_id = f"opt-{secrets.token_hex(16)}"
     question = ask(solution, decision_id)
@@ -187,6 +197,7 @@ async def observe(
     forecasts: ForecastCache,
     allocator: Pools,
     prices: PriceTable,
+    fronts: Fronts,
     policy: Policy,
 ) -> Snapshot:
     """Ask every room once, and put the answers together."""
@@ -195,13 +206,9 @@ async def observe(
     else:
         sample = await anyio.to_thread.run_sync(monitor.get_current_metrics)
         health = await anyio.to_thread.run_sync(monitor.health)
-    forecast = await forecast_workload(
-        ForecastRequest(horizon_hours=policy.horizon_hours),
-        monitor=monitor,
-        planner=planner,
-        cache=forecasts,
-        thresholds=policy.thresholds,
-        models=policy.models,
+    forecast = await fronts.forecasts.get(
+        recorded_hours(monitor, policy.horizon_hours),
+        partial(_forecast, monitor, planner, forecasts, policy),
     )
     seen = Observation(
         sample=sample,
@@ -214,17 +221,32 @@ async def observe(
     return snapshot_of(seen, prices)
 
 
+def recorded_hours(monitor: Monitor, horizon_hours: int) -> Hashable:
+    """Tells one recorded past from another: its forecast is the same until an hour is added."""
+    past = [monitor.series(name, step=HOUR) for name in DEFAULT_METRICS]
+    known = tuple(
+        (series.end, series.values.size, float(np.nansum(series.values))) for series in past
+    )
+    return horizon_hours, known
+
+
+async def _forecast(
+    monitor: Monitor, planner: PredictivePlanner, forecasts: ForecastCache, policy: Policy
+) -> Forecast:
+    """The forecast that forecast_workload answers by default."""
+    return await forecast_workload(
+        ForecastRequest(horizon_hours=policy.horizon_hours),
+        monitor=monitor,
+        planner=planner,
+        cache=forecasts,
+        thresholds=policy.thresholds,
+        models=policy.models,
+    )
+
+
 def _moment(monitor: Monitor) -> Hashable:
     """Tells one state from another; without monitoring every request looks anew."""
     return monitor.version if monitor.is_running and monitor.latest is not None else object()
-
-
-def _focus(request: OptimizationRequest, snapshot: Snapshot) -> Focus | None:
-    asked = request.constraints.focus
-    if asked is None:
-        return None
-    known = known_focus(snapshot)
-    return Focus(asked, movable=known.get(asked), known=tuple(known))
 
 
 async def _solve(

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 
-from optimizer.decisions.levels import Basis, Rules, bases, known_focus
+from optimizer.decisions.focus import known_focus
+from optimizer.decisions.levels import Basis, Rules, bases
 from optimizer.decisions.request import Scope
 from optimizer.decisions.snapshot import ResourceState, Snapshot
 

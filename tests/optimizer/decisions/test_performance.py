@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from optimizer.decisions.performance import erlang_c, response_time, stretch
+from optimizer.decisions.performance import erlang_c, improvement, response_time, stretch
 
 
 def test_with_one_server_a_request_waits_as_often_as_the_server_is_busy() -> None:
@@ -30,3 +30,9 @@ def test_more_work_than_can_be_done_has_no_response_time() -> None:
     assert response_time(2, 2.0, 1.0) == math.inf
     assert stretch(1.0) == math.inf
     assert stretch(0.0) == 1.0
+
+
+def test_twice_the_cores_at_half_use_shorten_responses_by_a_third() -> None:
+    assert improvement(4.0, before=8.0, after=16.0) == pytest.approx(100 / 3)
+    assert improvement(4.0, before=8.0, after=8.0) == 0
+    assert improvement(8.0, before=8.0, after=16.0) is None

@@ -35,8 +35,10 @@ def test_the_budget_at_which_the_fastest_choice_changes_is_the_cost_of_the_next(
     found = flips_of(make_snapshot(), "performance_maximization", max_cost=400.0)
 
     tighter, looser = [flip for flip in found if flip.input == "max_cost"]
-    assert (tighter.flips_at, tighter.to) == (pytest.approx(350.98692), "no_change")
-    assert (looser.flips_at, looser.to) == (pytest.approx(410.08772), "cpu_1.5")
+    assert tighter.flips_at == pytest.approx(350.98692)
+    assert tighter.to == "no_change"
+    assert looser.flips_at == pytest.approx(410.08772)
+    assert looser.to == "cpu_1.5"
 
 
 def test_more_demand_flips_the_balance_to_more_cores(make_snapshot: MakeSnapshot) -> None:

@@ -19,7 +19,7 @@ from optimizer.forecasting.planner import PredictivePlanner
 from optimizer.monitoring.history import Series
 from optimizer.monitoring.sample import Health, HealthStatus, Sample
 from optimizer.operations.explain import ExplainRequest, explain_decision
-from optimizer.operations.forecast import ForecastCache
+from optimizer.operations.forecast import DEFAULT_METRICS, ForecastCache
 from optimizer.operations.history import (
     DecisionRequest,
     HistoryRequest,
@@ -256,6 +256,15 @@ async def test_a_new_sample_is_looked_at(house: House) -> None:
     after = await house.optimize()
 
     assert before.inputs_hash != after.inputs_hash
+
+
+async def test_within_one_recorded_hour_the_forecast_is_made_once(house: House) -> None:
+    await house.optimize()
+    house.monitor.version += 1
+    house.forecasts = ForecastCache()
+    await house.optimize()
+
+    assert house.forecasts.get((2, 24, DEFAULT_METRICS, None)) is None
 
 
 async def test_the_same_inputs_give_the_same_hash_and_choice(house: House) -> None:

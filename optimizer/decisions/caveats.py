@@ -1,0 +1,90 @@
+"""What a decision does not know, and what to mind before it is carried out."""
+
+from collections.abc import Iterator
+
+from optimizer.decisions.confidence import Confidence
+from optimizer.decisions.figures import Candidate
+from optimizer.decisions.focus import Focus
+from optimizer.decisions.pareto_front import Front
+from optimizer.decisions.solve import Solution
+
+COSTS = ("estimated_cost", "cost_delta")
+PERFORMANCES = ("estimated_performance", "performance_bounds")
+RELIABILITIES = ("estimated_reliability", "reliability", "reliability_bounds")
+
+
+def unknown_figures(
+    solution: Solution, chosen: Candidate | None, confidence: Confidence, *, has_band: bool
+) -> dict[str, str]:
+    """Why each figure that is null is null.
+
+    Args:
+        solution: The computed answer.
+        chosen: The candidate that stands.
+        confidence: What came of that.
+        has_band: Whether there are bounds of the improvement.
+    """
+    unknown = {} if confidence.reason is None else {"confidence_score": confidence.reason}
+    if chosen is None:
+        reason = "no choice holds the limits; see conflict"
+        return unknown | dict.fromkeys((*COSTS, *PERFORMANCES, *RELIABILITIES), reason)
+    if chosen.cost_usd_month is None:
+        unknown |= dict.fromkeys(COSTS, _unpriced(solution.front))
+    if chosen.performance is None:
+        reason = "CPU is or would be fully used: there is no steady response time to compare"
+        unknown |= dict.fromkeys(PERFORMANCES, reason)
+    elif not has_band:
+        unknown["performance_bounds"] = "there is no band of CPU demand below its capacity"
+    if chosen.reliability is None:
+        unknown |= dict.fromkeys(RELIABILITIES, _no_outlook(solution.front))
+    return unknown
+
+
+def _unpriced(front: Front) -> str:
+    names = [
+        basis.resource
+        for basis in front.considered
+        if basis.amount and basis.state.price is None and not basis.state.charged_otherwise
+    ]
+    return f"no price of {', '.join(names)} is configured; set prices in sro.toml"
+
+
+def _no_outlook(front: Front) -> str:
+    reasons = [
+        f"{basis.resource}: {basis.state.unknown.get('outlook', 'there is no forecast')}"
+        for basis in front.considered
+        if basis.resource in ("cpu", "memory") and not basis.state.outlook
+    ]
+    return "; ".join(reasons) or "the capacity of cpu or memory is not known"
+
+
+def warnings_of(
+    solution: Solution, chosen: Candidate | None, focus: Focus | None
+) -> tuple[str, ...]:
+    """What could not be priced, checked or followed."""
+    warnings = []
+    if focus is not None and focus.movable is None:
+        warnings.append(focus.warning)
+    if solution.front.today.cost_usd_month is None:
+        warnings.append(f"cost is not known: {_unpriced(solution.front)}")
+    if "cost" in solution.missing:
+        warnings.append("candidates are ordered by how much they use instead of by cost")
+    if chosen is not None and not solution.sure:
+        warnings.append("a limit could not be checked; see constraints where held is null")
+    if chosen is not None:
+        warnings.extend(_not_followed(chosen, solution.front))
+    return tuple(warnings)
+
+
+def _not_followed(chosen: Candidate, front: Front) -> Iterator[str]:
+    """Where the choice goes another way than the forecast's recommendation, and why."""
+    for basis in front.considered:
+        advised = basis.state.recommended_change
+        change = chosen.levels[basis.resource] - 1
+        if advised is None or change * advised > 0 or (advised < 0 and change == 0):
+            continue
+        yield (
+            f"the forecast recommends {advised:+.0%} {basis.resource} "
+            f"({basis.state.recommended_because}); under this objective and these limits the "
+            f"choice is {change:+.0%}"
+        )
