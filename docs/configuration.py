@@ -8,9 +8,9 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from optimizer.errors import ConfigurationError
+from optimizer.monitoring.sample import Threshold
 from optimizer.settings import (
     ENVIRONMENT,
-    AlertThreshold,
     Forecasting,
     PoolSetting,
     PriceSetting,
@@ -43,7 +43,7 @@ the message says what is allowed:
 """
 
 _TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
-    ("`[alert_thresholds.METRIC]`", AlertThreshold),
+    ("`[alert_thresholds.METRIC]`", Threshold),
     ("`[optimization_strategies]`", Strategies),
     ("`[forecasting]`", Forecasting),
     ("`[pools.NAME]`", PoolSetting),

@@ -10,8 +10,8 @@ from typing import Any
 
 from mcp import Client, StdioServerParameters
 
-HEAVY = {"cpu": 25, "memory": "256 MiB"}
-"""What a heavy task takes: a quarter of the cores, and memory."""
+HEAVY = {"memory": "256 MiB"}
+"""What a heavy task takes; a bare number would be a percentage of the machine."""
 
 
 class AlitaManagerAgent:

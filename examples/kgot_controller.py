@@ -26,8 +26,8 @@ class KGoTController:
                 {"scope": "task_level", "primary_objective": "performance_maximization"}
             )
             print(decision.summary)
-        async with self._optimizer.lease(cpu=25, memory="256 MiB", purpose=query) as lease:
-            print(lease.summary)
+        async with self._optimizer.lease(memory="256 MiB", purpose=query) as lease:
+            print(lease.allocation.summary)
             return f"answer to {query!r}"
 
 

@@ -14,7 +14,8 @@ def main(url: str = "http://localhost:8000") -> None:
         health = sro.get("/health").raise_for_status().json()
         print(f"{health['status']}: cpu {health['cpu_usage']} %, memory {health['memory_usage']} %")
 
-        answer = sro.post("/allocate", json={"resources": {"cpu": 25}, "purpose": "build"})
+        wanted = {"resources": {"memory": "256 MiB"}, "purpose": "build", "ttl_s": 600}
+        answer = sro.post("/allocate", json=wanted)
         lease = answer.json()
         if answer.status_code == 409:  # no room is an answer, not an error: it says what fits
             print(lease["summary"], lease["next"], sep="\n")

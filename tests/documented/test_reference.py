@@ -3,15 +3,14 @@
 import logging
 from collections import deque
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
-from sequential_resource_optimization import SequentialResourceOptimizer
 
+from sequential_resource_optimization import SequentialResourceOptimizer
 from tests.documented.blocks import Block, code_blocks, run_block, run_script
 
 REFERENCE = Path(__file__).with_name("reference.md")
@@ -108,7 +107,7 @@ async def test_alita_core_integration() -> None:
     applied = []
 
     class Manager(names["AlitaManagerAgent"]):  # type: ignore[misc]
-        config = {"openrouter_api_key": ""}
+        config: ClassVar = {"openrouter_api_key": ""}
 
         async def apply_optimization_decision(self, decision: object) -> None:
             applied.append(decision)
@@ -118,17 +117,25 @@ async def test_alita_core_integration() -> None:
     assert applied == [decision]
 
 
-async def test_kgot_system_integration() -> None:
+async def test_kgot_system_integration(monkeypatch: pytest.MonkeyPatch) -> None:
     names = await run_block(
         block("2. KGoT System Integration"),
         {"SequentialResourceOptimizer": SequentialResourceOptimizer},
     )
     controller = names["KGoTController"]()
-    assert await controller.optimize_graph_operations() is None or True
+    monitor = controller.resource_optimizer.performance_monitor
+    measured = monitor.get_current_metrics()
 
-    controller.resource_optimizer.performance_monitor = SimpleNamespace(
-        get_current_metrics=lambda: SimpleNamespace(cpu_usage=95.0)
-    )
+    def busy(cpu_usage: float) -> Any:
+        return lambda: measured.model_copy(update={"cpu_usage": cpu_usage})
+
+    monkeypatch.setattr(monitor, "get_current_metrics", busy(20.0))
+    assert await controller.optimize_graph_operations() is None
+
+    monkeypatch.setattr(monitor, "get_current_metrics", busy(95.0))
+    decision = await controller.optimize_graph_operations()
+    assert decision.strategy == "performance_maximization"
+    assert decision.scope == "task_level"
 
 
 async def test_mcp_selection_integration(capsys: pytest.CaptureFixture[str]) -> None:
