@@ -1,0 +1,75 @@
+"""get_metrics in the reference document's shape, and the recent past."""
+
+from datetime import timedelta
+
+from optimizer.monitoring.monitor import PerformanceMonitor
+from optimizer.operations.metrics import (
+    HISTORY_POINTS,
+    MetricsRequest,
+    get_metrics,
+    get_metrics_history,
+)
+from tests.optimizer.monitoring.fakes import FakeMachine, FakeTime
+
+
+async def monitor_after(samples: int) -> PerformanceMonitor:
+    time = FakeTime()
+    monitor = PerformanceMonitor(
+        machine=FakeMachine(), host="here", clock=time.clock, monotonic=time.monotonic
+    )
+    for _ in range(samples):
+        await monitor.sample_once()
+        time.pass_by(timedelta(seconds=30))
+    return monitor
+
+
+async def test_every_key_of_the_reference_is_there() -> None:
+    report = await get_metrics(
+        MetricsRequest(), monitor=await monitor_after(3), pools={}, total_allocations=2
+    )
+
+    plain = report.model_dump(mode="json")
+    assert {
+        "timestamp",
+        "cpu_usage",
+        "memory_usage",
+        "storage_usage",
+        "network_latency",
+        "error_rate",
+        "throughput",
+        "reliability_score",
+    } <= set(plain["current_metrics"])
+    assert set(plain["current_metrics"]["network_latency"]) == {"primary", "secondary"}
+    assert plain["performance_trends"] == {
+        "cpu_trend": None,
+        "memory_trend": None,
+        "error_trend": None,
+    }
+    assert set(plain["unknown"]) == set(plain["performance_trends"])
+    assert plain["resource_allocation"] == {"total_allocations": 2, "resource_utilization": {}}
+
+
+async def test_trends_are_words_once_there_is_enough_to_see() -> None:
+    report = await get_metrics(
+        MetricsRequest(), monitor=await monitor_after(100), pools={}, total_allocations=0
+    )
+
+    assert report.performance_trends["cpu_trend"] == "stable"
+    assert report.trends["cpu_trend"].per_hour == 0.0
+
+
+async def test_the_recent_past_fits_in_a_small_answer() -> None:
+    history = get_metrics_history(60, monitor=await monitor_after(120))
+
+    assert set(map(len, history.metrics.values())) == {HISTORY_POINTS}
+    assert history.metrics["cpu_usage"] == (25.0,) * HISTORY_POINTS
+    assert history.units["cpu_usage"] == "%"
+    assert history.unknown["error_rate"] == "not recorded in the last 60 minutes"
+    assert history.step_s == 90.0
+
+
+async def test_a_past_with_gaps_shows_them_as_null() -> None:
+    history = get_metrics_history(60, monitor=await monitor_after(20))
+
+    assert history.metrics["cpu_usage"][0] is None
+    assert history.metrics["cpu_usage"][-1] == 25.0
