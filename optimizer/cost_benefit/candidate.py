@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from optimizer.cost_benefit.capabilities import offered_by
+from optimizer.cost_benefit.capabilities import Offers
 from optimizer.cost_benefit.draws import draw_success
 from optimizer.cost_benefit.limits import Check, check_limits
 from optimizer.cost_benefit.option import Option
@@ -27,7 +27,7 @@ class Candidate:
         beliefs: The shares that the utility uses, after the risk attitude.
         terms: The utility.
         checks: Every limit held against it.
-        offers: Required capabilities that it offers, to where that is said.
+        offers: Required capabilities that it offers.
     """
 
     option: Option
@@ -37,7 +37,7 @@ class Candidate:
     beliefs: Beliefs
     terms: Terms
     checks: tuple[Check, ...]
-    offers: dict[str, str]
+    offers: Offers
 
     @property
     def id(self) -> str:
@@ -61,7 +61,12 @@ class Candidate:
 
 
 def weigh(
-    option: Option, requirements: Requirements, task: Coefficients, matched: Match | None
+    option: Option,
+    requirements: Requirements,
+    task: Coefficients,
+    *,
+    matched: Match | None,
+    offers: Offers,
 ) -> Candidate:
     """Weigh an option for a task.
 
@@ -70,12 +75,12 @@ def weigh(
         requirements: The task.
         task: Its coefficients.
         matched: How its words fit the option; None when it has none.
+        offers: Required capabilities that the option offers.
     """
     if matched is not None and matched.score == 0 and not option.has_text:
         matched = None
     success, good = reliability(option), quality(option)
     fits = 1.0 if matched is None else probability_of_fit(matched.score)
-    offers = offered_by(option, requirements.capabilities)
     missing = tuple(c for c in requirements.capabilities if c not in offers)
     checks = check_limits(
         option,

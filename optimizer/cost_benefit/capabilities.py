@@ -1,38 +1,55 @@
-"""Which required capabilities an option offers, and where it says so."""
+"""Which required capabilities an option offers, and how sure that is."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from optimizer.cost_benefit.option import Option
+from optimizer.cost_benefit.relevance import match_all, probability_of_fit
 from optimizer.cost_benefit.words import words
 
+LEAST_CHANCE = 0.5
+"""A capability that is not declared counts as offered when the words make it likelier than not."""
 
-def offered_by(option: Option, capabilities: Iterable[str]) -> dict[str, str]:
-    """Required capabilities that the option offers.
 
-    A capability is offered when all its words are in one declared capability, in the category, in
-    the name or in the name of one tool. Descriptions do not count: they promise more than they
-    mean.
+@dataclass(frozen=True)
+class Offer:
+    """A capability that an option offers.
 
-    Returns:
-        Capability to where it is offered, for example `declared capability` or `tool send_mail`.
+    Attributes:
+        chance: How sure it is, 0 to 1; 1 when it is declared.
+        source: Where that is said.
     """
-    places = _places(option)
-    found = {}
+
+    chance: float
+    source: str
+
+
+Offers = Mapping[str, Offer]
+
+
+def offers(options: Sequence[Option], capabilities: Sequence[str]) -> list[Offers]:
+    """For each option the required capabilities that it offers.
+
+    A capability is offered when the option declares it, in other words too (`send mail` is declared
+    by `mail-sending`), or when its names and descriptions fit the capability's words.
+    """
+    found: list[dict[str, Offer]] = [{} for _ in options]
     for capability in capabilities:
-        needed = frozenset(words(capability)) or frozenset((capability.lower(),))
-        for where, offered in places:
-            if needed <= offered:
-                found[capability] = where
-                break
-    return found
+        needed = frozenset(words(capability))
+        for i, matched in enumerate(match_all(capability, options)):
+            if _is_declared(options[i], capability, needed):
+                found[i][capability] = Offer(1.0, "declared")
+                continue
+            chance = probability_of_fit(matched.score)
+            if chance >= LEAST_CHANCE:
+                by_tool = f" ({matched.tools[0]})" if matched.tools else ""
+                found[i][capability] = Offer(chance, f"its words fit{by_tool}")
+    return [*found]
 
 
-def _places(option: Option) -> list[tuple[str, frozenset[str]]]:
-    declared = [("declared capability", text) for text in option.capabilities]
-    named = [("category", option.category), ("name", option.name), ("id", option.id)]
-    tools = [(f"tool {tool.name}", tool.name) for tool in option.tools]
-    return [
-        (where, frozenset(words(text)) | {text.lower()})
-        for where, text in (*declared, *named, *tools)
-        if text
-    ]
+def _is_declared(option: Option, capability: str, needed: frozenset[str]) -> bool:
+    return any(
+        declared.strip().lower() == capability.strip().lower()
+        or (needed and needed <= frozenset(words(declared)))
+        for declared in (*option.capabilities, option.category)
+    )

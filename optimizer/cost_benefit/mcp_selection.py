@@ -12,6 +12,7 @@ from optimizer.cost_benefit.analysis import (
     Status,
 )
 from optimizer.cost_benefit.candidate import Candidate, weigh
+from optimizer.cost_benefit.capabilities import offers
 from optimizer.cost_benefit.choose import Link, Server, best_chain, best_cover
 from optimizer.cost_benefit.draws import Stake, probability_best
 from optimizer.cost_benefit.figure import rounded
@@ -24,6 +25,8 @@ from optimizer.cost_benefit.sensitivity import break_even, limit_switch_points, 
 from optimizer.cost_benefit.utility import Coefficients, coefficients
 
 MAX_ALTERNATIVES = 5
+MAX_COMPARED = 50
+"""Candidates whose probability to be best is drawn; those behind have next to none."""
 
 
 def select_mcp_servers(
@@ -43,20 +46,12 @@ def select_mcp_servers(
         The analysis; `recommendations.primary_recommendation.mcp_id` is the answer.
     """
     task = coefficients(requirements)
-    matches: list[Match | None] = [None] * len(options)
-    if requirements.task:
-        matches = [*match_all(requirements.task, options)]
-    ranked = sorted(
-        (
-            weigh(option, requirements, task, matched)
-            for option, matched in zip(options, matches, strict=True)
-        ),
-        key=lambda candidate: candidate.order,
-    )
+    ranked = _rank(options, requirements, task)
     allowed = [candidate for candidate in ranked if not candidate.broken]
     rejected = [candidate for candidate in ranked if candidate.broken]
     contenders = [c for c in allowed if bool(c.unchecked) == bool(allowed[0].unchecked)]
-    chances = probability_best([_stake(c, task) for c in contenders], seed=requirements.seed)
+    stakes = [_stake(candidate, task) for candidate in contenders[:MAX_COMPARED]]
+    chances = probability_best(stakes, seed=requirements.seed)
     dominators = dominated_by({c.id: _criteria(c) for c in ranked})
     winner = allowed[0] if allowed else None
     chain = (
@@ -92,6 +87,21 @@ def select_mcp_servers(
         "unknown": _unknown(requirements),
         "warnings": _warnings(winner, contenders, requirements),
     }
+
+
+def _rank(
+    options: Sequence[Option], requirements: Requirements, task: Coefficients
+) -> list[Candidate]:
+    """The options weighed, best first."""
+    matches: list[Match | None] = [None] * len(options)
+    if requirements.task:
+        matches = [*match_all(requirements.task, options)]
+    offered = offers(options, requirements.capabilities)
+    weighed = (
+        weigh(option, requirements, task, matched=matched, offers=offer)
+        for option, matched, offer in zip(options, matches, offered, strict=True)
+    )
+    return sorted(weighed, key=lambda candidate: candidate.order)
 
 
 def _stake(candidate: Candidate, task: Coefficients) -> Stake:
@@ -258,22 +268,10 @@ def _chain(
 
 def _cover(allowed: Sequence[Candidate], requirements: Requirements, task: Coefficients) -> SetView:
     """Each capability is an equal share of the task, done by the member that serves it."""
-    share = 1 / len(set(requirements.capabilities))
-    servers = []
-    for c in allowed:
-        per_call = task.context_usd_per_token * (c.option.answer_tokens.value or 0.0) * task.calls
-        gain = share * (c.terms.benefit - c.terms.calls - c.terms.waiting - per_call)
-        servers.append(
-            Server(
-                id=c.id,
-                gains=dict.fromkeys(c.offers, gain),
-                fixed_cost=c.terms.context - per_call + c.terms.startup,
-                tokens=c.option.context_tokens.value or 0.0,
-                spends=dict.fromkeys(c.offers, share * c.terms.calls),
-            )
-        )
+    needed = tuple(dict.fromkeys(requirements.capabilities))
+    servers = [_member(candidate, task, share=1 / len(needed)) for candidate in allowed]
     cover = best_cover(
-        tuple(dict.fromkeys(requirements.capabilities)),
+        needed,
         servers,
         max_tokens=requirements.max_context_tokens,
         budget_usd=requirements.budget_usd_per_task,
@@ -286,6 +284,23 @@ def _cover(allowed: Sequence[Candidate], requirements: Requirements, task: Coeff
         "net_usd": rounded(cover.value),
         "context_tokens": rounded(sum(s.tokens for s in servers if s.id in chosen)),
     }
+
+
+def _member(candidate: Candidate, task: Coefficients, *, share: float) -> Server:
+    """A candidate as a member of a set that does `share` of the task for each capability."""
+    terms, tokens = candidate.terms, candidate.option.context_tokens.value or 0.0
+    tool_list = task.context_usd_per_token * tokens * task.turns
+    calls = terms.calls + terms.waiting + terms.context - tool_list
+    return Server(
+        id=candidate.id,
+        gains={
+            capability: share * (offer.chance * terms.benefit - calls)
+            for capability, offer in candidate.offers.items()
+        },
+        fixed_cost=tool_list + terms.startup,
+        tokens=tokens,
+        spends=dict.fromkeys(candidate.offers, share * terms.calls),
+    )
 
 
 def _unknown(requirements: Requirements) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing_extensions import TypedDict
 
 from optimizer.cost_benefit.figure import rounded
 from optimizer.cost_benefit.option import Option
-from optimizer.statistics import beta_interval
+from optimizer.statistics import beta_interval, beta_quantile
 
 PRIOR_SUCCESSES = 3.76
 PRIOR_FAILURES = 0.24
@@ -57,7 +57,7 @@ class BetaBelief:
     @property
     def lower(self) -> float:
         """The lower bound of the 90 % interval: what a limit is held against."""
-        return self.interval[0]
+        return beta_quantile((1 - INTERVAL) / 2, self.a, self.b)
 
 
 def reliability(option: Option) -> BetaBelief:
