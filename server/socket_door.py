@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
-from anyio.abc import SocketAttribute, SocketListener, SocketStream
+from anyio.abc import SocketAttribute, SocketListener, SocketStream, TaskGroup
 
 from server.lines import Lines, LineTooLongError, Unanswered, json_lines
 from server.mcp_surface import McpSurface
@@ -56,7 +56,7 @@ class SocketDoor:
         """Listen while the body runs; at its end calls in flight get their answers."""
         listener = await anyio.create_unix_listener(self._path, mode=SOCKET_MODE, backlog=BACKLOG)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._accept, listener)
+            tasks.start_soon(self._accept, listener, tasks)
             try:
                 yield
             finally:
@@ -66,9 +66,9 @@ class SocketDoor:
                     await self._finish()
                 tasks.cancel_scope.cancel()
 
-    async def _accept(self, listener: SocketListener) -> None:
+    async def _accept(self, listener: SocketListener, tasks: TaskGroup) -> None:
         with contextlib.suppress(anyio.ClosedResourceError):
-            await listener.serve(self._serve)
+            await listener.serve(self._serve, tasks)
 
     async def _finish(self) -> None:
         """Wait until nobody waits for an answer, for as long as the grace lasts."""
