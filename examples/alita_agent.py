@@ -5,6 +5,7 @@ starts `sro stdio` itself, as a desktop host does.
 """
 
 import asyncio
+import os
 import sys
 from typing import Any
 
@@ -47,8 +48,11 @@ class AlitaManagerAgent:
 
 async def main(url: str | None = None) -> None:
     """One heavy task."""
-    command = "sequential-resource-optimization"
-    server = url or StdioServerParameters(command=command, args=["stdio"])
+    server = url or StdioServerParameters(
+        command="sequential-resource-optimization",
+        args=["stdio"],
+        env=dict(os.environ),  # without it a server knows none of our settings
+    )
     async with Client(server) as client:
         tools = await client.list_tools()
         print(f"tools: {', '.join(tool.name for tool in tools.tools)}")

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from optimizer.places import socket_path
+from server.control import ask
+
 CHECKOUT = Path(__file__).parents[1]
 
 READY = re.compile(r"REST +(http://\S+)/api/v1")
@@ -17,7 +20,7 @@ STOP_S = 15.0
 
 
 def lonely_environment(folder: Path, **settings: str) -> dict[str, str]:
-    """This environment with settings of its own, all data in a folder, and no way to the internet."""
+    """This environment with other settings, all data in a folder, and no way to the internet."""
     passed = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV", "CI")
     return {
         **{name: os.environ[name] for name in passed if name in os.environ},
@@ -51,6 +54,11 @@ def serving(folder: Path, **settings: str) -> Iterator[str]:
         finally:
             process.terminate()
             process.communicate(timeout=STOP_S)
+
+
+def stop_daemon(environment: Mapping[str, str]) -> None:
+    """End the daemon that a stdio server started with this environment."""
+    ask(socket_path(environment), "stop")
 
 
 def _address(process: subprocess.Popen[str], environment: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving import CHECKOUT, lonely_environment, serving
+from tests.serving import CHECKOUT, lonely_environment, serving, stop_daemon
 
 EXAMPLES = CHECKOUT / "examples"
 
@@ -89,6 +89,7 @@ def test_the_alita_agent_works_over_stdio(tmp_path: Path) -> None:
 
     said = run("alita_agent.py", folder=tmp_path, PATH=path)
 
+    stop_daemon(lonely_environment(tmp_path))
     assert said.endswith("index the repository: done\n")
 
 

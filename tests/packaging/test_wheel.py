@@ -8,7 +8,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from tests.packaging.conftest import UV, Installation
-from tests.serving import CHECKOUT, lonely_environment
+from tests.serving import CHECKOUT, lonely_environment, stop_daemon
 
 NAME = "sequential-resource-optimization"
 
@@ -55,7 +55,7 @@ async def test_mcp_json_works_as_it_stands_in_a_host(
     """A host starts the command with a bare environment and the console script on its PATH."""
     [server] = json.loads((CHECKOUT / "mcp.json").read_text())["mcpServers"].values()
     environment = lonely_environment(tmp_path, PATH=str(installation.bin))
-    del environment["PYTHONUNBUFFERED"]
+    environment.pop("PYTHONPATH", None)
     parameters = StdioServerParameters(
         command=str(installation.bin / server["command"]),
         args=server["args"],
@@ -68,6 +68,7 @@ async def test_mcp_json_works_as_it_stands_in_a_host(
             tools = await client.list_tools()
             health = await client.call_tool("get_health", {})
 
+    stop_daemon(environment)
     assert 5 <= len(tools.tools) <= 10
     assert health.structured_content is not None
     assert 0 <= health.structured_content["cpu_usage"] <= 100
