@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -62,6 +63,7 @@ class SocketDoor:
             finally:
                 with anyio.CancelScope(shield=True):
                     await listener.aclose()
+                    os.unlink(self._path)
                     self._surface.listen.close()
                     await self._finish()
                 tasks.cancel_scope.cancel()
