@@ -63,7 +63,8 @@ class SocketDoor:
             finally:
                 with anyio.CancelScope(shield=True):
                     await listener.aclose()
-                    os.unlink(self._path)
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(self._path)
                     self._surface.listen.close()
                     await self._finish()
                 tasks.cancel_scope.cancel()
