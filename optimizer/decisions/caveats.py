@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from optimizer.decisions.confidence import Confidence
-from optimizer.decisions.figures import Candidate
+from optimizer.decisions.figures import REQUIRED_OUTLOOKS, Candidate
 from optimizer.decisions.focus import Focus
 from optimizer.decisions.pareto_front import Front
 from optimizer.decisions.solve import Solution
@@ -50,11 +50,13 @@ def _unpriced(front: Front) -> str:
 
 
 def _no_outlook(front: Front) -> str:
-    reasons = [
-        f"{basis.resource}: {basis.state.unknown.get('outlook', 'there is no forecast')}"
-        for basis in front.considered
-        if basis.resource in ("cpu", "memory") and not basis.state.outlook
-    ]
+    """Why there is no forecast, each reason once."""
+    without: dict[str, list[str]] = {}
+    for basis in front.considered:
+        if basis.resource in REQUIRED_OUTLOOKS and not basis.state.outlook:
+            reason = basis.state.unknown.get("outlook", "there is no forecast")
+            without.setdefault(reason, []).append(basis.resource)
+    reasons = [f"{', '.join(names)}: {reason}" for reason, names in without.items()]
     return "; ".join(reasons) or "the capacity of cpu or memory is not known"
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat
 from typing_extensions import TypedDict
 
+from optimizer.decisions.levels import Rules
 from optimizer.decisions.request import OptimizationRequest, Scope
 from optimizer.decisions.snapshot import Snapshot
 from optimizer.thinking.question import Reasoning
@@ -110,7 +111,9 @@ class Decision(_Noun):
         description="Probability that all limits hold over the horizon; see confidence_basis."
     )
     implementation_plan: list[ImplementationStep]
-    cost_delta: float | None = Field(description="USD per month more than today.")
+    cost_delta: float | None = Field(
+        description="USD per month more than no change, or than a lease of all that is free."
+    )
     reliability: float | None = Field(
         description="Probability that nothing runs out and no request fails; min_reliability "
         "limits it."
@@ -150,7 +153,7 @@ class Inputs(_Noun):
     snapshot: Snapshot
     request: OptimizationRequest
     objective: str
-    multipliers: tuple[float, ...]
+    rules: Rules
 
 
 class Record(_Noun):

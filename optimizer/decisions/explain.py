@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from optimizer.decisions.asking import because
 from optimizer.decisions.decision import ConstraintCheck, Record
 from optimizer.decisions.focus import read_focus
-from optimizer.decisions.levels import Rules
 from optimizer.decisions.objectives import Measured, Objective
 from optimizer.decisions.pareto_front import build_front
 from optimizer.decisions.sensitivity import Flip, decider, flips
@@ -103,7 +102,7 @@ def explain(record: Record, detail: ExplanationDetail, objective: Objective | No
 
 def _why(record: Record, objective: Objective) -> Why:
     decision, inputs = record.decision, record.inputs
-    rules = Rules(multipliers=inputs.multipliers)
+    rules = inputs.rules
     focus = read_focus(inputs.request.constraints, inputs.snapshot)
     movable = focus.movable if focus else None
     front = build_front(

@@ -25,7 +25,8 @@ class Candidate:
     """One choice of levels, with its figures. None is unknown.
 
     Attributes:
-        id: The levels that differ from 1, for example `cpu_1.5+memory_0.75`, or `no_change`.
+        id: The levels that differ from 1, for example `cpu_1.5+memory_0.75`; else `no_change`, or
+            `all_free` for a lease.
         levels: Multiple of today's amount, by resource.
         amounts: Amount in the resource's unit, by resource.
         cost_usd_month: US dollars for a month of 730 hours.
@@ -178,6 +179,7 @@ def figure(
     workload: Workload,
     *,
     today: "Candidate | None" = None,
+    unchanged: str = "no_change",
 ) -> Candidate:
     """Everything about one choice of levels.
 
@@ -186,6 +188,7 @@ def figure(
         picks: Which level of each is chosen, by position.
         workload: What is known of the requests.
         today: The candidate that changes nothing; None while computing that one itself.
+        unchanged: Name of the candidate whose levels are all 1.
 
     Returns:
         The candidate.
@@ -202,7 +205,7 @@ def figure(
     measured = workload.response_time_ms
     moved = [o.basis.lever for o, i in chosen if o.basis.levels[i] != 1]
     return Candidate(
-        id=_name(levels),
+        id=_name(levels) or unchanged,
         levels=levels,
         amounts={o.basis.resource: o.basis.levels[i] * o.basis.amount for o, i in chosen},
         cost_usd_month=math.fsum(c for c in costs if c is not None) if None not in costs else None,
@@ -236,4 +239,4 @@ def _any_exhausted(chosen: Sequence[tuple[Options, int]]) -> tuple[float, float]
 
 def _name(levels: Mapping[str, float]) -> str:
     changed = [f"{resource}_{level:g}" for resource, level in levels.items() if level != 1]
-    return "+".join(changed) or "no_change"
+    return "+".join(changed)

@@ -13,6 +13,12 @@ MOVABLE = ("cpu", "memory", "storage", "gpu")
 """Resources whose level changes a figure that is computed. The speed of a link does not."""
 
 
+LEASED = ("cpu", "memory")
+"""What a lease of the lease scopes is sized in: what every task needs."""
+
+TOLERANCE = 1e-9
+"""Relative slack when two amounts that were computed differently are compared."""
+
 BY_LEASE = Lever(actuator="allocate", downtime=False)
 """How the lease scopes are carried out: our own allocator."""
 
@@ -22,10 +28,12 @@ class Rules:
     """What the search is bounded by; configuration, not a result.
 
     Attributes:
-        multipliers: Levels to consider, as multiples of what there is.
+        multipliers: Levels of the machine to consider, as multiples of what there is.
+        lease_shares: Sizes of a lease to consider, as shares of all that no lease holds.
     """
 
     multipliers: tuple[float, ...] = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
+    lease_shares: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True)
@@ -75,13 +83,13 @@ def bases(
         movable: Only these may move; None for every one that can.
 
     Returns:
-        One basis for each resource, in the snapshot's order.
+        One basis for each resource, in the snapshot's order; for a lease of those it is sized in.
     """
-    return tuple(
-        _basis(state, scope, rules, max_increase, movable)
-        for state in snapshot.resources
-        if state.capacity is not None
-    )
+    known = [state for state in snapshot.resources if state.capacity is not None]
+    if is_lease_scope(scope):
+        leased = [state for state in known if state.resource in LEASED]
+        return tuple(_lease_basis(state, rules, movable) for state in leased)
+    return tuple(_machine_basis(state, rules, max_increase, movable) for state in known)
 
 
 def is_lease_scope(scope: Scope) -> bool:
@@ -89,46 +97,61 @@ def is_lease_scope(scope: Scope) -> bool:
     return scope in ("task_level", "session_level")
 
 
-def _basis(
-    state: ResourceState,
-    scope: Scope,
-    rules: Rules,
-    max_increase: float | None,
-    movable: frozenset[str] | None,
+def _machine_basis(
+    state: ResourceState, rules: Rules, max_increase: float | None, movable: frozenset[str] | None
 ) -> Basis:
+    """Levels of the machine's own capacity."""
     capacity = state.capacity or 0.0
-    leases = is_lease_scope(scope)
-    amount = max(0.0, capacity - state.reserved - state.leased) if leases else capacity
-    reason = _why_fixed(state, amount, movable)
+    reason = _why_fixed(state, movable)
     if reason is not None:
-        return Basis(state=state, amount=amount, fixed_because=reason)
-    largest = 1.0 if leases else 1.0 + (float("inf") if max_increase is None else max_increase)
+        return Basis(state, capacity, fixed_because=reason)
+    largest = float("inf") if max_increase is None else 1.0 + max_increase
     levels = [
         level
-        for level in sorted({1.0, *rules.multipliers}, key=lambda level: (abs(level - 1), level))
-        if level <= largest + 1e-9
-        and _is_whole(level * amount, state.unit)
-        and (level >= 1 or _may_shrink(state, level * amount, leases))
+        for level in _outwards(rules.multipliers)
+        if level <= largest + TOLERANCE
+        and _is_whole(level * capacity, state.unit)
+        and (level >= 1 or _machine_may_shrink(state, level * capacity))
     ]
-    lever = BY_LEASE if leases else state.lever
-    return Basis(state, amount, tuple(levels), lever, fixed_because=_why_no_less(state, levels))
+    because = _why_no_less(state) if min(levels) == 1 else None
+    return Basis(state, capacity, tuple(levels), state.lever, fixed_because=because)
 
 
-def _why_fixed(state: ResourceState, amount: float, movable: frozenset[str] | None) -> str | None:
+def _lease_basis(state: ResourceState, rules: Rules, movable: frozenset[str] | None) -> Basis:
+    """Sizes of a lease, at most all that no lease holds."""
+    free = max(0.0, (state.capacity or 0.0) - state.reserved - state.leased)
+    if movable is not None and state.resource not in movable:
+        return Basis(state, free, lever=BY_LEASE, fixed_because=_BY_FOCUS)
+    levels = [
+        level
+        for level in _outwards(rules.lease_shares)
+        if level <= 1 and (level == 1 or _lease_may_be(state, level * free))
+    ]
+    because = None if state.outlook else "the lease is sized by what is used now: no forecast of it"
+    return Basis(state, free, tuple(levels), BY_LEASE, fixed_because=because)
+
+
+_BY_FOCUS = "constraints.focus leaves it as it is"
+
+
+def _outwards(levels: Sequence[float]) -> list[float]:
+    """1 first, then by distance from it."""
+    return sorted({1.0, *levels}, key=lambda level: (abs(level - 1), level))
+
+
+def _why_fixed(state: ResourceState, movable: frozenset[str] | None) -> str | None:
     if state.resource not in MOVABLE:
         return "its level changes no figure that is computed"
-    if amount <= 0:
+    if not state.capacity:
         return "there is none of it"
     if movable is not None and state.resource not in movable:
-        return "constraints.focus leaves it as it is"
+        return _BY_FOCUS
     if not state.outlook and state.price is None:
         return "neither a forecast of it nor a price is known"
     return None
 
 
-def _why_no_less(state: ResourceState, levels: Sequence[float]) -> str | None:
-    if min(levels) < 1:
-        return None
+def _why_no_less(state: ResourceState) -> str:
     if not state.outlook:
         return "no smaller amount is considered without a forecast of it"
     return "no smaller amount is considered, because the forecast recommends no reduction"
@@ -138,18 +161,29 @@ def _is_whole(amount: float, unit: Unit) -> bool:
     return unit != "device" or float(amount).is_integer()
 
 
-def _may_shrink(state: ResourceState, amount: float, leases: bool) -> bool:
-    """Whether an amount below today's still holds what is used, promised and forecast.
-
-    The machine shrinks as far as the forecast's own recommendation goes, which asks for days of
-    back-tested history; a lease, which is renewed in minutes, as far as the forecast alone allows.
-    """
+def _holds_use(state: ResourceState, amount: float) -> bool:
+    """Whether an amount is enough for what was measured."""
     if RESOURCES[state.resource].kind == "incompressible" and amount < (state.used or 0.0):
         return False
-    if state.demand is not None and amount <= state.demand:
+    return state.demand is None or amount > state.demand
+
+
+def _machine_may_shrink(state: ResourceState, amount: float) -> bool:
+    """Whether less of the machine holds what is used and leased, and the forecast recommends it.
+
+    That recommendation asks for days of back-tested history.
+    """
+    if state.recommended_change is None or state.recommended_change >= 0:
         return False
-    if leases:
-        quantiles = [(q.probability, q.amount) for q in state.outlook]
-        return bool(quantiles) and exceedance(quantiles, amount) <= TARGET_PROBABILITY
-    advised = state.recommended_change or 0.0
-    return amount >= state.leased and amount >= (state.capacity or 0.0) * (1 + advised) - 1e-9
+    advised = (state.capacity or 0.0) * (1 + state.recommended_change)
+    return _holds_use(state, amount) and amount >= max(state.leased, advised * (1 - TOLERANCE))
+
+
+def _lease_may_be(state: ResourceState, amount: float) -> bool:
+    """Whether a lease holds what is used, and what is forecast where it is.
+
+    A lease is renewed in minutes, so the forecast alone is enough to make it smaller.
+    """
+    quantiles = [(q.probability, q.amount) for q in state.outlook]
+    enough = not quantiles or exceedance(quantiles, amount) <= TARGET_PROBABILITY
+    return enough and _holds_use(state, amount)

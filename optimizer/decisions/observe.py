@@ -18,6 +18,7 @@ from optimizer.forecasting.forecast import Forecast, MetricForecast, ScalingReco
 from optimizer.monitoring.history import Series
 from optimizer.monitoring.sample import Health, Sample
 from optimizer.prices import PriceTable
+from optimizer.statistics import FloatArray
 
 USAGE = {"cpu": "cpu_usage", "memory": "memory_usage", "storage": "storage_usage"}
 """The metric that says which share of a resource is used."""
@@ -89,13 +90,15 @@ def _state(resource: str, pool: PoolState, seen: Observation, prices: PriceTable
     if capacity is None:
         unknown["capacity"] = pool.unknown.get("total", "it was not found out")
     advice = _advice(resource, seen.forecast)
+    hour = _last_hour(metric, seen)
     return ResourceState(
         resource=resource,
         unit=pool.unit,
         capacity=capacity,
         capacity_source=pool.source,
         used=_part(share, capacity),
-        demand=_part(_recent_share(metric, share, seen), capacity),
+        demand=_part(float(hour.mean()) if hour.size else share, capacity),
+        demand_steps=hour.size,
         leased=pool.allocated,
         reserved=pool.reserved or 0.0,
         available=pool.available,
@@ -112,14 +115,13 @@ def _part(percent: float | None, capacity: float | None) -> float | None:
     return None if percent is None or capacity is None else percent / 100 * capacity
 
 
-def _recent_share(metric: str | None, share: float | None, seen: Observation) -> float | None:
-    """Mean of the last hour in %; the sample's own while nothing was recorded."""
+def _last_hour(metric: str | None, seen: Observation) -> FloatArray:
+    """What was recorded of a metric in the last hour, in %."""
     series = seen.recent.get(metric) if metric else None
     if series is None:
-        return share
+        return np.empty(0)
     hour = series.values[-round(3600 / series.step.total_seconds()) :]
-    known = hour[np.isfinite(hour)]
-    return float(known.mean()) if known.size else share
+    return hour[np.isfinite(hour)]
 
 
 def _outlook(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from optimizer.decisions.decision import ParetoPoint
 from optimizer.decisions.figures import Candidate, Options, figure, tabulate
-from optimizer.decisions.levels import Basis, Rules, bases
+from optimizer.decisions.levels import Basis, Rules, bases, is_lease_scope
 from optimizer.decisions.request import Scope
 from optimizer.decisions.snapshot import Snapshot
 from optimizer.statistics import FloatArray
@@ -71,11 +71,12 @@ def build_front(
     """
     considered = bases(snapshot, scope, rules=rules, max_increase=max_increase, movable=movable)
     options = tabulate(considered, snapshot.workload)
-    today = figure(options, [0] * len(options), snapshot.workload)
+    unchanged = "all_free" if is_lease_scope(scope) else "no_change"
+    today = figure(options, [0] * len(options), snapshot.workload, unchanged=unchanged)
     picks, sums = merge([_points(table) for table in options])
     sums[:, 2] = np.minimum(sums[:, 2], 1.0)
     candidates = tuple(
-        figure(options, chosen, snapshot.workload, today=today)
+        figure(options, chosen, snapshot.workload, today=today, unchanged=unchanged)
         for chosen in picks[undominated(sums)].tolist()
     )
     kept = any(candidate.id == today.id for candidate in candidates)

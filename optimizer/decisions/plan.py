@@ -197,11 +197,7 @@ def _keep(front: Front) -> ImplementationStep:
 
 def _reserve(chosen: Candidate, front: Front) -> ImplementationStep:
     """One lease of the chosen size, as far as it is free."""
-    wanted = {
-        basis.resource: (chosen.levels[basis.resource] * basis.amount, basis)
-        for basis in front.considered
-        if len(basis.levels) > 1
-    }
+    wanted = {basis.resource: (chosen.amounts[basis.resource], basis) for basis in front.considered}
     asked = {
         resource: amount if basis.state.available is None else min(amount, basis.state.available)
         for resource, (amount, basis) in wanted.items()

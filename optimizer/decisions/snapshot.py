@@ -45,6 +45,9 @@ class ResourceState(_Noun):
     demand: NonNegative | None = Field(
         None, description="Mean use of the last hour; the latest sample while there is no history."
     )
+    demand_steps: Annotated[int, Field(ge=0)] = Field(
+        0, description="Recorded steps of five minutes that the mean is of; 0 is one sample."
+    )
     leased: NonNegative = Field(0.0, description="Promised to leases, in `unit`.")
     reserved: NonNegative = Field(0.0, description="Never leased, in `unit`.")
     available: NonNegative | None = Field(None, description="Free to lease now, in `unit`.")

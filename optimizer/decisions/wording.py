@@ -12,13 +12,23 @@ from optimizer.quantities import format_amount
 
 def summarise(candidate: Candidate, front: Front) -> str:
     """What a candidate does, in one line."""
+    return f"{_amounts(candidate, front)}: {figures_of(candidate)}"
+
+
+def _amounts(candidate: Candidate, front: Front) -> str:
+    if is_lease_scope(front.scope):
+        sizes = [
+            f"{basis.resource} {format_amount(candidate.amounts[basis.resource], basis.unit)}"
+            for basis in front.considered
+        ]
+        return f"a lease of {', '.join(sizes)}"
     moved = [
         f"{basis.resource} {format_amount(basis.amount, basis.unit)} -> "
         f"{format_amount(candidate.amounts[basis.resource], basis.unit)}"
         for basis in front.considered
         if candidate.levels[basis.resource] != 1
     ]
-    return f"{', '.join(moved) or 'no change'}: {figures_of(candidate)}"
+    return ", ".join(moved) or "no change"
 
 
 def figures_of(candidate: Candidate) -> str:
@@ -90,6 +100,8 @@ def _assumptions(front: Front) -> Iterator[str]:
             yield f"Cost leaves out {basis.resource}: {basis.state.charged_otherwise}."
         if basis.fixed_because and basis.amount:
             yield f"{basis.resource}: {basis.fixed_because}."
+        if basis.state.demand is not None and basis.state.demand_steps == 0:
+            yield f"Use of {basis.resource} is that of one sample: no 5 minutes are recorded yet."
     workload = front.snapshot.workload
     if workload.arrival_rate_per_s is None or not workload.service_time_s:
         yield "Response time follows CPU use as 1 / (1 - use): no service times were measured."
@@ -98,7 +110,7 @@ def _assumptions(front: Front) -> Iterator[str]:
     if is_lease_scope(front.scope):
         yield (
             "The work of this scope is taken to need what is used now, because its own use was "
-            "not measured apart."
+            "not measured apart. Improvements are against a lease of all that no lease holds."
         )
     if front.scope == "global_level":
         yield f"This store holds one host, {front.snapshot.host}."

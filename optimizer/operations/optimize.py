@@ -173,7 +173,7 @@ async def optimize_resources(
         snapshot=frame.snapshot,
         request=request,
         objective=meant.name,
-        multipliers=fronts.rules.multipliers,
+        rules=fronts.rules,
     )
     decision = answer(
         solution,

@@ -52,7 +52,7 @@ def record(name: str, *, at: datetime = NOON) -> Record:
         snapshot=snapshot,
         request=request,
         objective=objective.name,
-        multipliers=Rules().multipliers,
+        rules=Rules(),
     )
     decision = answer(
         solution,

@@ -52,10 +52,26 @@ def test_a_lease_is_at_most_what_no_lease_holds(
     found = basis(snapshot, "cpu", "task_level")
 
     assert found.amount == 5.0
-    assert max(found.levels) == 1
-    assert min(found.levels) == 0.5
+    assert sorted(found.levels) == [0.5, 0.75, 1.0]
     assert found.lever is not None
     assert found.lever.actuator == "allocate"
+
+
+def test_a_lease_is_sized_in_cpu_and_memory_only(make_snapshot: MakeSnapshot) -> None:
+    found = bases(make_snapshot(), "session_level", rules=Rules(), max_increase=None)
+
+    assert [b.resource for b in found] == ["cpu", "memory"]
+
+
+def test_without_a_forecast_a_lease_is_sized_by_what_is_used(
+    make_snapshot: MakeSnapshot, make_state: MakeState
+) -> None:
+    snapshot = make_snapshot({"memory": make_state("memory", 0.3, outlook=())})
+
+    found = basis(snapshot, "memory", "task_level")
+
+    assert sorted(found.levels) == [0.5, 0.75, 1.0]
+    assert "used now" in str(found.fixed_because)
 
 
 def test_the_speed_of_a_link_and_absent_devices_do_not_move(make_snapshot: MakeSnapshot) -> None:

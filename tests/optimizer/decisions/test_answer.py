@@ -1,0 +1,193 @@
+"""Whole decisions: what they say is complete, finite, and comes back from JSON as it was."""
+
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from optimizer.decisions.answer import answer, hash_of
+from optimizer.decisions.asking import ask
+from optimizer.decisions.decision import Decision, Inputs
+from optimizer.decisions.focus import read_focus
+from optimizer.decisions.levels import Rules
+from optimizer.decisions.objectives import BUILT_IN
+from optimizer.decisions.pareto_front import Front, build_front
+from optimizer.decisions.request import OptimizationRequest
+from optimizer.decisions.snapshot import ResourceState, Snapshot
+from optimizer.decisions.solve import solve, with_conflict
+from optimizer.decisions.strategy import Strategies, meant_objective
+from optimizer.plugins import Registry
+from optimizer.thinking.thinker import solver_alone
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+OBJECTIVES = Registry("objective", BUILT_IN)
+MakeSnapshot = Callable[..., Snapshot]
+MakeState = Callable[..., ResourceState]
+
+
+def decide(snapshot: Snapshot, asked: dict[str, Any] | None = None) -> Decision:
+    """What the operation does, without its rooms."""
+    request = OptimizationRequest.model_validate(asked or {})
+    focus = read_focus(request.constraints, snapshot)
+
+    def front_for(max_increase: float | None) -> Front:
+        return build_front(
+            snapshot,
+            request.scope,
+            rules=Rules(),
+            max_increase=max_increase,
+            movable=focus.movable if focus else None,
+        )
+
+    meant = meant_objective(request.primary_objective, snapshot, Strategies())
+    front = front_for(request.constraints.max_resource_increase)
+    solution = solve(front, request, OBJECTIVES[meant.name])
+    if solution.best is None:
+        solution = with_conflict(solution, front_for)
+    inputs = Inputs(snapshot=snapshot, request=request, objective=meant.name, rules=Rules())
+    return answer(
+        solution,
+        solution.best,
+        solver_alone(ask(solution, "opt-1")).reasoning,
+        decision_id="opt-1",
+        meant=meant,
+        focus=focus,
+        inputs=inputs,
+        created_at=NOON,
+    )
+
+
+any_limit = st.floats(0, 1.7e308) | st.sampled_from([0.0, 5e-324, 1e-9, 0.05, 0.95, 1.0, 1e308])
+
+scopes = st.sampled_from(["task_level", "session_level", "system_level", "global_level"])
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    scope=scopes,
+    objective=st.sampled_from([None, *OBJECTIVES.names]),
+    limits=st.fixed_dictionaries(
+        {},
+        optional={
+            "max_cost": any_limit,
+            "min_reliability": st.floats(0, 1),
+            "max_resource_increase": any_limit,
+            "max_latency_ms": any_limit,
+            "min_performance": st.floats(-1.7e308, 100),
+            "focus": st.sampled_from(["cpu", "memory", "gpu", "graph_processing", "\n"]),
+        },
+    ),
+    cpu=st.floats(0, 1),
+    memory=st.floats(0, 1),
+    spread=st.floats(0, 0.5),
+)
+def test_every_decision_is_finite_complete_and_the_same_after_json(
+    make_snapshot: MakeSnapshot,
+    make_state: MakeState,
+    scope: str,
+    objective: str | None,
+    limits: dict[str, Any],
+    cpu: float,
+    memory: float,
+    spread: float,
+) -> None:
+    states = {
+        "cpu": make_state("cpu", cpu, spread=spread),
+        "memory": make_state("memory", memory, spread=spread),
+    }
+
+    decision = decide(
+        make_snapshot(states),
+        {"scope": scope, "primary_objective": objective, "constraints": limits},
+    )
+
+    assert Decision.model_validate_json(decision.model_dump_json()) == decision
+    assert all(math.isfinite(number) for number in numbers_in(decision.model_dump()))
+    assert all(check.held is not False for check in decision.constraints)
+    assert (decision.status == "infeasible") == (decision.conflict is not None)
+    assert bool(decision.implementation_plan) == (decision.status != "infeasible")
+    for figure in (
+        "estimated_cost",
+        "cost_delta",
+        "estimated_performance",
+        "performance_bounds",
+        "estimated_reliability",
+        "reliability",
+        "reliability_bounds",
+        "confidence_score",
+    ):
+        assert (getattr(decision, figure) is None) == (figure in decision.unknown)
+
+
+def numbers_in(value: object) -> list[float]:
+    if isinstance(value, float):
+        return [value]
+    if isinstance(value, dict):
+        return [number for part in value.values() for number in numbers_in(part)]
+    if isinstance(value, list | tuple):
+        return [number for part in value for number in numbers_in(part)]
+    return []
+
+
+def test_an_unpriced_device_leaves_the_cost_unknown_and_says_what_to_set(
+    make_snapshot: MakeSnapshot, make_state: MakeState
+) -> None:
+    snapshot = make_snapshot({"gpu": make_state("gpu", capacity=1.0)})
+
+    decision = decide(snapshot, {"constraints": {"max_cost": 100.0}})
+
+    assert decision.estimated_cost is None
+    assert "prices" in decision.unknown["estimated_cost"]
+    assert decision.constraints[0].held is None
+    assert decision.status == "insufficient_data"
+
+
+def test_a_plan_that_leaves_the_forecasts_way_says_why(
+    make_snapshot: MakeSnapshot, make_state: MakeState
+) -> None:
+    short = make_state("memory", 0.9, recommended_change=0.3, recommended_because="it fills up")
+
+    decision = decide(make_snapshot({"memory": short}), {"primary_objective": "cost_minimization"})
+
+    assert any("+30% memory (it fills up)" in warning for warning in decision.warnings)
+
+
+def test_a_plan_that_goes_the_forecasts_way_needs_no_excuse(
+    make_snapshot: MakeSnapshot, make_state: MakeState
+) -> None:
+    short = make_state("memory", 0.9, spread=0.08, recommended_change=0.3)
+
+    decision = decide(
+        make_snapshot({"memory": short}), {"primary_objective": "reliability_optimization"}
+    )
+
+    assert decision.warnings == ()
+    assert "increase_memory" in [step["action"] for step in decision.implementation_plan]
+
+
+def test_the_front_of_a_decision_shows_the_price_of_the_next_step(
+    make_snapshot: MakeSnapshot,
+) -> None:
+    points = decide(make_snapshot()).pareto
+
+    first, second = points[:2]
+    assert first.cost_usd_month is not None
+    assert second.cost_usd_month is not None
+    assert first.usd_month_to_next == second.cost_usd_month - first.cost_usd_month
+    assert points[-1].usd_month_to_next is None
+
+
+def test_different_inputs_have_different_hashes(make_snapshot: MakeSnapshot) -> None:
+    inputs = Inputs(
+        snapshot=make_snapshot(), request=OptimizationRequest(), objective="x", rules=Rules()
+    )
+
+    assert hash_of(inputs) == hash_of(inputs.model_copy())
+    assert hash_of(inputs) != hash_of(inputs.model_copy(update={"objective": "y"}))
