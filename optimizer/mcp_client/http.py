@@ -1,5 +1,6 @@
 """Streamable HTTP to an MCP server, with bounds on what it may send (I/O)."""
 
+import ipaddress
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import TracebackType
@@ -29,6 +30,45 @@ def shown_url(url: str) -> str:
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine by its very name or address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def bounded_client(
+    url: str, *, max_body_bytes: int, timeout: httpx2.Timeout | None
+) -> httpx2.AsyncClient:
+    """An HTTP client that cuts an answer that is too long and takes none that is packed.
+
+    A packed answer may unpack to a thousand times its size. Proxies of the environment are used,
+    but not towards this machine itself.
+
+    Args:
+        url: Where it will send to.
+        max_body_bytes: The longest body; an event stream, which may go on for hours, is exempt.
+        timeout: Of connect, write and read; None when the caller has a deadline of its own.
+    """
+
+    async def bound(response: httpx2.Response) -> None:
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise httpx2.DecodingError("the answer is packed, unasked", request=response.request)
+        if not response.headers.get("content-type", "").startswith("text/event-stream"):
+            assert isinstance(response.stream, httpx2.AsyncByteStream)
+            response.stream = _BoundedStream(response.stream, max_body_bytes)
+
+    return httpx2.AsyncClient(
+        headers={"Accept-Encoding": "identity"},
+        timeout=timeout,
+        trust_env=not is_loopback(urlsplit(url).hostname or ""),
+        event_hooks={"response": [bound]},
+    )
+
+
 class HttpEndpoint:
     """The transport of one HTTP connection; it remembers how the server answered last.
 
@@ -41,27 +81,21 @@ class HttpEndpoint:
 
     def __init__(self, url: str, *, timeout_s: float, max_body_bytes: int = MAX_BODY_BYTES) -> None:
         self._url = url
-        self._timeout_s = timeout_s
-        self._wire = _BoundedTransport(max_body_bytes)
+        self._client = bounded_client(
+            url,
+            max_body_bytes=max_body_bytes,
+            timeout=httpx2.Timeout(timeout_s, read=None),
+        )
+        self._client.event_hooks["response"].append(self._remember)
         self._stack: AsyncExitStack | None = None
-
-    @property
-    def last_status(self) -> int | None:
-        """HTTP status of the last answer; None before the first."""
-        return self._wire.last_status
+        self.last_status: int | None = None
 
     async def __aenter__(self) -> TransportStreams:
         """Get ready to send; the first request connects."""
         async with AsyncExitStack() as stack:
-            client = await stack.enter_async_context(
-                httpx2.AsyncClient(
-                    transport=self._wire,
-                    headers={"Accept-Encoding": "identity"},
-                    timeout=httpx2.Timeout(self._timeout_s, read=None),
-                )
-            )
+            await stack.enter_async_context(self._client)
             opened: AbstractAsyncContextManager[TransportStreams] = streamable_http_client(
-                self._url, http_client=client, max_sse_event_size=MAX_EVENT_BYTES
+                self._url, http_client=self._client, max_sse_event_size=MAX_EVENT_BYTES
             )
             streams = await stack.enter_async_context(opened)
             self._stack = stack.pop_all()
@@ -77,25 +111,8 @@ class HttpEndpoint:
         if self._stack is not None:
             await self._stack.__aexit__(exc_type, exc, traceback)
 
-
-class _BoundedTransport(httpx2.AsyncHTTPTransport):
-    """Cuts an answer that is too long, and refuses one that unpacks to more than it weighs."""
-
-    def __init__(self, max_body_bytes: int) -> None:
-        super().__init__()
-        self._max_body_bytes = max_body_bytes
-        self.last_status: int | None = None
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        response = await super().handle_async_request(request)
+    async def _remember(self, response: httpx2.Response) -> None:
         self.last_status = response.status_code
-        if response.headers.get("content-encoding", "identity") != "identity":
-            await response.aclose()
-            raise httpx2.DecodingError("the server packed its answer, unasked", request=request)
-        if not response.headers.get("content-type", "").startswith("text/event-stream"):
-            assert isinstance(response.stream, httpx2.AsyncByteStream)
-            response.stream = _BoundedStream(response.stream, self._max_body_bytes)
-        return response
 
 
 class _BoundedStream(httpx2.AsyncByteStream):

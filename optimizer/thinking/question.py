@@ -45,6 +45,9 @@ class Question(_Noun):
         "candidate does."
     )
     dropped: tuple[Dropped, ...] = Field((), description="In the order in which they led.")
+    experience: tuple[str, ...] = Field(
+        (), description="What past decisions changed in fact, newest first, one sentence each."
+    )
     chosen_because: str = Field(
         description="Why the solver ranks the first candidate first, or why none is left."
     )
@@ -77,10 +80,20 @@ class Reasoning(_Noun):
     model: str | None = Field(
         None, description="Language model that was asked; null when none was."
     )
+    prompt: str | None = Field(
+        None, description="Version of the prompt, for example choose.v1; null when none was asked."
+    )
     tokens: int | None = Field(
         None, description="Tokens that the model used; null when none was asked."
     )
     usd: float | None = Field(None, description="US dollars that it cost; null when not known.")
+    is_estimated: bool = Field(
+        False,
+        description="Whether some tokens or dollars are counted as reserved, not as reported.",
+    )
+    model_choice: str | None = Field(
+        None, description="The candidate that the model chose, whether or not it stands."
+    )
     ms: float = Field(description="Time that thinking took, in milliseconds.")
     agrees_with_solver: bool | None = Field(
         None, description="Whether the model chose as the solver did; null when none was asked."

@@ -4,7 +4,7 @@ One client speaks to all three. A page belongs to one decision; no two decisions
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any, Protocol, cast
@@ -165,14 +165,16 @@ class PooledScratchpad:
         with self._pools.get().lend() as member:
             try:
                 connection = await member.connection(within=within)
-                yield _Page(self._kind, connection, member, shared=self._warn_shared)
             except McpServerError as error:
-                if error.problem != "not_mcp":
-                    self._breaker.failed()
-                    self._warnings["thinking_endpoint_down"] = None
+                self._failed(error)
                 raise
-        self._breaker.succeeded()
-        self._warnings.pop("thinking_endpoint_down", None)
+            page = _Page(self._kind, connection, member, shared=self._warn_shared)
+            yield page
+        if page.failure is not None:
+            self._failed(page.failure)
+        else:
+            self._breaker.succeeded()
+            self._warnings.pop("thinking_endpoint_down", None)
 
     async def open(self) -> None:
         """Begin to open one connection."""
@@ -183,6 +185,11 @@ class PooledScratchpad:
         pool = self._pools.take()
         if pool is not None:
             await pool.close()
+
+    def _failed(self, error: McpServerError) -> None:
+        if error.problem != "not_mcp":
+            self._breaker.failed()
+            self._warnings["thinking_endpoint_down"] = None
 
     def _warn_shared(self) -> None:
         self._warnings["thinking_history_shared"] = None
@@ -285,16 +292,24 @@ class _Page:
         member: Member,
         *,
         meta: RequestParamsMeta | None = None,
-        shared: Any = None,
+        shared: Callable[[], None] | None = None,
     ) -> None:
         self.kind = kind
         self._connection = connection
         self._member = member
         self._meta = meta
         self._shared = shared
+        self.failure: McpServerError | None = None
 
     async def write(self, thought: Thought, *, total: int, within: timedelta) -> None:
         """Record a thought, and compare what the server says that it recorded."""
+        try:
+            await self._write(thought, total, within)
+        except McpServerError as error:
+            self.failure = error
+            raise
+
+    async def _write(self, thought: Thought, total: int, within: timedelta) -> None:
         member = self._member
         member.spoiled = True
         result = await self._connection.call(

@@ -1,31 +1,54 @@
-"""Thinker: a computed answer is written down as thoughts, and stands, within its time."""
+"""Thinker: the solver has answered, a model may choose, a scratchpad remembers, within a budget."""
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import anyio
 
-from optimizer.errors import McpServerError
 from optimizer.thinking.breaker import Timer
-from optimizer.thinking.pool import PoolBusyError
-from optimizer.thinking.question import (
-    Question,
-    Reasoning,
-    ScratchpadKind,
-    Thought,
-    Verdict,
-)
+from optimizer.thinking.mind import OnModelThought, Opinion
+from optimizer.thinking.question import Question, Reasoning, ScratchpadKind, Verdict
 from optimizer.thinking.scratchpad import Scratchpad
-from optimizer.thinking.thoughts import chain_of_thoughts
+from optimizer.thinking.scribe import OnThought, Scribe
+from optimizer.thinking.thoughts import chain_of_thoughts, conclusion
 
 logger = logging.getLogger("sequential_resource_optimization.thinking")
 
-OnThought = Callable[[Thought], Awaitable[None]]
+MODEL_SHARE = 0.7
+"""The share of the budget that a language model may take."""
+
+Judge = Callable[[str], str | None]
+"""Why a candidate of this id cannot stand; None when it can."""
+
+
+class Considers(Protocol):
+    """A language model, as far as the thinker needs it."""
+
+    @property
+    def model(self) -> str:
+        """Its name."""
+
+    @property
+    def prompt(self) -> str:
+        """Version of its prompt."""
+
+    async def consider(
+        self,
+        question: Question,
+        opinion: Opinion,
+        *,
+        within: timedelta,
+        on_thought: OnModelThought,
+    ) -> None:
+        """Choose among the candidates of a question; the opinion is filled as it forms."""
+
+    async def close(self) -> None:
+        """Close its connections."""
 
 
 def solver_alone(question: Question, *, reason: str = "off") -> Verdict:
@@ -36,20 +59,12 @@ def solver_alone(question: Question, *, reason: str = "off") -> Verdict:
     )
 
 
-@dataclass
-class _Notes:
-    """What came of writing a chain down."""
-
-    kind: ScratchpadKind | None = None
-    told: int = 0
-    warnings: list[str] = field(default_factory=list)
-
-
 class Thinker:
-    """Writes the thoughts of a decision to a scratchpad, and answers within a budget.
+    """Thinks decisions over.
 
     Args:
         scratchpad: Where thoughts are recorded; opened by the first question.
+        mind: The language model; None when there is none, and then the solver's choice stands.
         page_within: The most that a decision waits for a page.
         thought_within: The most that it waits for one thought to be recorded.
         timer: Seconds, for the time that thinking took.
@@ -59,11 +74,13 @@ class Thinker:
         self,
         scratchpad: Scratchpad,
         *,
+        mind: Considers | None = None,
         page_within: timedelta = timedelta(seconds=2),
         thought_within: timedelta = timedelta(milliseconds=300),
         timer: Timer = time.perf_counter,
     ) -> None:
         self._scratchpad = scratchpad
+        self._mind = mind
         self._page_within = page_within
         self._thought_within = thought_within
         self._timer = timer
@@ -92,8 +109,10 @@ class Thinker:
         await self._scratchpad.open()
 
     async def close(self) -> None:
-        """Close the scratchpad; the next question opens it again."""
+        """Close the scratchpad and the model's connections; the next question opens them again."""
         await self._scratchpad.close()
+        if self._mind is not None:
+            await self._mind.close()
 
     async def think(
         self,
@@ -101,6 +120,7 @@ class Thinker:
         *,
         budget: timedelta,
         on_thought: OnThought | None = None,
+        judge: Judge | None = None,
     ) -> Verdict:
         """Think a question through.
 
@@ -109,61 +129,131 @@ class Thinker:
             budget: The answer comes within this time, whatever happens.
             on_thought: Told of each thought once it is recorded, or once it is known that it will
                 not be. When it raises, that is logged and thinking goes on.
+            judge: Says why a model's choice cannot stand. It is asked before the last thought is
+                written, so that the chain ends with what is true.
 
         Returns:
             The verdict, with how it came about.
         """
         started = self._timer()
-        chain = chain_of_thoughts(question)
-        notes = _Notes()
+        run = _Run(question, judge, on_thought)
         with anyio.move_on_after(budget.total_seconds()) as scope:
-            await self._write(question, chain, notes, on_thought)
-            await _tell(chain[notes.told :], notes, on_thought)
+            async with AsyncExitStack() as stack:
+                await self._begin(run, stack)
+                left = budget - timedelta(seconds=self._timer() - started)
+                await self._ask(run, min(budget * MODEL_SHARE, left * 0.9))
+                await run.conclude()
         if scope.cancelled_caught:
-            notes.warnings.append("thinking_budget_spent")
-        return Verdict(
-            candidate_id=_solvers_choice(question),
-            reasoning=Reasoning(
-                path="scratchpad+solver" if notes.kind else "solver_without_scratchpad",
-                scratchpad=notes.kind or "none",
-                thoughts=chain,
-                ms=(self._timer() - started) * 1000,
-                warnings=tuple(notes.warnings),
-            ),
+            run.cut_off()
+        return run.verdict(self._mind, (self._timer() - started) * 1000, self._scratchpad.warnings)
+
+    async def _begin(self, run: "_Run", stack: AsyncExitStack) -> None:
+        """Take a page and write what was computed."""
+        await run.scribe.take_page(
+            self._scratchpad, run.question.decision_id, stack, self._page_within
         )
+        run.scribe.within = self._thought_within
+        for thought in run.computed:
+            await run.scribe.write(thought)
 
-    async def _write(
-        self,
-        question: Question,
-        chain: Sequence[Thought],
-        notes: _Notes,
-        on_thought: OnThought | None,
+    async def _ask(self, run: "_Run", within: timedelta) -> None:
+        """Let the model choose, where there is one and something to choose."""
+        if self._mind is None or len(run.question.candidates) < 2:
+            return
+
+        async def write(text: str) -> None:
+            await run.scribe.add("evaluate", text, author="model")
+
+        run.opinion = Opinion()
+        await self._mind.consider(run.question, run.opinion, within=within, on_thought=write)
+
+
+class _Run:
+    """One question being thought over."""
+
+    def __init__(
+        self, question: Question, judge: Judge | None, on_thought: OnThought | None
     ) -> None:
-        """Record the chain; what fails is noted, and the thoughts stay in memory."""
-        try:
-            async with self._scratchpad.page(
-                question.decision_id, within=self._page_within
-            ) as page:
-                for thought in chain:
-                    await page.write(thought, total=len(chain), within=self._thought_within)
-                    await _tell([thought], notes, on_thought)
-                notes.kind = page.kind
-        except PoolBusyError as error:
-            notes.warnings.append(error.code)
-        except McpServerError as error:
-            logger.warning("thoughts of %s are kept in memory: %s", question.decision_id, error)
-            notes.warnings.append(f"scratchpad_{error.problem}")
-        notes.warnings.extend(self._scratchpad.warnings)
+        self.question = question
+        self.computed = chain_of_thoughts(question)[:-1]
+        self.scribe = Scribe(len(self.computed) + 1, on_thought)
+        self.opinion: Opinion | None = None
+        self._judge = judge
+        self._refusal: str | None = None
+
+    async def conclude(self) -> None:
+        """Judge the model's choice and write the last thought."""
+        opinion = self.opinion
+        if opinion is not None and opinion.problem is None:
+            self._refusal = self._refuse(opinion)
+        await self.scribe.add("conclude", self._last_words())
+
+    def cut_off(self) -> None:
+        """The budget ended before the chain did: keep what there is, and say so."""
+        self.scribe.lose("thinking_budget_spent")
+        for thought in self.computed[len(self.scribe.thoughts) :]:
+            self.scribe.keep(thought)
+        if self.scribe.thoughts[-1].kind != "conclude":
+            self.scribe.keep_new("conclude", self._last_words())
+
+    def verdict(self, mind: Considers | None, ms: float, warnings: tuple[str, ...]) -> Verdict:
+        """What stands, and the truth about how."""
+        opinion, kind = self.opinion, self.scribe.recorded_by
+        reasoning = Reasoning(
+            path=_path(kind, opinion, self._refusal),
+            scratchpad=kind or "none",
+            thoughts=tuple(self.scribe.thoughts),
+            ms=ms,
+            warnings=tuple(dict.fromkeys((*self.scribe.warnings, *warnings))),
+        )
+        if opinion is not None and mind is not None:
+            reasoning = reasoning.model_copy(
+                update={
+                    "model": mind.model,
+                    "prompt": mind.prompt,
+                    "tokens": opinion.tokens,
+                    "usd": opinion.usd,
+                    "is_estimated": opinion.is_estimated,
+                    "model_choice": opinion.choice or opinion.said,
+                    "agrees_with_solver": _agrees(opinion, self.question),
+                }
+            )
+        return Verdict(candidate_id=self._stands(), reasoning=reasoning)
+
+    def _stands(self) -> str | None:
+        opinion = self.opinion
+        if opinion is None or opinion.problem or self._refusal or opinion.choice is None:
+            return _solvers_choice(self.question)
+        return opinion.choice
+
+    def _refuse(self, opinion: Opinion) -> str | None:
+        if opinion.choice is None:
+            return f"{str(opinion.said)[:60]!r} is none of the candidates"
+        if opinion.choice == _solvers_choice(self.question) or self._judge is None:
+            return None
+        return self._judge(opinion.choice)
+
+    def _last_words(self) -> str:
+        return conclusion(self.question, self._stands(), refusal=self._refusal)
 
 
-async def _tell(thoughts: Sequence[Thought], notes: _Notes, on_thought: OnThought | None) -> None:
-    for thought in thoughts:
-        notes.told += 1
-        if on_thought is not None:
-            try:
-                await on_thought(thought)
-            except Exception:
-                logger.exception("a listener failed on thought %d", thought.number)
+def _path(kind: ScratchpadKind | None, opinion: Opinion | None, refusal: str | None) -> str:
+    """Who took part, by the table of docs: the first line that applies."""
+    if opinion is None:
+        return "scratchpad+solver" if kind else "solver_without_scratchpad"
+    if opinion.problem is not None:
+        return f"solver_only:{opinion.problem}"
+    if refusal is not None:
+        return "solver_overrode_llm"
+    if kind is None:
+        return "llm_without_scratchpad"
+    return "llm_after_retry" if opinion.was_retried else "llm+scratchpad+solver"
+
+
+def _agrees(opinion: Opinion, question: Question) -> bool | None:
+    if opinion.problem is not None:
+        return None
+    return opinion.choice == _solvers_choice(question)
 
 
 def _solvers_choice(question: Question) -> str | None:

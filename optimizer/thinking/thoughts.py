@@ -56,7 +56,8 @@ def chain_of_thoughts(question: Question) -> tuple[Thought, ...]:
         evaluation = add("revise", text, revises=evaluation)
     if len(question.candidates) > 1:
         add("branch", _comparison(*question.candidates[:2]), branch_from=evaluation)
-    add("conclude", _conclusion(question))
+    leader = question.candidates[0].id if question.candidates else None
+    add("conclude", conclusion(question, leader))
     return tuple(chain)
 
 
@@ -139,12 +140,25 @@ def _difference(name: str, leader: float | None, runner_up: float | None) -> str
     return f"{name} {number(runner_up)} against {number(leader)} ({change:+.4g}{share})"
 
 
-def _conclusion(question: Question) -> str:
-    reason = plain(question.chosen_because, _PHRASE_CHARS * 2)
-    if not question.candidates:
-        return f"0 candidates hold the limits: {reason}"
+def conclusion(question: Question, stands: str | None, *, refusal: str | None = None) -> str:
+    """Which candidate stands, its figures, and why.
+
+    Args:
+        question: What was decided.
+        stands: Its id; None when there is none.
+        refusal: Why a model's choice does not stand, if one was refused.
+    """
+    because = plain(question.chosen_because, _PHRASE_CHARS * 2)
+    chosen = next((c for c in question.candidates if c.id == stands), None)
+    if chosen is None:
+        return f"0 candidates hold the limits: {because}"
     leader = question.candidates[0]
-    return f"{plain(leader.id, _ID_CHARS)} stands ({_figures(leader.figures)}): {reason}"
+    if chosen is not leader:
+        because = f"the language model chose it over {plain(leader.id, _ID_CHARS)}"
+    elif refusal is not None:
+        because = f"the model's choice is refused, {plain(refusal, _PHRASE_CHARS)}; {because}"
+    text = f"{plain(chosen.id, _ID_CHARS)} stands ({_figures(chosen.figures)}): {because}"
+    return _cut(text, MAX_CHARS)
 
 
 def _figures(figures: Mapping[str, float | None]) -> str:
