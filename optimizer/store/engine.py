@@ -6,16 +6,17 @@ other are committed together (one flush for all of them). On PostgreSQL each run
 of its own through asyncpg.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, TypeVarTuple, Unpack
 
 import anyio
-import anyio.to_thread
 from sqlalchemy import Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -31,8 +32,12 @@ from optimizer.store.unstoppable import finish
 logger = logging.getLogger("sequential_resource_optimization.store")
 
 ResultT = TypeVar("ResultT")
+ArgumentsT = TypeVarTuple("ArgumentsT")
 
 MEMORY_URL = "sqlite:///:memory:"
+
+THREADS = 5
+"""One writer and four readers at once; a further reader waits for a thread."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -229,6 +234,7 @@ class _SqliteEngine:
         self._url = url.set(drivername="sqlite")
         self._in_memory = _sqlite_path(url) is None
         self._engine: Engine | None = None
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sro-store")
         self._write_turn = anyio.Lock()
         self._waiting: list[_Pending[Any]] = []
 
@@ -242,11 +248,11 @@ class _SqliteEngine:
         event.listen(engine, "connect", _on_connect)
         event.listen(engine, "begin", _on_begin)
         self._engine = engine
-        await finish(anyio.to_thread.run_sync(check, engine))
+        await self._on_thread(check, engine)
 
     async def read(self, query: Callable[[Connection], ResultT]) -> ResultT:
         async with self._read_turn():
-            return await finish(anyio.to_thread.run_sync(self._read, query))
+            return await self._on_thread(self._read, query)
 
     async def write(self, change: Callable[[Connection], ResultT], *, durable: bool) -> ResultT:
         """Wait for a turn; whoever gets it commits every change that waits."""
@@ -256,7 +262,7 @@ class _SqliteEngine:
             async with self._write_turn:
                 if not pending.done:
                     batch, self._waiting = self._waiting, []
-                    await finish(anyio.to_thread.run_sync(self._commit, batch))
+                    await self._on_thread(self._commit, batch)
         finally:
             if pending in self._waiting:
                 self._waiting.remove(pending)
@@ -266,7 +272,13 @@ class _SqliteEngine:
         async with self._write_turn:
             engine, self._engine = self._engine, None
             if engine is not None:
-                await anyio.to_thread.run_sync(engine.dispose)
+                await self._on_thread(engine.dispose)
+
+    async def _on_thread(
+        self, work: Callable[[Unpack[ArgumentsT]], ResultT], *arguments: *ArgumentsT
+    ) -> ResultT:
+        loop = asyncio.get_running_loop()
+        return await finish(loop.run_in_executor(self._threads, work, *arguments))
 
     def _read_turn(self) -> AbstractAsyncContextManager[object]:
         """In memory there is one connection, so readers take turns with the writer."""
@@ -337,7 +349,7 @@ class _PostgresEngine:
             return result
 
     async def write(self, change: Callable[[Connection], ResultT], *, durable: bool) -> ResultT:
-        return await finish(self._write(change, durable))
+        return await finish(asyncio.ensure_future(self._write(change, durable)))
 
     async def _write(self, change: Callable[[Connection], ResultT], durable: bool) -> ResultT:
         async with self._engine.begin() as connection:

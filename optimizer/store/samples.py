@@ -8,6 +8,7 @@ crash of this process loses nothing that was committed, one of the machine the l
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +23,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    bindparam,
     delete,
     func,
     insert,
@@ -71,6 +73,33 @@ _rollups = Table(
     *(Column(f"{metric}_{kind}", Double) for metric in METRICS for kind in KINDS),
 )
 
+_INSERT_SAMPLE = insert(_samples)
+_SET_LATEST = (
+    update(_hosts).where(_hosts.c.id == bindparam("of_host")).values(latest=bindparam("to"))
+)
+_DROP_BETWEEN = delete(_samples).where(
+    _samples.c.host_id == bindparam("of_host"),
+    _samples.c.at > bindparam("after"),
+    _samples.c.at <= bindparam("until"),
+)
+"""Made once: making and naming a statement of twenty columns costs more than running it."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What this process knows of a host: when samples were taken, in seconds since 1970.
+
+    Attributes:
+        host_id: Its number in the store.
+        last_s: When this process wrote its last sample; None before the first.
+        furthest_s: The latest moment that has a sample; later than the last one after a clock was
+            set back.
+    """
+
+    host_id: int
+    last_s: float | None
+    furthest_s: float
+
 
 class StoredSamples:
     """Samples in the database; fits `SampleKeeper`.
@@ -84,8 +113,8 @@ class StoredSamples:
     def __init__(self, database: Database, *, retention: timedelta, interval: timedelta) -> None:
         self._database = database
         self._retention_s = max(HOUR_S, int(retention.total_seconds()))
-        self._half_interval_us = int(interval / timedelta(microseconds=1)) // 2
-        self._last_s: dict[str, float] = {}
+        self._interval_s = interval.total_seconds()
+        self._seen: dict[str, _Seen] = {}
 
     async def load(self, host: str, *, now: datetime) -> StoredHistory:
         """All that is kept of a host up to now; see `SampleKeeper`."""
@@ -93,8 +122,10 @@ class StoredSamples:
 
     async def add(self, sample: Sample) -> None:
         """Keep a sample, and roll up the steps that it ends; see `SampleKeeper`."""
-        await self._database.write(lambda connection: self._add(connection, sample), durable=False)
-        self._last_s[sample.host] = sample.timestamp.timestamp()
+        seen = await self._database.write(
+            lambda connection: self._add(connection, sample), durable=False
+        )
+        self._seen[sample.host] = seen
 
     async def add_rollups(self, host: str, rollups: RollUps) -> int:
         """Fill steps that have no data yet; steps that were measured here stay as they are.
@@ -125,27 +156,28 @@ class StoredSamples:
             )
         )
 
-    def _add(self, connection: Connection, sample: Sample) -> None:
-        host_id = _host_id(connection, sample.host)
-        at = to_microseconds(sample.timestamp)
-        now_s = sample.timestamp.timestamp()
-        nearby = (
-            _samples.c.host_id == host_id,
-            _samples.c.at > at - self._half_interval_us,
-            _samples.c.at <= at + self._half_interval_us,
-        )
-        connection.execute(delete(_samples).where(*nearby))
+    def _add(self, connection: Connection, sample: Sample) -> _Seen:
+        """Write one sample; answers what is known of its host from now on."""
+        seen = self._seen.get(sample.host) or _look_for(connection, sample.host)
+        at_us = to_microseconds(sample.timestamp)
+        now_s = at_us / 1e6
+        if now_s < seen.furthest_s + self._interval_s:
+            self._drop_nearby(connection, seen.host_id, at_us)
         figures = {metric: sample.value(metric) for metric in METRICS}
-        connection.execute(insert(_samples).values(host_id=host_id, at=at, **figures))
-        latest = {"schema_version": SCHEMA_VERSION, "sample": sample.model_dump(mode="json")}
-        connection.execute(
-            update(_hosts).where(_hosts.c.id == host_id).values(latest=json.dumps(latest))
-        )
-        last_s = self._last_s.get(sample.host)
-        if last_s is None or last_s // FIVE_MINUTES_S != now_s // FIVE_MINUTES_S:
+        connection.execute(_INSERT_SAMPLE, {"host_id": seen.host_id, "at": at_us, **figures})
+        latest = f'{{"schema_version":{SCHEMA_VERSION},"sample":{sample.model_dump_json()}}}'
+        connection.execute(_SET_LATEST, {"of_host": seen.host_id, "to": latest})
+        if seen.last_s is None or seen.last_s // FIVE_MINUTES_S != now_s // FIVE_MINUTES_S:
             for step_s in KEPT_S:
-                _roll_up_finished(connection, host_id, step_s, last_s, now_s)
-            self._prune(connection, host_id, now_s)
+                _roll_up_finished(connection, seen.host_id, step_s, seen.last_s, now_s)
+            self._prune(connection, seen.host_id, now_s)
+        return _Seen(seen.host_id, now_s, max(now_s, seen.furthest_s))
+
+    def _drop_nearby(self, connection: Connection, host_id: int, at_us: int) -> None:
+        """Make room for a sample that is taken again, because the clock or a process went back."""
+        half_us = int(self._interval_s * 1_000_000) // 2
+        span = {"of_host": host_id, "after": at_us - half_us, "until": at_us + half_us}
+        connection.execute(_DROP_BETWEEN, span)
 
     def _prune(self, connection: Connection, host_id: int, now_s: float) -> None:
         """Drop whole hours of samples, so that an hour is complete when it is rolled up."""
@@ -156,6 +188,16 @@ class StoredSamples:
             _drop_oldest(
                 connection, _rollups, _rollups.c.start_s, int(now_s) - kept_s, host_id, width
             )
+
+
+def _look_for(connection: Connection, host: str) -> _Seen:
+    """What the store knows of a host, which is made if it is new."""
+    host_id = _host_id(connection, host)
+    latest_us = connection.scalar(
+        select(func.max(_samples.c.at)).where(_samples.c.host_id == host_id)
+    )
+    furthest_s = -math.inf if latest_us is None else latest_us / 1e6
+    return _Seen(host_id, None, furthest_s)
 
 
 def _host_id(connection: Connection, host: str) -> int:

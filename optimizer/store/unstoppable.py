@@ -1,16 +1,15 @@
 """Waiting for what has begun and must end, whoever loses patience."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio
 
 ResultT = TypeVar("ResultT")
 
 
-async def finish(work: Coroutine[Any, Any, ResultT]) -> ResultT:
-    """Run to the end even when the caller is cancelled, and only then pass the cancellation on.
+async def finish(work: "asyncio.Future[ResultT]") -> ResultT:
+    """Wait to the end even when the caller is cancelled, and only then pass the cancellation on.
 
     A shield of anyio keeps out its own cancel scopes, but not `asyncio.Task.cancel` and
     `asyncio.timeout`: those would leave a transaction running on a thread that nobody waits for.
@@ -18,15 +17,14 @@ async def finish(work: Coroutine[Any, Any, ResultT]) -> ResultT:
     Raises:
         asyncio.CancelledError: The caller was cancelled meanwhile; the work is done all the same.
     """
-    task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     with anyio.CancelScope(shield=True):
-        while not task.done():
+        while not work.done():
             try:
-                await asyncio.wait([task])
+                await asyncio.wait([work])
             except asyncio.CancelledError as error:
                 cancelled = error
     if cancelled is not None:
-        task.exception()
+        work.exception()
         raise cancelled
-    return task.result()
+    return work.result()

@@ -145,6 +145,20 @@ async def test_a_sample_taken_again_after_the_clock_went_back_replaces_the_first
     assert stored.five_minutes.mean[:, CPU].tolist() == [90.0]
 
 
+async def test_a_new_process_on_a_clock_set_back_replaces_what_it_takes_again(
+    database: Database,
+) -> None:
+    first = keeper_of(database)
+    for sample in samples_at([10.0] * 20, HALF_MINUTE):
+        await first.add(sample)
+    second = keeper_of(database)
+    for sample in samples_at([90.0] * 20, HALF_MINUTE):
+        await second.add(sample)
+
+    stored = await load(second, HOUR)
+    assert stored.values[:, CPU].tolist() == [90.0] * 20
+
+
 async def test_what_lies_in_the_future_of_the_clock_is_not_shown(database: Database) -> None:
     keeper = keeper_of(database)
     await keeper.add(a_sample(NOON + timedelta(days=1)))
