@@ -51,7 +51,8 @@ soak: setup
 	$(BIN)/python -m benchmarks.soak
 
 docs: setup
-	$(BIN)/python -m docs
+	$(BIN)/python -m docs.configuration
+	$(BIN)/python -m docs.decision
 
 setup: $(VENV)/dev node_modules/.installed
 
