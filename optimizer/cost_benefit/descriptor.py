@@ -11,7 +11,7 @@ from typing import Any
 
 from optimizer.cost_benefit.context import estimate_tokens
 from optimizer.cost_benefit.option import Claims, Option, Tool
-from optimizer.cost_benefit.requirements import did_you_mean
+from optimizer.cost_benefit.reading import did_you_mean
 from optimizer.errors import InvalidRequestError
 
 MAX_CANDIDATES = 1000

@@ -5,24 +5,23 @@ from collections.abc import Mapping, Sequence
 from optimizer.cost_benefit.analysis import (
     ChainView,
     McpSelectionAnalysis,
-    OptionView,
     Recommendation,
-    Rejection,
     SetView,
     Status,
 )
 from optimizer.cost_benefit.candidate import Candidate, weigh
 from optimizer.cost_benefit.capabilities import offers
-from optimizer.cost_benefit.choose import Link, Server, best_chain, best_cover
+from optimizer.cost_benefit.chain import Link, best_chain
+from optimizer.cost_benefit.cover import Server, best_cover
 from optimizer.cost_benefit.draws import Stake, probability_best
 from optimizer.cost_benefit.figure import rounded
 from optimizer.cost_benefit.option import Option
 from optimizer.cost_benefit.pareto import dominated_by
-from optimizer.cost_benefit.posterior import view_reliability
 from optimizer.cost_benefit.relevance import Match, match_all
 from optimizer.cost_benefit.requirements import Requirements
 from optimizer.cost_benefit.sensitivity import break_even, limit_switch_points, switch_points
 from optimizer.cost_benefit.utility import Coefficients, coefficients
+from optimizer.cost_benefit.views import option_view, recommendation, rejection
 
 MAX_ALTERNATIVES = 5
 MAX_COMPARED = 50
@@ -67,16 +66,16 @@ def select_mcp_servers(
         "recommendations": {
             "primary_recommendation": primary,
             "alternatives": [
-                _recommendation(c, chances) for c in allowed if c.id != primary["mcp_id"]
+                recommendation(c, chances) for c in allowed if c.id != primary["mcp_id"]
             ][:MAX_ALTERNATIVES],
             "fallback_chain": chain,
             "set": cover,
         },
         "options": [
-            _option_view(c, place, chances, dominators) for place, c in enumerate(ranked, start=1)
+            option_view(c, place, chances, dominators) for place, c in enumerate(ranked, start=1)
         ],
         "pareto_set": sorted(c.id for c in ranked if dominators[c.id] is None),
-        "rejected": [_rejection(c) for c in rejected],
+        "rejected": [rejection(c) for c in rejected],
         "switch_points": [
             point.view() for point in (*points, *limit_switch_points(winner, rejected))
         ],
@@ -156,93 +155,17 @@ def _primary(
         }
     by_id = {candidate.id: candidate for candidate in ranked}
     if chain is not None and chain["mcp_ids"]:
-        return _recommendation(by_id[chain["mcp_ids"][0]], chances)
+        return recommendation(by_id[chain["mcp_ids"][0]], chances)
     if cover is not None and cover["mcp_ids"]:
         members = (by_id[identifier] for identifier in cover["mcp_ids"])
-        return _recommendation(min(members, key=lambda c: c.order), chances)
-    return _recommendation(winner, chances)
+        return recommendation(min(members, key=lambda c: c.order), chances)
+    return recommendation(winner, chances)
 
 
 def _why_none(ranked: Sequence[Candidate]) -> str:
     nearest = ranked[0]
     reasons = "; ".join(f"{check.limit}: {check.reason}" for check in nearest.broken)
     return f"every candidate is rejected; the nearest is {nearest.id} ({reasons})"
-
-
-def _recommendation(candidate: Candidate, chances: Mapping[str, float]) -> Recommendation:
-    return {
-        "mcp_id": candidate.id,
-        "net_usd": rounded(candidate.terms.net),
-        "p_success": rounded(candidate.reliability.mean),
-        "probability_best": rounded(chances.get(candidate.id)),
-        "reason": explain(candidate),
-        "tools": list(candidate.match.tools) if candidate.match else [],
-    }
-
-
-def explain(candidate: Candidate) -> str:
-    """One sentence from the terms of the utility."""
-    terms, beliefs = candidate.terms, candidate.beliefs
-    fit = "" if candidate.match is None else f"fit {beliefs.relevance:.2f} x "
-    costs = [
-        f"{usd:.3g} USD {name}"
-        for name, usd in (
-            ("for calls", terms.calls),
-            ("of waiting", terms.waiting),
-            ("of context", terms.context),
-            ("of start-up", terms.startup),
-        )
-        if usd > 0
-    ]
-    less = f", less {', '.join(costs)}" if costs else ""
-    return (
-        f"worth {terms.net:.3g} USD: a benefit of {terms.benefit:.3g} ({fit}quality "
-        f"{beliefs.quality:.2f} x success {beliefs.success:.2f}){less}"
-    )
-
-
-def _option_view(
-    candidate: Candidate,
-    place: int,
-    chances: Mapping[str, float],
-    dominators: Mapping[str, str | None],
-) -> OptionView:
-    option, terms = candidate.option, candidate.terms
-    quality = candidate.quality
-    return {
-        "mcp_id": candidate.id,
-        "rank": place,
-        "net_usd": rounded(terms.net),
-        "terms": {
-            "benefit": rounded(terms.benefit),
-            "calls": rounded(terms.calls),
-            "waiting": rounded(terms.waiting),
-            "context": rounded(terms.context),
-            "startup": rounded(terms.startup),
-        },
-        "relevance": rounded(candidate.beliefs.relevance) if candidate.match else None,
-        "quality": {
-            "value": rounded(quality.mean),
-            "unit": "share, 0 to 1",
-            "source": quality.source,
-        },
-        "performance": option.performance.view(),
-        "reliability": view_reliability(option, candidate.reliability),
-        "cost_usd": option.cost_usd.view(),
-        "latency_ms": option.latency_ms.view(),
-        "context_tokens": option.context_tokens.view(),
-        "probability_best": rounded(chances.get(candidate.id)),
-        "dominated_by": dominators[candidate.id],
-        "checks": [check.view() for check in candidate.checks],
-        "tools": list(candidate.match.tools) if candidate.match else [],
-        "unknown": {**terms.unknown, **option.not_used},
-    }
-
-
-def _rejection(candidate: Candidate) -> Rejection:
-    first = candidate.broken[0]
-    reason = "; ".join(check.reason for check in candidate.broken)
-    return {"mcp_id": candidate.id, "limit": first.limit, "reason": reason}
 
 
 def _chain(

@@ -1,6 +1,5 @@
 """What a task needs, as the caller says it, with a stated default for everything left out."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -10,11 +9,10 @@ from pydantic import (
     ConfigDict,
     Field,
     FiniteFloat,
-    ValidationError,
     model_validator,
 )
 
-from optimizer.errors import InvalidRequestError
+from optimizer.cost_benefit.reading import read
 
 Complexity = Literal["low", "medium", "high"]
 Mode = Literal["single", "fallback_chain", "set"]
@@ -24,7 +22,15 @@ EXPECTED_CALLS: dict[Complexity, int] = {"low": 1, "medium": 2, "high": 4}
 """The 10th, 50th and 90th percentile of annotated tool calls per task in LiveMCPBench."""
 
 DEVELOPER_USD_PER_HOUR = 63.98
+WAGE_SOURCE = (
+    "default: a software developer's median wage, 63.98 USD/h (US Bureau of Labor Statistics, "
+    "May 2024)"
+)
 MODEL_USD_PER_TOKEN = 3e-6
+TOKEN_SOURCE = (
+    "default: input price of Claude Sonnet 4, 3 USD per million tokens (Anthropic's price list, "
+    "2025-05-22)"
+)
 
 Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 Usd = Annotated[FiniteFloat, Field(ge=0, le=1e9)]
@@ -151,67 +157,45 @@ class Requirements(BaseModel):
 
     def assumptions(self) -> list[Assumption]:
         """Every coefficient of the utility with its source."""
-        wage = (
-            f"default: a software developer's median wage, {DEVELOPER_USD_PER_HOUR} USD/h "
-            "(US Bureau of Labor Statistics, May 2024)"
-        )
-        given = "given"
         return [
-            Assumption(
-                name="value_of_success_usd",
-                value=self.value_usd,
-                unit="USD per task",
-                source=given
-                if self.value_of_success_usd is not None
-                else f"{wage}, one minute saved per expected call",
+            self._assumption(
+                "value_of_success_usd",
+                self.value_usd,
+                "USD per task",
+                f"{WAGE_SOURCE}, one minute saved per expected call",
             ),
-            Assumption(
-                name="expected_calls",
-                value=self.calls,
-                unit="calls per task",
-                source=given
-                if self.expected_calls is not None
-                else f"complexity {self.complexity}: LiveMCPBench's 10th, 50th, 90th percentile "
-                "of calls per task are 1, 2, 4",
+            self._assumption("expected_calls", self.calls, "calls per task", self._calls_source),
+            self._assumption(
+                "turns", self.model_turns, "model turns per task", "expected_calls + 1, the answer"
             ),
-            Assumption(
-                name="turns",
-                value=self.model_turns,
-                unit="model turns per task",
-                source=given if self.turns is not None else "expected_calls + 1, the answer",
+            self._assumption(
+                "usd_per_second_waiting", self.waiting_usd_per_s, "USD per second", WAGE_SOURCE
             ),
-            Assumption(
-                name="usd_per_second_waiting",
-                value=self.waiting_usd_per_s,
-                unit="USD per second",
-                source=given if self.usd_per_second_waiting is not None else wage,
+            self._assumption(
+                "usd_per_context_token",
+                self.context_usd_per_token,
+                "USD per token and turn",
+                TOKEN_SOURCE,
             ),
-            Assumption(
-                name="usd_per_context_token",
-                value=self.context_usd_per_token,
-                unit="USD per token and turn",
-                source=given
-                if self.usd_per_context_token is not None
-                else "default: input price of Claude Sonnet 4, 3 USD per million tokens "
-                "(Anthropic's price list, 2025-05-22)",
+            self._assumption(
+                "unknown_cost_usd", self.unknown_cost_usd, "USD per call", "default: not charged"
             ),
-            Assumption(
-                name="unknown_cost_usd",
-                value=self.unknown_cost_usd,
-                unit="USD per call",
-                source=given
-                if "unknown_cost_usd" in self.model_fields_set
-                else "default: not charged",
-            ),
-            Assumption(
-                name="unknown_latency_ms",
-                value=self.unknown_latency_ms,
-                unit="ms per call",
-                source=given
-                if "unknown_latency_ms" in self.model_fields_set
-                else "default: not charged",
+            self._assumption(
+                "unknown_latency_ms", self.unknown_latency_ms, "ms per call", "default: not charged"
             ),
         ]
+
+    @property
+    def _calls_source(self) -> str:
+        return (
+            f"complexity {self.complexity}: LiveMCPBench's 10th, 50th and 90th percentile of calls "
+            "per task are 1, 2, 4"
+        )
+
+    def _assumption(self, name: str, value: float, unit: str, default_source: str) -> Assumption:
+        is_given = name in self.model_fields_set and getattr(self, name) is not None
+        source = "given" if is_given else default_source
+        return Assumption(name=name, value=value, unit=unit, source=source)
 
 
 def read_requirements(raw: Mapping[str, Any] | None) -> Requirements:
@@ -221,37 +205,6 @@ def read_requirements(raw: Mapping[str, Any] | None) -> Requirements:
         raw: Keys of `Requirements`; None for all defaults.
 
     Raises:
-        InvalidRequestError: A key is unknown (the message names the nearest), or a value is not
-            allowed.
+        InvalidRequestError: A key is unknown, or a value is not allowed.
     """
-    try:
-        return Requirements.model_validate(dict(raw or {}))
-    except ValidationError as error:
-        raise _explain(error) from None
-
-
-def _explain(error: ValidationError) -> InvalidRequestError:
-    """Say what is wrong with the first bad key, and what is allowed."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    key = str(first["loc"][0]) if first["loc"] else "mode"
-    field = f"task_requirements.{'.'.join(str(part) for part in first['loc']) or 'mode'}"
-    if first["type"] == "extra_forbidden":
-        hint = did_you_mean(key, Requirements.model_fields)
-        return InvalidRequestError(
-            f"task_requirements has no key {key[:60]!r}{hint}; "
-            f"allowed: {', '.join(Requirements.model_fields)}. Nothing was analysed",
-            field=field,
-        )
-    reason = first["msg"].removeprefix("Value error, ")
-    info = Requirements.model_fields.get(key)
-    meaning = f" ({info.description})" if info is not None else ""
-    shown = "" if not first["loc"] else f" {first['input']!r}"[:80]
-    return InvalidRequestError(
-        f"{field}{shown}: {reason}{meaning}. Nothing was analysed", field=field
-    )
-
-
-def did_you_mean(key: str, allowed: Mapping[str, object]) -> str:
-    """A hint at the nearest allowed name, or nothing when none is near."""
-    nearest = difflib.get_close_matches(key[:60], list(allowed), n=1, cutoff=0.6)
-    return f"; did you mean {nearest[0]}?" if nearest else ""
+    return read(Requirements, raw, where="task_requirements")

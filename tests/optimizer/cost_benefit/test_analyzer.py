@@ -70,3 +70,17 @@ async def test_a_hundred_good_calls_meet_a_limit_that_a_claim_does_not() -> None
 async def test_a_bad_requirement_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match="did you mean budget"):
         await CostBenefitAnalyzer().analyze_mcp_selection([{"id": "x"}], {"budgett": 1})
+
+
+async def test_routing_and_validation_are_analysed_too() -> None:
+    analyzer = CostBenefitAnalyzer()
+
+    routing = await analyzer.analyze_system_routing(
+        [{"system": "alita", "cost": 0.01}, {"system": "kgot", "cost": 0.2}]
+    )
+    validation = await analyzer.analyze_validation_strategies(
+        [{"strategy": "review", "cost": 0.1, "detection_rate": 0.8}], {"error_rate": 0.3}
+    )
+
+    assert routing["chosen"] == "alita"
+    assert validation["chosen"] == "review"

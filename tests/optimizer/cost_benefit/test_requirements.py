@@ -48,7 +48,6 @@ def test_an_unknown_key_is_refused_with_the_nearest_allowed_one() -> None:
         {"expected_calls": 0},
         {"task": "x" * 10_001},
         {"capabilities": ["x"] * 17},
-        {"mode": "set"},
         {"mode": "many"},
     ],
 )
@@ -57,3 +56,13 @@ def test_a_bad_value_is_refused_by_name(raw: dict[str, Any]) -> None:
         read_requirements(raw)
 
     assert str(refused.value).startswith(f"task_requirements.{next(iter(raw))}")
+
+
+def test_a_set_needs_the_capabilities_to_cover() -> None:
+    with pytest.raises(InvalidRequestError, match="mode set needs capabilities"):
+        read_requirements({"mode": "set"})
+
+
+def test_requirements_that_are_no_object_are_refused() -> None:
+    with pytest.raises(InvalidRequestError, match="give an object"):
+        read_requirements(["fast"])  # type: ignore[arg-type]

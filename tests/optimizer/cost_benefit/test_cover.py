@@ -1,64 +1,12 @@
-from itertools import chain as chained
-from itertools import combinations, permutations, product
+from itertools import combinations, product
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimizer.cost_benefit import choose
-from optimizer.cost_benefit.choose import (
-    Link,
-    Server,
-    best_chain,
-    best_cover,
-    chain_value,
-)
+from optimizer.cost_benefit import cover as cover_module
+from optimizer.cost_benefit.cover import Server, best_cover
 from optimizer.errors import InvalidRequestError
-
-links = st.builds(
-    Link,
-    id=st.sampled_from("abcdefgh"),
-    success=st.floats(0, 1),
-    cost=st.floats(0, 5),
-    spend=st.floats(0, 5),
-)
-some_links = st.lists(links, max_size=5, unique_by=lambda link: link.id)
-
-
-@given(links=some_links, value=st.floats(0, 10))
-def test_a_chain_is_worth_as_much_as_the_best_order_of_any_subset(
-    links: list[Link], value: float
-) -> None:
-    orders = chained.from_iterable(permutations(links, n) for n in range(len(links) + 1))
-
-    assert best_chain(links, value_usd=value).value == pytest.approx(
-        max(chain_value(order, value) for order in orders), abs=1e-9
-    )
-
-
-@given(links=some_links, value=st.floats(0, 10), budget=st.floats(0, 10))
-def test_a_chain_within_a_budget_is_the_best_that_fits(
-    links: list[Link], value: float, budget: float
-) -> None:
-    orders = chained.from_iterable(permutations(links, n) for n in range(len(links) + 1))
-    affordable = [order for order in orders if sum(link.spend for link in order) <= budget]
-
-    chain = best_chain(links, value_usd=value, budget_usd=budget)
-
-    assert chain.spend <= budget + 1e-9
-    assert chain.value == pytest.approx(
-        max(chain_value(order, value) for order in affordable), abs=1e-9
-    )
-
-
-def test_attempts_go_by_success_per_cost_and_bad_bargains_are_dropped() -> None:
-    chain = best_chain(
-        [Link("dear", 0.9, 0.5), Link("cheap", 0.6, 0.1), Link("hopeless", 0.01, 2)], value_usd=5
-    )
-
-    assert chain.ids == ("cheap", "dear")
-    assert chain.success == pytest.approx(1 - 0.4 * 0.1)
-
 
 CAPABILITIES = ("read", "write", "search")
 servers = st.lists(
@@ -140,7 +88,7 @@ def test_calls_of_a_set_stay_within_the_budget() -> None:
 
 
 def test_a_search_that_cannot_be_finished_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choose, "MAX_NODES", 2)
+    monkeypatch.setattr(cover_module, "MAX_NODES", 2)
     offers = [Server(f"s{i}", {"read": 1.0, "write": 1.0}, fixed_cost=0.1) for i in range(5)]
 
     with pytest.raises(InvalidRequestError, match="give fewer"):
