@@ -33,17 +33,20 @@ class Refusal:
         most: The share that is free, 0 to 1: below what was asked for as the least.
         free: Whole parts that are free, by resource; None without a known limit.
         shortfalls: Whole parts that are missing of the whole request, by resource.
+        missing: What must become free for the whole request: more than `shortfalls` where more is
+            used than there is.
     """
 
     binding: str
     most: float
     free: Mapping[str, int | None]
     shortfalls: Mapping[str, int]
+    missing: Mapping[str, int]
 
 
 def admit(
     demand: Mapping[str, int],
-    free: Mapping[str, int | None],
+    room: Mapping[str, int | None],
     *,
     min_fraction: float,
     strategy: AllocationStrategy,
@@ -56,7 +59,8 @@ def admit(
 
     Args:
         demand: Whole parts that are asked for, each at least 1.
-        free: Whole parts that are free; None without a known limit.
+        room: Whole parts that are free, below 0 where more is used than there is; None without a
+            known limit.
         min_fraction: Least share of use to the asker, above 0 to 1.
         strategy: Chooses the share.
         leasable: Capacity without its reserve, in whole parts, for the strategy.
@@ -64,10 +68,11 @@ def admit(
     Returns:
         The admission, or why it does not fit.
     """
+    free = {name: _free(parts) for name, parts in room.items()}
     most = min(_share(wanted, free[name]) for name, wanted in demand.items())
     least = {name: least_parts(wanted, min_fraction) for name, wanted in demand.items()}
     if any(_lacks(least[name], free[name]) for name in demand):
-        return refuse(demand, free)
+        return refuse(demand, room)
     least_share = min(min_fraction, most)
     rooms = {name: Room(demand[name], free[name], leasable[name]) for name in demand}
     choice = strategy.choose(Scope(least=least_share, most=most, rooms=rooms))
@@ -81,24 +86,22 @@ def admit(
     return Admission(granted=granted, fraction=fraction, effect=effect)
 
 
-def refuse(demand: Mapping[str, int], free: Mapping[str, int | None]) -> Refusal:
+def refuse(demand: Mapping[str, int], room: Mapping[str, int | None]) -> Refusal:
     """The refusal of a demand, whether or not it would fit.
 
     Args:
         demand: Whole parts that are asked for, each at least 1.
-        free: Whole parts that are free; None without a known limit.
+        room: Whole parts that are free, as in `admit`.
     """
+    free = {name: _free(room[name]) for name in demand}
     shares = {name: _share(wanted, free[name]) for name, wanted in demand.items()}
     binding = min(shares, key=lambda name: shares[name])
     return Refusal(
         binding=binding,
         most=shares[binding],
-        free=dict(free),
-        shortfalls={
-            name: wanted - room
-            for name, wanted in demand.items()
-            if (room := free[name]) is not None and room < wanted
-        },
+        free=free,
+        shortfalls=_missing(demand, free),
+        missing=_missing(demand, room),
     )
 
 
@@ -121,34 +124,38 @@ class Freeing:
     parts: Mapping[str, int]
 
 
-def fits_at(
-    least: Mapping[str, int], free: Mapping[str, int | None], freeings: Iterable[Freeing]
-) -> datetime | None:
-    """The earliest moment at which at least so much is free.
+def fits_at(missing: Mapping[str, int], freeings: Iterable[Freeing]) -> datetime | None:
+    """The earliest moment at which enough has become free.
 
     Args:
-        least: Whole parts that are needed, by resource.
-        free: Whole parts that are free now, below 0 where more is used than there is; None without
-            a known limit.
+        missing: Whole parts that must become free, by resource; 0 or less is nothing.
         freeings: What becomes free later, in any order.
 
     Returns:
-        The moment; None when what becomes free is never enough.
+        The moment; None when what becomes free is never enough, or nothing is missing.
     """
-    missing = {
-        name: needed - room
-        for name, needed in least.items()
-        if (room := free[name]) is not None and room < needed
-    }
-    for freeing in sorted(freeings, key=lambda freeing: freeing.at):
+    left = {name: parts for name, parts in missing.items() if parts > 0}
+    for freeing in sorted(freeings, key=lambda freeing: freeing.at) if left else ():
         for name, parts in freeing.parts.items():
-            if name in missing:
-                missing[name] -= parts
-                if missing[name] <= 0:
-                    del missing[name]
-        if not missing:
+            if name in left:
+                left[name] -= parts
+                if left[name] <= 0:
+                    del left[name]
+        if not left:
             return freeing.at
     return None
+
+
+def _missing(demand: Mapping[str, int], room: Mapping[str, int | None]) -> dict[str, int]:
+    return {
+        name: wanted - parts
+        for name, wanted in demand.items()
+        if (parts := room[name]) is not None and parts < wanted
+    }
+
+
+def _free(room: int | None) -> int | None:
+    return None if room is None else max(0, room)
 
 
 def _share(wanted: int, free: int | None) -> float:

@@ -35,7 +35,6 @@ from optimizer.allocation.pool import (
     Balance,
     PoolState,
     ResourcePool,
-    free_parts,
     pool_state,
     room_parts,
 )
@@ -270,15 +269,15 @@ class ResourceAllocator:
 
         def decide(balances: Mapping[str, Balance]) -> Admission | Refusal:
             unmanaged = self._beyond_leases(balances)
-            free = {
-                name: free_parts(asked.pool, balances[name], unmanaged.get(name, 0.0))
+            room = {
+                name: room_parts(asked.pool, balances[name], unmanaged.get(name, 0.0))
                 for name, asked in order.demands.items()
             }
             if ahead:
-                return refuse(demand, free)
+                return refuse(demand, room)
             return admit(
                 demand,
-                free,
+                room,
                 min_fraction=order.request.min_fraction,
                 strategy=order.strategy,
                 leasable=leasable,
@@ -347,14 +346,7 @@ class ResourceAllocator:
         *,
         waited: timedelta | None = None,
     ) -> Allocation:
-        unmanaged = self._beyond_leases(declined.balances)
-        room = {
-            name: room_parts(asked.pool, declined.balances[name], unmanaged.get(name, 0.0))
-            for name, asked in order.demands.items()
-        }
-        return refusal_answer(
-            order.request, order.demands, declined, room, ahead=ahead, waited=waited
-        )
+        return refusal_answer(order.request, order.demands, declined, ahead=ahead, waited=waited)
 
     async def _read_used(
         self, allocation_id: str, principal: Principal, used: Mapping[str, float | str]

@@ -154,7 +154,6 @@ def refusal_answer(
     request: AllocationRequest,
     demands: Mapping[str, Demand],
     declined: Declined,
-    room: Mapping[str, int | None],
     *,
     ahead: int = 0,
     waited: timedelta | None = None,
@@ -165,15 +164,16 @@ def refusal_answer(
         request: What was asked.
         demands: The same in whole parts.
         declined: The ledger's answer.
-        room: Free parts, below 0 where more is used than there is; None without a limit.
         ahead: How many others wait for the same resources.
         waited: How long the request has waited.
     """
     refusal, at = declined.refusal, declined.moment.at
     least = {n: least_parts(d.parts, request.min_fraction) for n, d in demands.items()}
-    all_of = {name: demand.parts for name, demand in demands.items()}
-    moment = at if ahead and not refusal.shortfalls else fits_at(least, room, declined.freeings)
-    whole_at = fits_at(all_of, room, declined.freeings)
+    spared = {name: demand.parts - least[name] for name, demand in demands.items()}
+    needed = {name: parts - spared[name] for name, parts in refusal.missing.items()}
+    fits_now = all(parts <= 0 for parts in needed.values())
+    moment = at if fits_now else fits_at(needed, declined.freeings)
+    whole_at = fits_at(refusal.missing, declined.freeings)
     fits_in = None if moment is None else max(0.0, (moment - at).total_seconds())
     alternatives = _alternatives(demands, refusal, at, whole_at, queued=ahead > 0)
     pool = demands[refusal.binding].pool

@@ -68,13 +68,12 @@ class Declined:
 
     Attributes:
         refusal: Why.
-        balances: By resource.
-        freeings: What becomes free later if nobody renews.
+        freeings: What becomes free later if nobody renews: of each resource the earliest, until
+            what is missing is free.
         moment: See there.
     """
 
     refusal: Refusal
-    balances: Mapping[str, Balance]
     freeings: tuple[Freeing, ...]
     moment: Moment
 
@@ -146,7 +145,7 @@ class PoolAudit:
 
 
 class Ledger(Protocol):
-    """Keeps leases; each call is one transaction that first ends what is over."""
+    """Keeps leases. Each call is done as if alone; first it ends what is over."""
 
     async def admit(self, draft: Draft, decide: Decide) -> Admitted | Declined:
         """Grant what `decide` admits.

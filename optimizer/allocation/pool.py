@@ -92,12 +92,6 @@ class Balance:
     resets_at: datetime | None = None
 
 
-def free_parts(pool: ResourcePool, balance: Balance, unmanaged: float = 0.0) -> int | None:
-    """What can be leased now, in whole parts; see `room_parts`. Never below 0."""
-    room = room_parts(pool, balance, unmanaged)
-    return None if room is None else max(0, room)
-
-
 def room_parts(pool: ResourcePool, balance: Balance, unmanaged: float = 0.0) -> int | None:
     """Capacity - reserve - unmanaged demand - leases - what is spent.
 
@@ -143,7 +137,8 @@ class PoolState(BaseModel):
 
 def pool_state(pool: ResourcePool, balance: Balance, unmanaged: float = 0.0) -> PoolState:
     """What agents read of a pool."""
-    free = free_parts(pool, balance, unmanaged)
+    room = room_parts(pool, balance, unmanaged)
+    free = None if room is None else max(0, room)
     unit = pool.unit
     spent = balance.spent + balance.overdrawn
     unknown = {}

@@ -1,9 +1,9 @@
 """The keeper of leases: one transaction per change, so that nothing is ever granted twice."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import anyio
 from sqlalchemy import Connection, func, select
@@ -26,12 +26,9 @@ from optimizer.errors import InvalidRequestError
 from optimizer.store.engine import Database
 from optimizer.store.ledger_books import Books
 from optimizer.store.ledger_leases import (
-    BY_REQUEST,
-    ENDS,
     HOW_MANY,
     NEWEST,
     OWN,
-    add_lease,
     load_leases,
     settle_grant,
     update_lease,
@@ -42,11 +39,38 @@ from optimizer.store.ledger_tables import grant_log, grants, leases, pools
 ResultT = TypeVar("ResultT")
 
 
+@dataclass(eq=False)
+class _Waiting(Generic[ResultT]):
+    """A change that waits for its turn."""
+
+    change: Callable[[Books], ResultT]
+    asker: str
+    durable: bool
+    result: list[ResultT] = field(default_factory=list)
+    error: Exception | None = None
+
+    def run(self, books: Books) -> None:
+        """Run it; if it fails before it has changed anything, the others go on."""
+        before = books.changes
+        try:
+            self.result = [self.change(books)]
+        except Exception as error:
+            if books.changes != before:
+                raise
+            self.error = error
+
+    def outcome(self) -> ResultT:
+        if self.error is not None:
+            raise self.error
+        return self.result[0]
+
+
 class LedgerKeeper:
     """Leases in the store; fits `optimizer.allocation.ledger.Ledger`.
 
     Time is read inside the transaction, after every change that came before it. The first use
-    writes the pools, and lengthens leases by the time for which nobody kept the ledger.
+    writes the pools, and lengthens leases by the time for which nobody kept the ledger. Changes
+    that wait at the same time share a transaction, in the order in which they came.
 
     Args:
         database: The store.
@@ -60,6 +84,8 @@ class LedgerKeeper:
         self._database = database
         self._clock = clock
         self._opening = anyio.Lock()
+        self._turn = anyio.Lock()
+        self._waiting: list[_Waiting[Any]] = []
         self._is_open = False
         self._pools = {(pool.host, pool.name): pool for pool in pools.values()}
         self._windows = {
@@ -70,14 +96,16 @@ class LedgerKeeper:
         """Grant what `decide` admits; see `Ledger`."""
 
         def change(books: Books) -> Admitted | Declined:
-            earlier = _earlier(books.connection, draft)
+            earlier = _earlier(books, draft)
             if earlier is not None:
-                return Admitted(earlier, True, _moment(books, but=earlier.allocation_id))
+                moment = _moment(books, draft.principal, but=earlier.allocation_id)
+                return Admitted(earlier, replayed=True, moment=moment)
             decision = decide(self._balances(books))
+            moment = _moment(books, draft.principal)
             if isinstance(decision, Admission):
-                return Admitted(_grant(books, draft, decision), False, _moment(books))
-            freeings = self._freeings(books, [grant.resource for grant in draft.asked])
-            return Declined(decision, self._balances(books), freeings, _moment(books))
+                lease = books.grant(_lease(books, draft, decision))
+                return Admitted(lease, replayed=False, moment=moment)
+            return Declined(decision, self._freeings(books, decision.missing), moment)
 
         return await self._change(change, asker=draft.principal)
 
@@ -86,7 +114,7 @@ class LedgerKeeper:
 
         def change(books: Books) -> Changed:
             lease = _own(books.connection, allocation_id, principal)
-            moment = _moment(books, but=allocation_id)
+            moment = _moment(books, principal, but=allocation_id)
             if lease is None or lease.state != "active":
                 return Changed(lease, applied=False, overdrawn={}, moment=moment)
             length = ttl_s or lease.ttl_s
@@ -102,7 +130,7 @@ class LedgerKeeper:
 
         def change(books: Books) -> Changed:
             lease = _own(books.connection, allocation_id, principal)
-            moment = _moment(books, but=allocation_id)
+            moment = _moment(books, principal, but=allocation_id)
             if lease is None or lease.state != "active":
                 return Changed(lease, applied=False, overdrawn={}, moment=moment)
             lease, overdrawn = _end(books, lease, used)
@@ -133,7 +161,7 @@ class LedgerKeeper:
         def change(books: Books) -> Moment:
             shorten(books.connection, books.at)
             note_watch(books.connection, books.at)
-            return _moment(books)
+            return _moment(books, "")
 
         return await self._change(change, durable=False)
 
@@ -145,16 +173,37 @@ class LedgerKeeper:
     async def _change(
         self, change: Callable[[Books], ResultT], *, asker: str = "", durable: bool = True
     ) -> ResultT:
+        """Run a change; those that wait for the same turn share one transaction."""
         await self._open()
+        waiting = _Waiting(change, asker, durable)
+        self._waiting.append(waiting)
+        try:
+            async with self._turn:
+                if waiting in self._waiting:
+                    batch, self._waiting = self._waiting, []
+                    with anyio.CancelScope(shield=True):
+                        await self._write(batch)
+        finally:
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
+        return waiting.outcome()
 
-        def run(connection: Connection) -> ResultT:
-            books = Books(connection, self._clock(), self._windows, asker)
+    async def _write(self, batch: Sequence[_Waiting[Any]]) -> None:
+        durable = any(waiting.durable for waiting in batch)
+        askers = list({waiting.asker for waiting in batch})
+
+        def run(connection: Connection) -> None:
+            books = Books(connection, self._clock(), self._windows, askers)
             books.pass_time()
-            result = change(books)
+            for waiting in batch:
+                waiting.run(books)
             books.save()
-            return result
 
-        return await self._database.write(run, durable=durable)
+        try:
+            await self._database.write(run, durable=durable)
+        except Exception as error:
+            for waiting in batch:
+                waiting.error = error
 
     async def _open(self) -> None:
         async with self._opening:
@@ -171,18 +220,21 @@ class LedgerKeeper:
     def _balances(self, books: Books) -> dict[str, Balance]:
         return {pool.name: books.accounts[key].balance for key, pool in self._pools.items()}
 
-    def _freeings(self, books: Books, resources: Sequence[str]) -> tuple[Freeing, ...]:
-        """What leases give back at their end, and budgets at their reset."""
-        freeings = []
-        for row in books.connection.execute(ENDS, {"resources": resources}):
+    def _freeings(self, books: Books, missing: Mapping[str, int]) -> tuple[Freeing, ...]:
+        """What becomes free at resets and at the end of leases, until nothing is missing."""
+        freeings, left = [], dict(missing)
+        for name, balance in self._balances(books).items():
+            if balance.resets_at is not None and name in left:
+                parts = balance.spent + balance.overdrawn
+                freeings.append(Freeing(balance.resets_at, {name: parts}))
+                left[name] -= parts
+        ends = books.ends(tuple(sorted(missing)))
+        while any(parts > 0 for parts in left.values()) and (row := next(ends, None)):
             pool = self._pools.get((row.host, row.resource))
             at = None if pool is None else _freed_at(pool, row.expires_at)
             if at is not None:
-                freeings.append(Freeing(at, {row.resource: int(row.granted)}))
-        for name, balance in self._balances(books).items():
-            if balance.resets_at is not None and name in resources:
-                parts = balance.spent + balance.overdrawn
-                freeings.append(Freeing(balance.resets_at, {name: parts}))
+                freeings.append(Freeing(at, {row.resource: row.granted}))
+                left[row.resource] -= row.granted
         return tuple(freeings)
 
     def _is_due(self, connection: Connection) -> bool:
@@ -211,33 +263,36 @@ class LedgerKeeper:
         )
 
 
-def _moment(books: Books, but: str = "") -> Moment:
-    """The time, what ended, and what ends soon besides one lease."""
-    ending = (lease for lease in books.ending if lease.allocation_id != but)
-    return Moment(books.at, books.ended, tuple(ending))
+def _moment(books: Books, asker: str, but: str = "") -> Moment:
+    """The time, what ended (told once), and what of the asker ends soon besides one lease."""
+    ended, books.ended = books.ended, ()
+    ending = (
+        lease for lease in books.ending if lease.principal == asker and lease.allocation_id != but
+    )
+    return Moment(books.at, ended, tuple(ending))
 
 
-def _grant(books: Books, draft: Draft, decision: Admission) -> Lease:
-    lines = [replace(grant, granted=decision.granted[grant.resource]) for grant in draft.asked]
-    values: dict[str, Any] = {
-        "allocation_id": draft.allocation_id,
-        "principal": draft.principal,
-        "request_id": draft.request_id,
-        "fingerprint": draft.fingerprint,
-        "purpose": draft.purpose,
-        "priority_level": draft.priority_level,
-        "strategy": draft.strategy,
-        "strategy_effect": decision.effect,
-        "ttl_s": draft.ttl_s,
-        "state": "active",
-        "granted_at": books.at,
-        "expires_at": books.at + timedelta(seconds=draft.ttl_s),
-        "ended_at": None,
-    }
-    lease = add_lease(books.connection, values, lines)
-    for grant in lease.grants:
-        books.take(grant, lease.fencing_token)
-    return lease
+def _lease(books: Books, draft: Draft, decision: Admission) -> Lease:
+    """The lease that was decided on; its token is given when it is granted."""
+    return Lease(
+        allocation_id=draft.allocation_id,
+        fencing_token=0,
+        principal=draft.principal,
+        request_id=draft.request_id,
+        fingerprint=draft.fingerprint,
+        purpose=draft.purpose,
+        priority_level=draft.priority_level,
+        strategy=draft.strategy,
+        strategy_effect=decision.effect,
+        ttl_s=draft.ttl_s,
+        state="active",
+        granted_at=books.at,
+        expires_at=books.at + timedelta(seconds=draft.ttl_s),
+        ended_at=None,
+        grants=tuple(
+            replace(grant, granted=decision.granted[grant.resource]) for grant in draft.asked
+        ),
+    )
 
 
 def _end(books: Books, lease: Lease, used: Mapping[str, int]) -> tuple[Lease, dict[str, int]]:
@@ -266,7 +321,7 @@ def _own(connection: Connection, allocation_id: str, principal: str) -> Lease | 
     return found[0] if found else None
 
 
-def _earlier(connection: Connection, draft: Draft) -> Lease | None:
+def _earlier(books: Books, draft: Draft) -> Lease | None:
     """The lease that this principal's key already got.
 
     Raises:
@@ -274,16 +329,15 @@ def _earlier(connection: Connection, draft: Draft) -> Lease | None:
     """
     if draft.request_id is None:
         return None
-    key = {"principal": draft.principal, "request_id": draft.request_id}
-    found = load_leases(connection, BY_REQUEST, key)
-    if found and found[0].fingerprint != draft.fingerprint:
+    found = books.granted_for(draft.principal, draft.request_id)
+    if found is not None and found.fingerprint != draft.fingerprint:
         raise InvalidRequestError(
             f"request_id {draft.request_id!r} was used for another request (lease "
-            f"{found[0].allocation_id}, {found[0].state}); send a new request_id, or the same "
+            f"{found.allocation_id}, {found.state}); send a new request_id, or the same "
             "request again. Nothing was reserved",
             field="request_id",
         )
-    return found[0] if found else None
+    return found
 
 
 def _freed_at(pool: ResourcePool, expires_at: datetime) -> datetime | None:

@@ -1,16 +1,24 @@
 """The books: the ledger's pools as one transaction sees and changes them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from optimizer.allocation.lease import Grant, Lease
 from optimizer.allocation.pool import Balance
 from optimizer.allocation.window import Window
-from optimizer.store.ledger_leases import ENDING, expire_leases, load_leases
+from optimizer.store.ledger_leases import (
+    BY_REQUEST,
+    ENDING,
+    ENDS,
+    LAST_TOKEN,
+    add_leases,
+    expire_leases,
+    load_leases,
+)
 from optimizer.store.ledger_tables import grant_log, pools
 
 SOON = timedelta(seconds=60)
@@ -50,6 +58,20 @@ class Account:
         return None if self.ceiling is None else self.ceiling - self.leased - self.spent
 
 
+class _Ends:
+    """Rows that are read when they are first needed, and then kept."""
+
+    def __init__(self, source: Iterator[Row[Any]]) -> None:
+        self._source = source
+        self._read: list[Row[Any]] = []
+
+    def __iter__(self) -> Iterator[Row[Any]]:
+        yield from self._read
+        for row in self._source:
+            self._read.append(row)
+            yield row
+
+
 @dataclass
 class Books:
     """Every pool, locked for one transaction, with the changes that it makes.
@@ -61,21 +83,24 @@ class Books:
         connection: The transaction.
         at: The ledger's time.
         windows: Of budgets that refill.
-        asker: Name of the principal who asks; empty when nobody does.
+        askers: Names of the principals who ask.
         accounts: Every pool.
         ended: Ids of leases that ended by themselves and were noticed in this transaction.
-        ending: Leases of the asker that end soon.
+        ending: Leases of the askers that end soon.
     """
 
     connection: Connection
     at: datetime
     windows: Mapping[PoolKey, Window]
-    asker: str = ""
+    askers: Sequence[str]
     accounts: dict[PoolKey, Account] = field(init=False)
     ended: tuple[str, ...] = ()
     ending: tuple[Lease, ...] = ()
     _log: list[dict[str, Any]] = field(default_factory=list)
     _changed: set[PoolKey] = field(default_factory=set)
+    _new: list[Lease] = field(default_factory=list)
+    _last_token: int | None = None
+    _ends: dict[tuple[str, ...], "_Ends"] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.accounts = {
@@ -87,7 +112,7 @@ class Books:
 
     def pass_time(self) -> None:
         """End leases and refill budgets up to now, in the order in which it came about."""
-        wanted = {"at": self.at, "soon": self.at + SOON, "principal": self.asker}
+        wanted = {"at": self.at, "soon": self.at + SOON, "principals": self.askers}
         found = load_leases(self.connection, ENDING, wanted)
         over = [lease for lease in found if lease.expires_at <= self.at]
         for lease in sorted(over, key=lambda lease: lease.expires_at):
@@ -100,9 +125,39 @@ class Books:
         self.ended = tuple(lease.allocation_id for lease in over)
         self.ending = tuple(lease for lease in found if self._is_ending(lease))
 
-    def take(self, grant: Grant, token: int) -> None:
-        """Lease what is granted."""
-        self._post((grant.host, grant.resource), "granted", token, leased=grant.granted)
+    @property
+    def changes(self) -> int:
+        """How many entries the log has got."""
+        return len(self._log)
+
+    def grant(self, lease: Lease) -> Lease:
+        """Lease what is granted, under the next fencing token."""
+        if self._last_token is None:
+            self._last_token = self.connection.scalar(LAST_TOKEN) or 0
+        self._last_token += 1
+        lease = replace(lease, fencing_token=self._last_token)
+        for grant in lease.grants:
+            key = (grant.host, grant.resource)
+            self._post(key, "granted", lease.fencing_token, leased=grant.granted)
+        self._new.append(lease)
+        return lease
+
+    def granted_for(self, principal: str, request_id: str) -> Lease | None:
+        """The lease that a request id got, in this transaction or before."""
+        for lease in self._new:
+            if (lease.principal, lease.request_id) == (principal, request_id):
+                return lease
+        key = {"principal": principal, "request_id": request_id}
+        found = load_leases(self.connection, BY_REQUEST, key)
+        return found[0] if found else None
+
+    def ends(self, resources: tuple[str, ...]) -> Iterator[Row[Any]]:
+        """What leases hold of these resources, in the order in which they end, read as needed."""
+        self._write_new()
+        if resources not in self._ends:
+            rows = self.connection.execute(ENDS, {"resources": resources})
+            self._ends[resources] = _Ends(iter(rows))
+        return iter(self._ends[resources])
 
     def give_back(self, grant: Grant, token: int, event: str, used: int | None = None) -> int:
         """End a grant; what a budget used, by default all that was reserved, stays spent.
@@ -124,6 +179,7 @@ class Books:
 
     def save(self) -> None:
         """Write what changed."""
+        self._write_new()
         if self._changed:
             rows = [
                 {
@@ -146,6 +202,11 @@ class Books:
         left = lease.expires_at - self.at
         return timedelta(0) < left <= timedelta(seconds=lease.ttl_s / 2)
 
+    def _write_new(self) -> None:
+        if self._new:
+            add_leases(self.connection, self._new)
+            self._new = []
+
     def _refill(self, until: datetime) -> None:
         for key, window in self.windows.items():
             account = self.accounts[key]
@@ -165,6 +226,7 @@ class Books:
         spent: int = 0,
         overdrawn: int = 0,
     ) -> None:
+        self._ends.clear()
         account = self.accounts[key]
         account.leased += leased
         account.spent += spent

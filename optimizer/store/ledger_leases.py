@@ -18,9 +18,12 @@ _ACTIVE = leases.c.state == "active"
 ENDING = _LEASES.where(
     _ACTIVE,
     leases.c.expires_at <= bindparam("soon"),
-    or_(leases.c.expires_at <= bindparam("at"), leases.c.principal == bindparam("principal")),
+    or_(
+        leases.c.expires_at <= bindparam("at"),
+        leases.c.principal.in_(bindparam("principals", expanding=True)),
+    ),
 )
-"""Active leases that are over at `at`, and those of `principal` that are over by `soon`."""
+"""Active leases that are over at `at`, and those of `principals` that are over by `soon`."""
 
 OWN = _LEASES.where(
     leases.c.allocation_id == bindparam("allocation_id"),
@@ -54,21 +57,19 @@ HOW_MANY = select(func.count()).where(
 """How many active leases a principal, or everybody, has."""
 
 ENDS = (
-    select(
-        leases.c.expires_at,
-        grants.c.host,
-        grants.c.resource,
-        func.sum(grants.c.granted).label("granted"),
-    )
-    .join(grants, grants.c.fencing_token == leases.c.fencing_token)
+    select(leases.c.expires_at, grants.c.host, grants.c.resource, grants.c.granted)
+    .join_from(leases, grants, leases.c.fencing_token == grants.c.fencing_token)
     .where(_ACTIVE, grants.c.resource.in_(bindparam("resources", expanding=True)))
-    .group_by(leases.c.expires_at, grants.c.host, grants.c.resource)
     .order_by(leases.c.expires_at)
 )
-"""What leases hold of `resources`, by the moment at which they end."""
+"""What active leases hold of `resources`, in the order in which they end."""
 
-_INSERT_LEASE = insert(leases).returning(leases.c.fencing_token)
+LAST_TOKEN = select(func.max(leases.c.fencing_token))
+"""The largest fencing token that was ever given."""
+
+_INSERT_LEASES = insert(leases)
 _INSERT_GRANTS = insert(grants)
+_LEASE_COLUMNS = tuple(leases.c.keys())
 _UPDATE_LEASE = (
     update(leases)
     .where(leases.c.fencing_token == bindparam("token"))
@@ -100,23 +101,16 @@ def load_leases(
     return [_lease(of_lease) for of_lease in rows.values()]
 
 
-def add_lease(connection: Connection, values: Mapping[str, Any], lines: Sequence[Grant]) -> Lease:
-    """Write a new lease.
-
-    Args:
-        connection: The transaction.
-        values: Every field of `Lease` but its token and grants.
-        lines: What it holds.
-
-    Returns:
-        The lease with its fencing token.
-    """
-    token = int(connection.execute(_INSERT_LEASE, dict(values)).scalar_one())
+def add_leases(connection: Connection, new: Sequence[Lease]) -> None:
+    """Write new leases with what they hold."""
+    connection.execute(
+        _INSERT_LEASES, [{name: getattr(lease, name) for name in _LEASE_COLUMNS} for lease in new]
+    )
     connection.execute(
         _INSERT_GRANTS,
         [
             {
-                "fencing_token": token,
+                "fencing_token": lease.fencing_token,
                 "host": grant.host,
                 "resource": grant.resource,
                 "unit": grant.unit,
@@ -124,10 +118,10 @@ def add_lease(connection: Connection, values: Mapping[str, Any], lines: Sequence
                 "granted": grant.granted,
                 "burst": grant.burst,
             }
-            for grant in lines
+            for lease in new
+            for grant in lease.grants
         ],
     )
-    return Lease(fencing_token=token, grants=tuple(lines), **values)
 
 
 def update_lease(connection: Connection, lease: Lease) -> None:

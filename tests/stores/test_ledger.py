@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from optimizer.allocation.admission import Admission, Refusal, admit, refuse
 from optimizer.allocation.lease import Grant, new_allocation_id
 from optimizer.allocation.ledger import Admitted, Decide, Declined, Draft
-from optimizer.allocation.pool import Balance, ResourcePool, free_parts
+from optimizer.allocation.pool import Balance, ResourcePool, room_parts
 from optimizer.allocation.strategies import PerformancePriority
 from optimizer.allocation.window import Window
 from optimizer.errors import ConfigurationError
@@ -75,7 +75,7 @@ def draft(
 def all_or_nothing(asked: Draft, of: Mapping[str, ResourcePool]) -> Decide:
     def decide(balances: Mapping[str, Balance]) -> Admission | Refusal:
         demand = {grant.resource: grant.requested for grant in asked.asked}
-        free = {name: free_parts(of[name], balances[name]) for name in demand}
+        free = {name: room_parts(of[name], balances[name]) for name in demand}
         strategy = PerformancePriority()
         return admit(demand, free, min_fraction=1, strategy=strategy, leasable=free)
 

@@ -40,7 +40,7 @@ Table(
 Table(
     "leases",
     _metadata,
-    Column("fencing_token", _KEY, primary_key=True, autoincrement=True),
+    Column("fencing_token", _KEY, primary_key=True, autoincrement=False),
     Column("allocation_id", Text, nullable=False, unique=True),
     Column("principal", Text, nullable=False),
     Column("request_id", Text),
@@ -58,7 +58,6 @@ Table(
     CheckConstraint("state IN ('active', 'released', 'expired')", name="leases_known_state"),
     CheckConstraint("(state = 'active') = (ended_at IS NULL)", name="leases_end_when_over"),
     Index("leases_by_end", "state", "expires_at"),
-    sqlite_autoincrement=True,
 )
 
 Table(

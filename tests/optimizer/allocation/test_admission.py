@@ -53,6 +53,7 @@ def test_less_than_min_fraction_is_refused_with_what_is_missing() -> None:
         most=0.5,
         free={"cpu": 50, "memory": 900},
         shortfalls={"cpu": 50, "memory": 100},
+        missing={"cpu": 50, "memory": 100},
     )
 
 
@@ -126,19 +127,20 @@ def test_it_fits_when_the_second_of_three_leases_ends() -> None:
         Freeing(NOW + timedelta(seconds=60), {"cpu": 2}),
     ]
 
-    assert fits_at({"cpu": 5, "memory": 4}, {"cpu": 1, "memory": 0}, freeings) == NOW + timedelta(
-        seconds=60
-    )
+    assert fits_at({"cpu": 4, "memory": 4}, freeings) == NOW + timedelta(seconds=60)
 
 
 def test_what_is_used_beyond_the_capacity_must_end_first() -> None:
     freeings = [Freeing(NOW + timedelta(seconds=s), {"cpu": 2}) for s in (10, 20, 30)]
 
-    assert fits_at({"cpu": 1}, {"cpu": -3}, freeings) == NOW + timedelta(seconds=20)
+    refusal = refuse({"cpu": 1}, {"cpu": -3})
+
+    assert (refusal.shortfalls, refusal.missing) == ({"cpu": 1}, {"cpu": 4})
+    assert fits_at(refusal.missing, freeings) == NOW + timedelta(seconds=20)
 
 
 def test_it_is_not_foreseeable_when_the_end_of_every_lease_is_not_enough() -> None:
-    assert fits_at({"cpu": 5}, {"cpu": 1}, [Freeing(NOW, {"cpu": 2})]) is None
+    assert fits_at({"cpu": 4}, [Freeing(NOW, {"cpu": 2})]) is None
 
 
 def test_a_refusal_names_the_scarcest_resource_also_of_what_would_fit() -> None:

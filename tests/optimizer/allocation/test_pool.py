@@ -6,7 +6,6 @@ from optimizer.allocation.pool import (
     Balance,
     ResourcePool,
     build_pools,
-    free_parts,
     pool_state,
     room_parts,
 )
@@ -95,7 +94,7 @@ def test_free_is_capacity_less_reserve_unmanaged_and_leases() -> None:
     pool = ResourcePool(RESOURCES["cpu"], "here", 8.0, "test", reserve=0.25)
     balance = Balance(leased=1_500_000)
 
-    assert free_parts(pool, balance, unmanaged=0.5) == 4_000_000
+    assert room_parts(pool, balance, unmanaged=0.5) == 4_000_000
     state = pool_state(pool, balance, unmanaged=0.5)
     assert (state.total, state.allocated, state.unmanaged) == (8.0, 1.5, 0.5)
     assert (state.reserved, state.available) == (2.0, 4.0)
@@ -105,8 +104,10 @@ def test_free_is_capacity_less_reserve_unmanaged_and_leases() -> None:
 def test_free_is_never_below_nothing_though_room_is() -> None:
     pool = ResourcePool(RESOURCES["cpu"], "here", 8.0, "test")
 
-    assert free_parts(pool, Balance(leased=5_000_000), unmanaged=6.0) == 0
-    assert room_parts(pool, Balance(leased=5_000_000), unmanaged=6.0) == -3_000_000
+    balance = Balance(leased=5_000_000)
+
+    assert pool_state(pool, balance, unmanaged=6.0).available == 0
+    assert room_parts(pool, balance, unmanaged=6.0) == -3_000_000
 
 
 def test_what_is_overdrawn_is_not_free() -> None:
