@@ -462,9 +462,8 @@ class SequentialResourceOptimizer:
             for registry in registries
             for part in registry.broken
         }
-        endpoint = self.settings.sequential_thinking_mcp_endpoint
         for warning in self._thinker.warnings:
-            problems[warning] = f"SEQUENTIAL_THINKING_MCP_ENDPOINT is {endpoint!r}"
+            problems[warning] = f"SEQUENTIAL_THINKING_MCP_ENDPOINT is {self._thinker.scratchpad}"
         return problems
 
     def _forget_fronts(self, event: object) -> None:

@@ -7,13 +7,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 from mcp_types import CallToolResult, RequestParamsMeta
 from pydantic import ValidationError
 
 from optimizer.errors import ConfigurationError, McpServerError
-from optimizer.mcp_client.connection import Connection, Target
+from optimizer.mcp_client.connection import Connection, Target, shown
 from optimizer.mcp_client.http import endpoint_url
 from optimizer.mcp_client.link import Link, PerLoop
 from optimizer.mcp_client.process import parse_command
@@ -57,6 +57,10 @@ class Scratchpad(Protocol):
     """A sequential-thinking server, opened when it is first used."""
 
     @property
+    def name(self) -> str:
+        """Which server this is, for messages: without arguments, passwords and queries."""
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What an operator should know, as stable codes; empty when all is well."""
 
@@ -86,6 +90,11 @@ class EmbeddedScratchpad:
         self.history = history or ThoughtHistory()
         server = embedded_server(self.history)
         self._links = PerLoop(lambda: Link(server, connect_within=CONNECT_WITHIN))
+
+    @property
+    def name(self) -> str:
+        """It is in this process."""
+        return "embedded"
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -138,6 +147,7 @@ class PooledScratchpad:
         timer: Timer = time.monotonic,
     ) -> None:
         self._kind = kind
+        self.name = shown(target)
         self._breaker = CircuitBreaker(timer=timer)
         self._warnings: dict[str, None] = {}
 
@@ -158,7 +168,7 @@ class PooledScratchpad:
         """A connection of its own for one decision."""
         if not self._breaker.admit():
             raise McpServerError(
-                server=self._kind,
+                server=self.name,
                 problem="absent",
                 detail=f"it failed often; it is tried again in {self._breaker.open_for_s:.0f} s",
             )
@@ -203,11 +213,11 @@ class UrlScratchpad:
     Args:
         url: The MCP endpoint.
         timer: The clock of the rest before another attempt.
-        **pool: As for PooledScratchpad.
     """
 
-    def __init__(self, url: str, *, timer: Timer = time.monotonic, **pool: Any) -> None:
-        self._remote = PooledScratchpad("http", url, timer=timer, **pool)
+    def __init__(self, url: str, *, timer: Timer = time.monotonic) -> None:
+        self._remote = PooledScratchpad("http", url, timer=timer)
+        self.name = self._remote.name
         self._embedded = EmbeddedScratchpad()
         self._timer = timer
         self._not_mcp_until: float | None = None
@@ -238,6 +248,7 @@ class UrlScratchpad:
         try:
             page = await stack.enter_async_context(self._remote.page(decision_id, within=within))
         except McpServerError as error:
+            self._not_mcp_until = None
             if error.problem != "not_mcp":
                 raise
             self._not_mcp_until = self._timer() + NOT_MCP_REST.total_seconds()

@@ -100,6 +100,11 @@ class Thinker:
         await self.close()
 
     @property
+    def scratchpad(self) -> str:
+        """Which server records the thoughts, for messages; it holds no secret."""
+        return self._scratchpad.name
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What get_health should say about the scratchpad, as stable codes."""
         return self._scratchpad.warnings

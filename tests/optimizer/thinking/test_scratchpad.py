@@ -217,6 +217,15 @@ def test_the_endpoint_setting_chooses_the_scratchpad() -> None:
     assert isinstance(scratchpad_at("http://localhost:3001"), UrlScratchpad)
 
 
+def test_a_scratchpad_is_named_without_its_secrets() -> None:
+    names = [
+        scratchpad_at(endpoint).name
+        for endpoint in ("", "stdio:/usr/bin/node s.js --key=secret", "http://me:secret@host:1?k=s")
+    ]
+
+    assert names == ["embedded", "node", "http://host:1/mcp"]
+
+
 @pytest.mark.parametrize("endpoint", ["localhost:3001", "stdio:", "ftp://host/mcp"])
 def test_an_endpoint_that_is_none_names_the_setting(endpoint: str) -> None:
     with pytest.raises(ConfigurationError, match="SEQUENTIAL_THINKING_MCP_ENDPOINT"):

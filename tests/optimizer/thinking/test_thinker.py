@@ -37,6 +37,7 @@ class FakePage:
 
 
 class FakeScratchpad:
+    name = "fake"
     warnings: tuple[str, ...] = ()
 
     def __init__(self, page: FakePage, *, entering: Exception | None = None) -> None:
