@@ -50,7 +50,7 @@ def because(solution: Solution) -> str:
         return impossible(solution)
     best, name = solution.ranked[0], solution.objective.name
     meaning = (
-        solution.objective.meaning
+        solution.objective.description
         if isinstance(solution.objective, ByMeasure)
         else "by the rank of an installed strategy"
     )

@@ -50,14 +50,14 @@ class ByMeasure:
 
     Attributes:
         name: What requests call it.
-        meaning: What it prefers, in one sentence.
+        description: What it prefers, in one sentence.
         measure: The figure to minimise; a candidate without one comes last.
         needs: The figures without which the choice is not known to be the best.
         allowed: Which candidates come before all others.
     """
 
     name: str
-    meaning: str
+    description: str
     measure: Measure
     needs: tuple[Figure, ...]
     allowed: Callable[[Candidate], bool] = lambda _: True

@@ -52,6 +52,10 @@ class Monitor(Protocol):
     """What a decision needs of the monitor."""
 
     @property
+    def host(self) -> str:
+        """The machine that it measures."""
+
+    @property
     def version(self) -> int:
         """Increases with every sample."""
 
@@ -241,6 +245,7 @@ async def _forecast(
         cache=forecasts,
         thresholds=policy.thresholds,
         models=policy.models,
+        host=monitor.host,
     )
 
 

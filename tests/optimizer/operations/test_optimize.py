@@ -175,10 +175,16 @@ class House:
         )
 
 
+@pytest.fixture(scope="module")
+def forecasts() -> ForecastCache:
+    """The past is the same in every test, so its forecast is made once."""
+    return ForecastCache()
+
+
 @pytest.fixture
-async def house() -> AsyncIterator[House]:
+async def house(forecasts: ForecastCache) -> AsyncIterator[House]:
     database = Database(MEMORY_URL)
-    yield House(DecisionStore(database))
+    yield House(DecisionStore(database), forecasts=forecasts)
     await database.close()
 
 
@@ -214,6 +220,7 @@ async def test_while_history_is_short_figures_are_null_with_a_reason_and_nothing
     house: House,
 ) -> None:
     house.monitor.hours = 1
+    house.forecasts = ForecastCache()
 
     decision = await house.optimize(REFERENCE)
 
