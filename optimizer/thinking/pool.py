@@ -99,6 +99,11 @@ class Pool:
     def __len__(self) -> int:
         return len(self._members)
 
+    @property
+    def is_free(self) -> bool:
+        """Whether another decision would get a connection now."""
+        return bool(self._idle) or len(self._members) < self._size
+
     @contextmanager
     def lend(self) -> Iterator[Member]:
         """Lend a connection to one decision.
@@ -157,7 +162,8 @@ class Pool:
             )
 
     def _retire_if_idle(self, member: Member, uses: int) -> None:
-        if member in self._idle and member.uses == uses and len(self._members) > 1:
+        is_last = len(self._members) - len(self._retiring) <= 1
+        if member in self._idle and member.uses == uses and not is_last:
             self._idle.remove(member)
             self._retire(member)
 

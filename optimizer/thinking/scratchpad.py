@@ -4,29 +4,23 @@ One client speaks to all three. A page belongs to one decision; no two decisions
 """
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Protocol, cast
 
-from mcp_types import CallToolResult, RequestParamsMeta
-from pydantic import ValidationError
+from mcp_types import RequestParamsMeta
 
 from optimizer.errors import ConfigurationError, McpServerError
-from optimizer.mcp_client.connection import Connection, Target, shown
+from optimizer.mcp_client.connection import Target, shown
 from optimizer.mcp_client.http import endpoint_url
 from optimizer.mcp_client.link import Link, PerLoop
 from optimizer.mcp_client.process import parse_command
 from optimizer.thinking.breaker import CircuitBreaker, Timer
-from optimizer.thinking.embedded import (
-    DECISION_KEY,
-    TOOL,
-    Recorded,
-    ThoughtHistory,
-    embedded_server,
-)
+from optimizer.thinking.embedded import DECISION_KEY, ThoughtHistory, embedded_server
+from optimizer.thinking.page import Page, RecordedPage
 from optimizer.thinking.pool import Member, Pool
-from optimizer.thinking.question import ScratchpadKind, Thought
+from optimizer.thinking.question import ScratchpadKind
 
 SETTING = "SEQUENTIAL_THINKING_MCP_ENDPOINT"
 
@@ -36,21 +30,6 @@ IDLE_AFTER = timedelta(minutes=5)
 CONNECT_WITHIN = timedelta(seconds=10)
 NOT_MCP_REST = timedelta(minutes=1)
 """How long the embedded server stands in before the URL is tried again."""
-
-
-class Page(Protocol):
-    """The thoughts of one decision."""
-
-    @property
-    def kind(self) -> ScratchpadKind:
-        """Which server records them."""
-
-    async def write(self, thought: Thought, *, total: int, within: timedelta) -> None:
-        """Record a thought.
-
-        Raises:
-            McpServerError: It was not recorded within the deadline.
-        """
 
 
 class Scratchpad(Protocol):
@@ -87,7 +66,7 @@ class EmbeddedScratchpad:
     """
 
     def __init__(self, history: ThoughtHistory | None = None) -> None:
-        self.history = history or ThoughtHistory()
+        self.history = ThoughtHistory() if history is None else history
         server = embedded_server(self.history)
         self._links = PerLoop(lambda: Link(server, connect_within=CONNECT_WITHIN))
 
@@ -110,7 +89,7 @@ class EmbeddedScratchpad:
             link = self._links.get()
         connection = await link.connection()
         meta = cast("RequestParamsMeta", {DECISION_KEY: decision_id})
-        yield _Page("embedded", connection, Member(link), meta=meta)
+        yield RecordedPage("embedded", connection, Member(link), meta=meta)
 
     async def open(self) -> None:
         """Nothing to do beforehand."""
@@ -178,7 +157,7 @@ class PooledScratchpad:
             except McpServerError as error:
                 self._failed(error)
                 raise
-            page = _Page(self._kind, connection, member, shared=self._warn_shared)
+            page = RecordedPage(self._kind, connection, member, shared=self._warn_shared)
             yield page
         if page.failure is not None:
             self._failed(page.failure)
@@ -291,73 +270,3 @@ def scratchpad_at(endpoint: str) -> Scratchpad:
         problem=f"{text[:40]!r} is no endpoint",
         fix="leave it empty, or write stdio:COMMAND ... or a URL that begins with http",
     )
-
-
-class _Page:
-    """A page over one connection."""
-
-    def __init__(
-        self,
-        kind: ScratchpadKind,
-        connection: Connection,
-        member: Member,
-        *,
-        meta: RequestParamsMeta | None = None,
-        shared: Callable[[], None] | None = None,
-    ) -> None:
-        self.kind = kind
-        self._connection = connection
-        self._member = member
-        self._meta = meta
-        self._shared = shared
-        self.failure: McpServerError | None = None
-
-    async def write(self, thought: Thought, *, total: int, within: timedelta) -> None:
-        """Record a thought, and compare what the server says that it recorded."""
-        try:
-            await self._write(thought, total, within)
-        except McpServerError as error:
-            self.failure = error
-            raise
-
-    async def _write(self, thought: Thought, total: int, within: timedelta) -> None:
-        member = self._member
-        member.spoiled = True
-        result = await self._connection.call(
-            TOOL, _arguments(thought, total), within=within, meta=self._meta, check_output=False
-        )
-        recorded = self._recorded(result)
-        if recorded.thought_number != thought.number:
-            raise self._broken(
-                f"it recorded thought {recorded.thought_number}, not {thought.number}"
-            )
-        member.spoiled = False
-        member.written += 1
-        if self._shared is not None and recorded.thought_history_length != member.written:
-            self._shared()
-
-    def _recorded(self, result: CallToolResult) -> Recorded:
-        if result.is_error:
-            raise self._broken("it refused a thought")
-        try:
-            return Recorded.model_validate(result.structured_content)
-        except ValidationError as error:
-            raise self._broken(f"{error.error_count()} fields of its answer are wrong") from error
-
-    def _broken(self, detail: str) -> McpServerError:
-        return McpServerError(server=self._connection.server, problem="protocol", detail=detail)
-
-
-def _arguments(thought: Thought, total: int) -> dict[str, object]:
-    """The arguments of the tool; those that do not apply are left out."""
-    arguments: dict[str, object] = {
-        "thought": thought.text,
-        "thoughtNumber": thought.number,
-        "totalThoughts": total,
-        "nextThoughtNeeded": thought.number < total,
-    }
-    if thought.revises is not None:
-        arguments |= {"isRevision": True, "revisesThought": thought.revises}
-    if thought.branch_from is not None:
-        arguments |= {"branchFromThought": thought.branch_from, "branchId": thought.branch_id}
-    return arguments

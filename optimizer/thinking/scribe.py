@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import Literal
 
 from optimizer.errors import McpServerError
+from optimizer.thinking.page import Page
 from optimizer.thinking.pool import PoolBusyError
 from optimizer.thinking.question import ScratchpadKind, Thought, ThoughtKind
-from optimizer.thinking.scratchpad import Page, Scratchpad
+from optimizer.thinking.scratchpad import Scratchpad
 
 logger = logging.getLogger("sequential_resource_optimization.thinking")
 

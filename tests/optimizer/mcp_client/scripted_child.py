@@ -30,9 +30,37 @@ def serve(behaviour: str) -> None:
                 },
             )
         elif method == "tools/list":
-            answer(request_id, {"tools": [{"name": "echo", "inputSchema": {"type": "object"}}]})
+            names = ["sequentialthinking" if behaviour.startswith("thinks") else "echo"]
+            tools = [{"name": name, "inputSchema": {"type": "object"}} for name in names]
+            answer(request_id, {"tools": tools})
+        elif method == "tools/call" and behaviour.startswith("thinks"):
+            think(behaviour, request_id, request["params"]["arguments"])
         elif method == "tools/call":
             call(behaviour, request_id, request["params"])
+
+
+def think(behaviour: str, request_id: object, thought: dict[str, object]) -> None:
+    """Answer as a sequential-thinking server, and badly from the second thought on."""
+    recorded = {
+        "thoughtNumber": thought["thoughtNumber"],
+        "totalThoughts": thought["totalThoughts"],
+        "nextThoughtNeeded": thought["nextThoughtNeeded"],
+        "branches": [],
+        "thoughtHistoryLength": 99 if behaviour == "thinks_with_others" else 1,
+    }
+    if thought["thoughtNumber"] != 1:
+        if behaviour == "thinks_then_hangs":
+            time.sleep(60)
+        if behaviour == "thinks_then_dies":
+            os._exit(3)
+        if behaviour == "thinks_then_lies":
+            recorded["thoughtNumber"] = 7
+        if behaviour == "thinks_then_babbles":
+            recorded = {"ok": True}
+        if behaviour == "thinks_then_refuses":
+            answer(request_id, {"content": [], "isError": True})
+            return
+    answer(request_id, {"content": [], "structuredContent": recorded})
 
 
 def call(behaviour: str, request_id: object, params: dict[str, object]) -> None:

@@ -19,6 +19,7 @@ from optimizer.thinking.scratchpad import (
     UrlScratchpad,
     scratchpad_at,
 )
+from optimizer.thinking.thinker import Thinker
 from optimizer.thinking.thoughts import chain_of_thoughts
 from tests import node
 from tests.bridge import thinking_over_http
@@ -159,6 +160,40 @@ async def test_a_child_without_the_tool_is_no_thinking_server() -> None:
     await scratchpad.close()
 
     assert caught.value.problem == "not_mcp"
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "problem"),
+    [
+        ("thinks_then_hangs", "timeout"),
+        ("thinks_then_dies", "closed"),
+        ("thinks_then_lies", "protocol"),
+        ("thinks_then_babbles", "protocol"),
+        ("thinks_then_refuses", "protocol"),
+    ],
+)
+async def test_a_server_that_fails_midway_leaves_the_thoughts_in_memory(
+    behaviour: str, problem: str
+) -> None:
+    async with Thinker(PooledScratchpad("stdio", scripted(behaviour))) as thinker:
+        verdict = await thinker.think(question(), budget=SOON)
+        warnings = thinker.warnings
+
+    assert verdict.candidate_id == "c0"
+    assert verdict.reasoning.path == "solver_without_scratchpad"
+    assert verdict.reasoning.scratchpad == "none"
+    assert len(verdict.reasoning.thoughts) == 6
+    assert verdict.reasoning.warnings == (f"scratchpad_{problem}", "thinking_endpoint_down")
+    assert warnings == ("thinking_endpoint_down",)
+
+
+async def test_a_history_that_others_write_to_is_a_warning() -> None:
+    scratchpad = PooledScratchpad("stdio", scripted("thinks_with_others"))
+
+    await write_chain(scratchpad, question())
+    await scratchpad.close()
+
+    assert scratchpad.warnings == ("thinking_history_shared",)
 
 
 async def test_a_server_that_is_down_is_left_alone_after_five_failures() -> None:

@@ -9,9 +9,10 @@ import anyio
 import pytest
 
 from optimizer.errors import McpServerError
+from optimizer.thinking.page import Page
 from optimizer.thinking.pool import PoolBusyError
 from optimizer.thinking.question import Thought
-from optimizer.thinking.scratchpad import EmbeddedScratchpad, Page
+from optimizer.thinking.scratchpad import EmbeddedScratchpad
 from optimizer.thinking.thinker import Thinker, solver_alone
 
 from .questions import question

@@ -1,0 +1,110 @@
+"""The thoughts of one decision, written to a sequential-thinking server one by one (I/O)."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Protocol
+
+from mcp_types import CallToolResult, RequestParamsMeta
+from pydantic import ValidationError
+
+from optimizer.errors import McpServerError
+from optimizer.mcp_client.connection import Connection
+from optimizer.thinking.embedded import TOOL, Recorded
+from optimizer.thinking.pool import Member
+from optimizer.thinking.question import ScratchpadKind, Thought
+
+
+class Page(Protocol):
+    """The thoughts of one decision."""
+
+    @property
+    def kind(self) -> ScratchpadKind:
+        """Which server records them."""
+
+    async def write(self, thought: Thought, *, total: int, within: timedelta) -> None:
+        """Record a thought.
+
+        Raises:
+            McpServerError: It was not recorded within the deadline.
+        """
+
+
+class RecordedPage:
+    """A page over one connection to a sequential-thinking server.
+
+    Args:
+        kind: Which server.
+        connection: To it.
+        member: Counts what the connection took.
+        meta: The `_meta` of every request.
+        shared: Called when the server's history holds more than this connection wrote.
+
+    Attributes:
+        failure: Why a thought was not recorded; None while all were.
+    """
+
+    def __init__(
+        self,
+        kind: ScratchpadKind,
+        connection: Connection,
+        member: Member,
+        *,
+        meta: RequestParamsMeta | None = None,
+        shared: Callable[[], None] | None = None,
+    ) -> None:
+        self.kind = kind
+        self._connection = connection
+        self._member = member
+        self._meta = meta
+        self._shared = shared
+        self.failure: McpServerError | None = None
+
+    async def write(self, thought: Thought, *, total: int, within: timedelta) -> None:
+        """Record a thought, and compare what the server says that it recorded."""
+        try:
+            await self._write(thought, total, within)
+        except McpServerError as error:
+            self.failure = error
+            raise
+
+    async def _write(self, thought: Thought, total: int, within: timedelta) -> None:
+        member = self._member
+        member.spoiled = True
+        result = await self._connection.call(
+            TOOL, _arguments(thought, total), within=within, meta=self._meta, check_output=False
+        )
+        recorded = self._recorded(result)
+        if recorded.thought_number != thought.number:
+            raise self._broken(
+                f"it recorded thought {recorded.thought_number}, not {thought.number}"
+            )
+        member.spoiled = False
+        member.written += 1
+        if self._shared is not None and recorded.thought_history_length != member.written:
+            self._shared()
+
+    def _recorded(self, result: CallToolResult) -> Recorded:
+        if result.is_error:
+            raise self._broken("it refused a thought")
+        try:
+            return Recorded.model_validate(result.structured_content)
+        except ValidationError as error:
+            raise self._broken(f"{error.error_count()} fields of its answer are wrong") from error
+
+    def _broken(self, detail: str) -> McpServerError:
+        return McpServerError(server=self._connection.server, problem="protocol", detail=detail)
+
+
+def _arguments(thought: Thought, total: int) -> dict[str, object]:
+    """The arguments of the tool; those that do not apply are left out."""
+    arguments: dict[str, object] = {
+        "thought": thought.text,
+        "thoughtNumber": thought.number,
+        "totalThoughts": total,
+        "nextThoughtNeeded": thought.number < total,
+    }
+    if thought.revises is not None:
+        arguments |= {"isRevision": True, "revisesThought": thought.revises}
+    if thought.branch_from is not None:
+        arguments |= {"branchFromThought": thought.branch_from, "branchId": thought.branch_id}
+    return arguments
