@@ -34,7 +34,13 @@ from optimizer.store.ledger_leases import (
     update_lease,
 )
 from optimizer.store.ledger_opening import forgive_downtime, note_watch, shorten, write_pools
+from optimizer.store.ledger_retention import forget
 from optimizer.store.ledger_tables import grant_log, grants, leases, pools
+
+KEEP = timedelta(days=7)
+"""For how long leases that are over, and the log of them, are kept."""
+
+FORGET_EVERY = timedelta(minutes=10)
 
 ResultT = TypeVar("ResultT")
 
@@ -76,13 +82,21 @@ class LedgerKeeper:
         database: The store.
         pools: The pools by resource.
         clock: The ledger's time.
+        keep: For how long leases that are over are kept.
     """
 
     def __init__(
-        self, database: Database, pools: Mapping[str, ResourcePool], *, clock: Clock
+        self,
+        database: Database,
+        pools: Mapping[str, ResourcePool],
+        *,
+        clock: Clock,
+        keep: timedelta = KEEP,
     ) -> None:
         self._database = database
         self._clock = clock
+        self._keep = keep
+        self._forgot_at: datetime | None = None
         self._opening = anyio.Lock()
         self._turn = anyio.Lock()
         self._waiting: list[_Waiting[Any]] = []
@@ -156,11 +170,17 @@ class LedgerKeeper:
         )
 
     async def sweep(self) -> Moment:
-        """End what is over, and note that the ledger is being kept; see `Ledger`."""
+        """End what is over, and note that the ledger is being kept; see `Ledger`.
+
+        Now and then it also forgets what ended long ago.
+        """
 
         def change(books: Books) -> Moment:
             shorten(books.connection, books.at)
             note_watch(books.connection, books.at)
+            if self._forgot_at is None or books.at - self._forgot_at >= FORGET_EVERY:
+                self._forgot_at = books.at
+                forget(books.connection, before=books.at - self._keep, now=books.at)
             return _moment(books, "")
 
         return await self._change(change, durable=False)

@@ -212,9 +212,11 @@ class Books:
             account = self.accounts[key]
             if account.resets_at is not None and account.resets_at <= until:
                 account.resets_at = window.next_reset(until)
-                self._post(
-                    key, "refilled", None, spent=-account.spent, overdrawn=-account.overdrawn
-                )
+                self._changed.add(key)
+                if account.spent or account.overdrawn:
+                    self._post(
+                        key, "refilled", None, spent=-account.spent, overdrawn=-account.overdrawn
+                    )
 
     def _post(
         self,

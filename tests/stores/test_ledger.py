@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from optimizer.allocation.admission import Admission, Refusal, admit, refuse
@@ -394,3 +394,103 @@ async def test_fencing_tokens_only_grow(database: Database, clock: FakeClock) ->
         await desk.keeper.release(outcome.lease.allocation_id, "alice", {})
 
     assert tokens == sorted(set(tokens))
+
+
+async def test_two_at_once_with_one_request_id_get_one_lease(
+    database: Database, clock: FakeClock
+) -> None:
+    desk = open_desk(database, clock)
+    outcomes: list[Admitted | Declined] = []
+
+    async def take() -> None:
+        outcomes.append(await desk.take(draft(parts=2, request_id="job-1")))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(take)
+
+    granted = [outcome for outcome in outcomes if isinstance(outcome, Admitted)]
+    assert len(granted) == 5
+    assert len({outcome.lease.allocation_id for outcome in granted}) == 1
+    assert [outcome.replayed for outcome in granted].count(False) == 1
+    assert (await desk.keeper.held(None, limit=9)).total == 1
+
+
+async def test_of_many_releases_at_once_one_is_done(database: Database, clock: FakeClock) -> None:
+    desk = open_desk(database, clock)
+    lease = await desk.lease(draft(parts=2))
+    applied: list[bool] = []
+
+    async def release() -> None:
+        applied.append((await desk.keeper.release(lease, "alice", {})).applied)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(release)
+
+    assert sorted(applied) == [False, False, False, False, True]
+    assert await desk.holds()
+
+
+async def test_a_request_that_breaks_does_not_undo_those_that_wait_with_it(
+    database: Database, clock: FakeClock
+) -> None:
+    desk = open_desk(database, clock)
+    broken: list[str] = []
+
+    def fail(balances: Mapping[str, Balance]) -> Admission | Refusal:
+        raise RuntimeError("a plug-in broke")
+
+    async def take_broken() -> None:
+        try:
+            await desk.keeper.admit(draft(), fail)
+        except RuntimeError as error:
+            broken.append(str(error))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(desk.take, draft(parts=2))
+            tasks.start_soon(take_broken)
+
+    assert broken == ["a plug-in broke"] * 3
+    assert (await desk.keeper.held(None, limit=9)).total == 3
+    assert await desk.holds()
+
+
+async def test_what_ended_long_ago_is_forgotten_and_the_sums_stay(
+    database: Database, clock: FakeClock
+) -> None:
+    desk = open_desk(database, clock)
+    lasting = await desk.lease(draft(parts=3, ttl_s=86_400))
+    old = await desk.lease(draft("usd", 5_000_000, request_id="job-1"))
+    await desk.keeper.release(old, "alice", {})
+    last = await desk.take(draft())
+    assert isinstance(last, Admitted)
+    for _ in range(8):
+        clock.advance(86_000)
+        await desk.keeper.renew(lasting, "alice", None)
+
+    await desk.keeper.sweep()
+
+    assert await desk.keeper.find(old, "alice") is None
+    assert await desk.holds()
+    again = await desk.take(draft("usd", 5_000_000, request_id="job-1"))
+    assert isinstance(again, Admitted)
+    assert not again.replayed
+    assert again.lease.fencing_token > last.lease.fencing_token
+    assert (await desk.keeper.held("alice", limit=9)).total == 2
+
+
+async def test_forgetting_shrinks_the_log(database: Database, clock: FakeClock) -> None:
+    desk = open_desk(database, clock)
+    for _ in range(20):
+        await desk.keeper.release(await desk.lease(draft()), "alice", {})
+    clock.advance(8 * 86_400)
+
+    await desk.keeper.sweep()
+
+    def rows(connection: Connection) -> list[int]:
+        tables = ("leases", "grants", "grant_log")
+        return [connection.scalar(text(f"SELECT count(*) FROM {name}")) or 0 for name in tables]
+
+    assert await database.read(rows) == [1, 1, 1]
