@@ -5,7 +5,6 @@ fields that are not read (a command, an environment, headers) are never looked a
 """
 
 import math
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,10 +15,12 @@ from optimizer.errors import InvalidRequestError
 
 MAX_CANDIDATES = 1000
 MAX_TOOLS = 2000
+MAX_TOOLS_TOGETHER = 20_000
 MAX_ID = 200
 MAX_TEXT_READ = 4000
 """Characters of a description that are read; the rest could only stuff keywords."""
 MAX_WORDS = 64
+MAX_NOT_USED = 8
 
 NUMBERS: dict[str, tuple[str, ...]] = {
     "cost_usd": ("cost_usd", "cost", "cost_usd_per_call", "cost_per_call", "usd_per_call"),
@@ -75,6 +76,8 @@ def read_options(descriptors: Sequence[Mapping[str, Any]]) -> list[Option]:
         if option.id in seen:
             raise _bad(f"available_mcps[{i}].id", f"{option.id!r} is there twice; ids must differ")
         seen.add(option.id)
+    if sum(len(option.tools) for option in options) > MAX_TOOLS_TOGETHER:
+        raise _bad("available_mcps", f"has more than {MAX_TOOLS_TOGETHER} tools; give fewer")
     return options
 
 
@@ -83,7 +86,6 @@ def _read(raw: Mapping[str, Any], where: str) -> Option:
         raise _bad(where, f"is a {type(raw).__name__}; give an object with an id or name")
     identifier = _identifier(raw, where)
     listed = _tools(raw.get("tools"), f"{where}.tools")
-    claims = Claims(**{name: _number(raw, name, where) for name in NUMBERS})
     return Option(
         id=identifier,
         name=_text(raw.get("name"), f"{where}.name")[:MAX_ID] or identifier,
@@ -91,8 +93,8 @@ def _read(raw: Mapping[str, Any], where: str) -> Option:
         tools=tuple(_tool(tool, f"{where}.tools[{i}]") for i, tool in enumerate(listed)),
         capabilities=_words(raw.get("capabilities"), f"{where}.capabilities"),
         category=_text(raw.get("category"), f"{where}.category")[:MAX_ID],
-        claims=claims,
-        tool_list_tokens=estimate_tokens(listed) if listed else None,
+        claims=Claims(**{name: _number(raw, name, where) for name in NUMBERS}),
+        tool_list_tokens=_tokens(listed, f"{where}.tools") if listed else None,
         not_used=_not_used(raw),
     )
 
@@ -104,7 +106,7 @@ def _identifier(raw: Mapping[str, Any], where: str) -> str:
             continue
         if not isinstance(value, str) or len(value) > MAX_ID:
             raise _bad(f"{where}.{key}", f"must be text of 1 to {MAX_ID} characters")
-        if any(unicodedata.category(character).startswith("C") for character in value):
+        if not value.isprintable():
             raise _bad(f"{where}.{key}", "has control or invisible characters; remove them")
         return value
     raise _bad(where, "has neither an id nor a name")
@@ -139,12 +141,19 @@ def _tools(value: object, where: str) -> list[Mapping[str, Any]]:
     return tools
 
 
+def _tokens(listed: Sequence[Mapping[str, Any]], where: str) -> int:
+    try:
+        return estimate_tokens(listed)
+    except (RecursionError, ValueError):
+        raise _bad(where, "has a schema that is nested too deeply") from None
+
+
 def _tool(raw: Mapping[str, Any], where: str) -> Tool:
     schema = raw.get("inputSchema", raw.get("input_schema"))
     properties = schema.get("properties") if isinstance(schema, Mapping) else None
     names = list(properties)[:MAX_WORDS] if isinstance(properties, Mapping) else []
     return Tool(
-        name=_text(raw.get("name"), f"{where}.name")[:MAX_ID],
+        name=_printable(_text(raw.get("name"), f"{where}.name"))[:MAX_ID],
         description=_text(raw.get("description"), f"{where}.description"),
         parameters=tuple(str(name)[:MAX_ID] for name in names),
     )
@@ -173,14 +182,21 @@ def _words(value: object, where: str) -> tuple[str, ...]:
 
 def _not_used(raw: Mapping[str, Any]) -> dict[str, str]:
     """Fields that say nothing here, so that a misspelled one does not vanish silently."""
-    reasons = {}
+    reasons: dict[str, str] = {}
     for key in list(raw)[:MAX_WORDS]:
+        if len(reasons) == MAX_NOT_USED:
+            break
         if key in _UNUSABLE:
             reasons[key] = _UNUSABLE[key]
         elif key not in _KNOWN:
-            shown = "".join(c for c in str(key)[:60] if c.isprintable())
+            shown = _printable(str(key))[:60]
             reasons[shown] = f"not read{did_you_mean(shown, _KNOWN)}"
     return reasons
+
+
+def _printable(text: str) -> str:
+    """Without control, direction and zero-width characters, which could disguise what it says."""
+    return "".join(character for character in text if character.isprintable())
 
 
 def _bad(field: str, problem: str) -> InvalidRequestError:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from optimizer.catalog.outcomes import Measured
+from optimizer.cost_benefit.context import ERROR_BAND
 from optimizer.cost_benefit.figure import Figure
 
 
@@ -110,8 +111,7 @@ class Option:
     def context_tokens(self) -> Figure:
         """Tokens of context that its tool list takes on every turn."""
         if self.tool_list_tokens is not None:
-            source = "estimated from the tool list, within about 10 %"
-            return Figure(float(self.tool_list_tokens), "tokens per turn", source)
+            return Figure(float(self.tool_list_tokens), "tokens per turn", ERROR_BAND)
         return _claimed("tokens per turn", self.claims.context_tokens)
 
     @property

@@ -51,6 +51,8 @@ BEST_TOOL = 0.4
 FIT_OFFSET = 4.79
 FIT_SLOPE = 18.2
 
+MAX_TOOLS_REMEMBERED = 1000
+
 Weights = dict[str, float]
 Postings = dict[str, list[tuple[int, float]]]
 
@@ -246,9 +248,14 @@ def words_of(candidate: Mapping[str, Any]) -> set[str]:
     return set(_document(_text(candidate)).server)
 
 
-@lru_cache(maxsize=8)
 def _pool(texts: tuple[Text, ...]) -> Pool:
-    """Candidates by stem; made once for the same contents."""
+    """Candidates by stem; a pool of ordinary size is made once for the same contents."""
+    is_large = sum(len(text.tools) for text in texts) > MAX_TOOLS_REMEMBERED
+    return _make_pool.__wrapped__(texts) if is_large else _make_pool(texts)
+
+
+@lru_cache(maxsize=8)
+def _make_pool(texts: tuple[Text, ...]) -> Pool:
     servers: Postings = {}
     tools: Postings = {}
     owners: list[int] = []
@@ -266,7 +273,7 @@ def _post(postings: Postings, number: int, weights: Weights) -> None:
         postings.setdefault(stem, []).append((number, weight))
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def _document(text: Text) -> Document:
     """A candidate's words; made once for the same content."""
     server: Weights = {}

@@ -104,3 +104,25 @@ def test_the_context_of_a_tool_list_is_estimated_from_it() -> None:
 
     assert option.context_tokens.value == pytest.approx(18, abs=3)
     assert "estimated" in option.context_tokens.source
+
+
+def test_a_tools_name_loses_what_could_disguise_it() -> None:
+    [option] = read_options([{"id": "x", "tools": ["safe\u202e\x1b[31m\u200bname"]}])
+
+    assert option.tools[0].name == "safe[31mname"
+
+
+def test_a_bottomless_schema_is_refused() -> None:
+    schema: dict[str, Any] = {}
+    for _ in range(100_000):
+        schema = {"properties": {"x": schema}}
+
+    with pytest.raises(InvalidRequestError, match="nested too deeply"):
+        read_options([{"id": "x", "tools": [{"name": "t", "inputSchema": schema}]}])
+
+
+def test_too_many_tools_together_are_refused() -> None:
+    tools = [f"tool-{i}" for i in range(2000)]
+
+    with pytest.raises(InvalidRequestError, match="more than 20000 tools"):
+        read_options([{"id": str(i), "tools": tools} for i in range(11)])
