@@ -5,7 +5,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
-from optimizer.cost_benefit.analysis import McpSelectionAnalysis, Recommendation, Rejection
+from optimizer.cost_benefit.analysis import (
+    McpSelectionAnalysis,
+    OptionView,
+    Recommendation,
+    Rejection,
+)
 from optimizer.cost_benefit.analyzer import CostBenefitAnalyzer
 from optimizer.cost_benefit.descriptor import MAX_CANDIDATES
 from optimizer.cost_benefit.requirements import Mode
@@ -36,6 +41,7 @@ class BriefSelection(TypedDict):
 
     status: str
     chosen: Recommendation
+    figures: dict[str, str]
     fallback_chain: list[str] | None
     set: dict[str, str] | None
     missing: list[str]
@@ -77,7 +83,8 @@ def brief(analysis: McpSelectionAnalysis) -> BriefSelection:
     return {
         "status": analysis["status"],
         "chosen": recommendations["primary_recommendation"],
-        "fallback_chain": chain["mcp_ids"][:MAX_CANDIDATES] if chain else None,
+        "figures": _figures(analysis),
+        "fallback_chain": chain["mcp_ids"] if chain else None,
         "set": cover["serves"] if cover else None,
         "missing": cover["missing"] if cover else [],
         "alternatives": recommendations["alternatives"][:MAX_SHOWN],
@@ -92,3 +99,32 @@ def brief(analysis: McpSelectionAnalysis) -> BriefSelection:
         "unknown": analysis["unknown"],
         "warnings": analysis["warnings"],
     }
+
+
+def _figures(analysis: McpSelectionAnalysis) -> dict[str, str]:
+    """What the choice rests on: each figure of the chosen candidate with its source."""
+    identifier = analysis["recommendations"]["primary_recommendation"]["mcp_id"]
+    for option in analysis["options"]:
+        if option["mcp_id"] == identifier:
+            return _shown(option)
+    return {}
+
+
+def _shown(option: OptionView) -> dict[str, str]:
+    reliability = option["reliability"]
+    low, high = reliability["interval"]
+    shown = {
+        name: f"{figure['value']:g} {figure['unit']}, {figure['source']}"
+        if figure["value"] is not None
+        else f"not known: {figure['source']}"
+        for name, figure in (
+            ("cost_usd", option["cost_usd"]),
+            ("latency_ms", option["latency_ms"]),
+            ("context_tokens", option["context_tokens"]),
+            ("quality", option["quality"]),
+        )
+    }
+    shown["reliability"] = (
+        f"{reliability['value']:.3g} ({low:.3g} to {high:.3g}); {reliability['source']}"
+    )
+    return shown

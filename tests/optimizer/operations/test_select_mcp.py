@@ -80,3 +80,25 @@ async def test_the_brief_answer_is_short_and_quotes_no_description() -> None:
     assert len(text) / 4 < 2000
     assert "IGNORE" not in text
     assert "IGNORE" not in json.dumps(analysis)
+
+
+async def test_every_figure_of_the_choice_has_its_source() -> None:
+    request = SelectMcpRequest(available_mcps=CANDIDATES)
+
+    analysis = await select_mcp(request, analyzer=CostBenefitAnalyzer())
+    figures = brief(analysis)["figures"]
+
+    assert figures["cost_usd"].endswith("USD per call, claimed")
+    assert figures["latency_ms"] == "not known: neither claimed nor measured"
+    assert "prior" in figures["reliability"]
+
+
+async def test_a_brief_answer_without_a_choice_has_no_figures() -> None:
+    request = SelectMcpRequest(
+        available_mcps=CANDIDATES, task_requirements={"performance_target": 1}
+    )
+
+    analysis = await select_mcp(request, analyzer=CostBenefitAnalyzer())
+
+    assert brief(analysis)["chosen"]["mcp_id"] is None
+    assert brief(analysis)["figures"] == {}
