@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
+from typing import Any
 
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 from starlette.applications import Starlette
@@ -33,6 +35,9 @@ from server.security import (
 from server.transport import MAX_BODY_BYTES, BoundedBody, Exchange, TrimmedHeaders
 
 MCP_PATH = "/mcp"
+
+TOLD_TO_ANYBODY = ("status", "version")
+"""What the probe answers to somebody without a token, where one is set."""
 
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 
@@ -87,18 +92,24 @@ def create_app(optimizer: Optimizer, settings: Settings) -> Starlette:
 def _routes(
     optimizer: Optimizer, settings: Settings, sessions: StreamableHTTPSessionManager
 ) -> list[BaseRoute]:
-    document = openapi(OPERATIONS, guarded=Tokens.of(settings).guard)
+    guarded = Tokens.of(settings).guard
 
     async def description(_: Request) -> Response:
-        return JSONResponse(document)
+        return JSONResponse(_description(guarded=guarded))
 
     return [
-        Route(OPEN_PATH, RestPath({"GET": PROBE}, optimizer)),
+        Route(OPEN_PATH, RestPath({"GET": PROBE}, optimizer, told_to_anybody=TOLD_TO_ANYBODY)),
         *rest_routes(OPERATIONS, optimizer),
-        Route(MCP_PATH, StreamableHTTPASGIApp(sessions)),
+        Route(MCP_PATH, StreamableHTTPASGIApp(sessions), methods=["POST"]),
         Route("/openapi.json", description),
         *page_routes(),
     ]
+
+
+@cache
+def _description(*, guarded: bool) -> dict[str, Any]:
+    """The OpenAPI document, made when it is first asked for."""
+    return openapi(OPERATIONS, guarded=guarded)
 
 
 def _middleware(settings: Settings) -> Sequence[Middleware]:

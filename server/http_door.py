@@ -12,6 +12,7 @@ import uvicorn
 from optimizer.errors import ConfigurationError
 from optimizer.settings import Settings
 from server.app import MCP_PATH, create_app
+from server.http_protocol import BoundedHttpProtocol
 from server.operation import Optimizer
 from server.rest import API
 from server.security import without_port
@@ -49,7 +50,7 @@ class HttpDoor:
         server = _Server(
             uvicorn.Config(
                 self._app,
-                http="httptools",
+                http=BoundedHttpProtocol,
                 loop="asyncio",
                 ws="none",
                 lifespan="on",

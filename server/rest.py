@@ -14,10 +14,12 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from optimizer.errors import InvalidRequestError
+from optimizer.identity import Principal
 from server.arguments import shown
 from server.errors import Problem, problem_of, problem_response
 from server.operation import Operation, Optimizer, perform
 from server.schemas import Schema, input_schema
+from server.security import ANONYMOUS
 
 API = "/api/v1"
 
@@ -41,13 +43,21 @@ class RestPath:
     Args:
         methods: Operation by HTTP method.
         optimizer: Does the work.
+        told_to_anybody: The members of an answer that somebody without a token may see.
     """
 
-    def __init__(self, methods: Mapping[str, Operation], optimizer: Optimizer) -> None:
+    def __init__(
+        self,
+        methods: Mapping[str, Operation],
+        optimizer: Optimizer,
+        *,
+        told_to_anybody: tuple[str, ...] = (),
+    ) -> None:
         self._methods = dict(methods)
         if "GET" in methods:
             self._methods["HEAD"] = methods["GET"]
         self._optimizer = optimizer
+        self._told_to_anybody = told_to_anybody
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -58,19 +68,20 @@ class RestPath:
         operation = self._methods.get(request.method)
         if operation is None:
             return problem_response(self._not_allowed(request.method))
+        principal: Principal = request.scope["state"]["principal"]
         try:
             values = await _arguments(request, operation)
             if isinstance(values, Problem):
                 return problem_response(values)
             asked = operation.parse(values)
-            answer = await perform(
-                operation, asked, self._optimizer, principal=request.scope["state"]["principal"]
-            )
+            answer = await perform(operation, asked, self._optimizer, principal=principal)
             body = operation.view(answer, asked, "reference")
         except InvalidRequestError as error:
             return problem_response(_without_such_path(problem_of(error), request))
         except Exception as error:
             return problem_response(problem_of(error))
+        if principal == ANONYMOUS:
+            body = {name: body[name] for name in self._told_to_anybody}
         return _json_answer(request, operation, body)
 
     def _not_allowed(self, method: str) -> Problem:

@@ -122,6 +122,7 @@ DECISION = Decision(
     estimated_cost=None,
     estimated_performance=35.512345,
     estimated_reliability=28.2,
+    performance_bounds=(30.0, 41.0),
     confidence_score=0.87,
     implementation_plan=[
         {
