@@ -351,7 +351,10 @@ class PerformanceMonitor:
             now_s=self._latest_s,
         )
         for change in changes:
-            logger.warning("alert %s: %s", change.level, explain(change.alert))
+            if change.level == "cleared":
+                logger.info("alert over: %s", change.alert.word)
+            else:
+                logger.warning("alert: %s", explain(change.alert))
         return [AlertChanged(sample.timestamp, each.metric, each.level) for each in changes]
 
     def _watched(self, sample: Sample) -> dict[str, float | None]:

@@ -213,7 +213,7 @@ def _load(connection: Connection, host: str, now: datetime) -> StoredHistory:
     host_id = -1 if found is None else int(found)
     times_s, values = _raw(connection, host_id, 0, to_microseconds(now) + 1)
     five_minutes, hours = (
-        _rolled_up(connection, host_id, step_s, now.timestamp()) for step_s in KEPT_S
+        _rolled_up(connection, host_id, step_s, int(now.timestamp())) for step_s in KEPT_S
     )
     return StoredHistory(times_s=times_s, values=values, five_minutes=five_minutes, hours=hours)
 
@@ -232,7 +232,7 @@ def _raw(
     return figures[:, 0] / 1e6, figures[:, 1:]
 
 
-def _rolled_up(connection: Connection, host_id: int, step_s: int, now_s: float) -> RollUps:
+def _rolled_up(connection: Connection, host_id: int, step_s: int, now_s: int) -> RollUps:
     """Finished steps with their means; the other kinds stay in the store, NaN here."""
     columns = [_rollups.c.start_s, _rollups.c.samples]
     columns += [_rollups.c[f"{metric}_mean"] for metric in METRICS]
@@ -271,7 +271,7 @@ def _roll_up_finished(
             select(func.max(_rollups.c.start_s)).where(
                 _rollups.c.host_id == host_id,
                 _rollups.c.step_s == step_s,
-                _rollups.c.start_s <= now_s - step_s,
+                _rollups.c.start_s <= int(now_s) - step_s,
             )
         )
         start_s = 0 if newest is None else int(newest) + step_s
