@@ -69,6 +69,9 @@ PARTS: dict[Unit, int] = {
 MOST_PARTS = 2**53
 """More cannot be counted exactly by a double, so nothing larger is leased."""
 
+MOST_COUNTED = 2**61
+"""Where a pool without a limit stops counting: sums of parts fit the store's 64-bit integers."""
+
 _PREFIXES = {"ki": 2.0**10, "mi": 2.0**20, "gi": 2.0**30, "ti": 2.0**40} | {
     "k": 1e3,
     "m": 1e6,

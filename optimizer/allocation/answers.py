@@ -171,8 +171,7 @@ def refusal_answer(
     least = {n: least_parts(d.parts, request.min_fraction) for n, d in demands.items()}
     spared = {name: demand.parts - least[name] for name, demand in demands.items()}
     needed = {name: parts - spared[name] for name, parts in refusal.missing.items()}
-    fits_now = all(parts <= 0 for parts in needed.values())
-    moment = at if fits_now else fits_at(needed, declined.freeings)
+    moment = fits_at(needed, declined.freeings)
     whole_at = fits_at(refusal.missing, declined.freeings)
     fits_in = None if moment is None else max(0.0, (moment - at).total_seconds())
     alternatives = _alternatives(demands, refusal, at, whole_at, queued=ahead > 0)
@@ -197,9 +196,11 @@ def refusal_answer(
         fits_in_s=fits_in,
         shortfalls={n: _native(p, demands[n].pool.unit) for n, p in refusal.shortfalls.items()},
         alternatives=alternatives,
-        next=_next_of_refusal(request, pool, alternatives, fits_in),
+        next=_next_of_refusal(request, pool, alternatives, fits_in, ahead=ahead),
         notices=tuple(ending_notices(declined.moment)),
-        unknown={} if fits_in is not None else {"fits_in_s": _unforeseeable(demands, refusal)},
+        unknown={}
+        if fits_in is not None
+        else {"fits_in_s": _unforeseeable(demands, refusal, ahead=ahead)},
     )
 
 
@@ -289,7 +290,11 @@ def _next_of_refusal(
     pool: ResourcePool,
     alternatives: tuple[Alternative, ...],
     fits_in: float | None,
+    *,
+    ahead: int,
 ) -> str:
+    if ahead:
+        return f"wait_s={MAX_WAIT_S:g} to stand in the line"
     ways = [alternative.how for alternative in alternatives]
     if fits_in is not None and request.min_fraction < 1:
         ways.append(_how_to_wait(fits_in))
@@ -302,7 +307,9 @@ def _next_of_refusal(
     return f"ask for less {pool.name}, or wait_s={MAX_WAIT_S:g} in case somebody releases early"
 
 
-def _unforeseeable(demands: Mapping[str, Demand], refusal: Refusal) -> str:
+def _unforeseeable(demands: Mapping[str, Demand], refusal: Refusal, *, ahead: int) -> str:
+    if ahead and not refusal.shortfalls:
+        return f"it depends on the {ahead} waiting before"
     demand = demands[refusal.binding]
     leasable = demand.pool.leasable_parts
     if leasable is not None and leasable < demand.parts:

@@ -11,6 +11,7 @@ from optimizer.allocation.window import Window, split_window
 from optimizer.errors import ConfigurationError, InvalidRequestError
 from optimizer.machine.capacity import Capacity
 from optimizer.quantities import (
+    MOST_COUNTED,
     RESOURCES,
     Kind,
     Resource,
@@ -101,13 +102,14 @@ def room_parts(pool: ResourcePool, balance: Balance, unmanaged: float = 0.0) -> 
         unmanaged: Demand that no lease covers, in the unit of the pool.
 
     Returns:
-        Whole parts, below 0 where more is used than there is; None without a known limit.
+        Whole parts, below 0 where more is used than there is; None without a known limit, until so
+        much is out that it can hardly be counted.
     """
     leasable = pool.leasable_parts
+    out = balance.leased + balance.spent + balance.overdrawn
     if leasable is None:
-        return None
-    demand = to_parts(max(0.0, unmanaged), pool.unit)
-    return leasable - demand - balance.leased - balance.spent - balance.overdrawn
+        return None if out < MOST_COUNTED else 0
+    return leasable - to_parts(max(0.0, unmanaged), pool.unit) - out
 
 
 class PoolState(BaseModel):

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from optimizer.allocation.lease import Grant, Lease
 from optimizer.allocation.pool import Balance
 from optimizer.allocation.window import Window
+from optimizer.quantities import MOST_COUNTED
 from optimizer.store.ledger_leases import (
     BY_REQUEST,
     ENDING,
@@ -53,9 +54,10 @@ class Account:
         return Balance(self.leased, self.spent, self.overdrawn, self.resets_at)
 
     @property
-    def left(self) -> int | None:
-        """What may still be spent or leased; None without a ceiling."""
-        return None if self.ceiling is None else self.ceiling - self.leased - self.spent
+    def left(self) -> int:
+        """What may still be spent or leased."""
+        ceiling = MOST_COUNTED if self.ceiling is None else self.ceiling
+        return ceiling - self.leased - self.spent
 
 
 class _Ends:
@@ -171,9 +173,8 @@ class Books:
             self._post(key, event, token, leased=-grant.granted)
             return 0
         used = grant.granted if used is None else used
-        left = account.left
-        spent = used if left is None else min(used, left + grant.granted)
-        overdrawn = used - spent
+        spent = min(used, max(0, account.left) + grant.granted)
+        overdrawn = min(used - spent, MOST_COUNTED - account.overdrawn)
         self._post(key, event, token, leased=-grant.granted, spent=spent, overdrawn=overdrawn)
         return overdrawn
 

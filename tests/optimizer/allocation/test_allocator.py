@@ -350,6 +350,20 @@ async def test_spending_more_than_was_reserved_is_charged_and_said(build: Build)
     assert all(pool.holds for pool in await house.allocator.audit())
 
 
+async def test_the_largest_amounts_are_counted_and_never_overflow_the_store(
+    build: Build,
+) -> None:
+    house = build(usd=Configured("20 USD/day"))
+    most = 2**53
+    for _ in range(300):
+        lease = await house.ask(resources={"mcp_tokens": most})
+        if lease.state == "refused":
+            break
+        await house.allocator.release(id_of(lease), ALICE, used={"mcp_tokens": most})
+    assert lease.state == "refused"
+    assert all(pool.holds for pool in await house.allocator.audit())
+
+
 async def test_a_budget_is_whole_again_at_the_stated_hour(build: Build) -> None:
     house = build(calls=Configured("100/h at :30"))
     spent = await house.ask(resources={"calls": 60}, ttl_s=60)
@@ -464,6 +478,9 @@ async def test_nobody_overtakes_a_request_that_waits_for_the_same(house: House) 
     assert small.summary == (
         "Refused: 1 waiting before you for the same resources. Nothing was reserved."
     )
+    assert small.fits_in_s is None
+    assert small.unknown == {"fits_in_s": "it depends on the 1 waiting before"}
+    assert small.next == "wait_s=45 to stand in the line"
     assert elsewhere.state == "active"
 
 
