@@ -33,6 +33,9 @@ logger = logging.getLogger("sequential_resource_optimization.monitoring")
 GLANCE = timedelta(milliseconds=50)
 """Between the two readings of a sample on demand, and the least between any two."""
 
+LONGEST_SPAN = timedelta(minutes=1)
+"""A sample on demand is not a mean over more than this, or than an interval if that is longer."""
+
 GLANCES = 20
 COUNTERS_STAND = f"the counters of CPU time stood still for {GLANCES} looks at /proc/stat"
 
@@ -154,7 +157,9 @@ class PerformanceMonitor:
 
     async def stop(self) -> None:
         """Stop sampling, and let another process have the store; again, it does nothing."""
-        tasks = [task for task in (self._task, self._probing) if task is not None]
+        tasks = [
+            task for task in (self._task, self._probing) if task is not None and not task.done()
+        ]
         self._task = self._probing = None
         for task in tasks:
             task.cancel()
@@ -307,11 +312,15 @@ class PerformanceMonitor:
         return await anyio.to_thread.run_sync(self._machine.read, abandon_on_cancel=True)
 
     async def _measure(self) -> Usage:
+        """What was used since the last sample; without a recent one, over a glance."""
         if self._before is None:
             self._before = await self._read()
+        longest_s = max(self.interval.total_seconds(), LONGEST_SPAN.total_seconds())
         for _ in range(GLANCES):
             after = await self._read()
             apart_s = after.monotonic_s - self._before.monotonic_s
+            if apart_s > longest_s and not self.is_running:
+                self._before, apart_s = after, 0.0
             usage = usage_between(self._before, after)
             if usage is not None and apart_s >= GLANCE.total_seconds():
                 self._before = after

@@ -10,9 +10,9 @@ import numpy as np
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from optimizer.allocation.pool import PoolState
-from optimizer.monitoring.history import Series
 from optimizer.monitoring.monitor import PerformanceMonitor
 from optimizer.monitoring.sample import METRICS, Alert, Sample, Trend, TrendWord
+from optimizer.statistics import FloatArray
 
 HISTORY_POINTS = 40
 """Points of a history, so that its answer stays small."""
@@ -102,15 +102,16 @@ async def get_metrics(
 def get_metrics_history(
     minutes: Annotated[int, Field(ge=1, le=MAX_MINUTES)], *, monitor: PerformanceMonitor
 ) -> MetricsHistory:
-    """The last minutes in at most `HISTORY_POINTS` means, without a look into the store."""
+    """The last minutes in at most `HISTORY_POINTS` means, from the first that is known."""
     recent = monitor.recent(timedelta(minutes=minutes), points=HISTORY_POINTS)
     known = {name: series for name, series in recent.items() if not np.isnan(series.values).all()}
-    any_series = recent["cpu_usage"]
+    first = min((int(np.argmax(~np.isnan(each.values))) for each in known.values()), default=0)
+    some = recent["cpu_usage"]
     return MetricsHistory(
         host=monitor.host,
-        start=any_series.start,
-        step_s=any_series.step.total_seconds(),
-        metrics={name: _shown(series) for name, series in known.items()},
+        start=some.start + first * some.step,
+        step_s=some.step.total_seconds(),
+        metrics={name: _shown(series.values[first:]) for name, series in known.items()},
         units={name: METRICS[name].unit for name in known},
         unknown=dict.fromkeys(
             (name for name in recent if name not in known),
@@ -119,8 +120,6 @@ def get_metrics_history(
     )
 
 
-def _shown(series: Series) -> tuple[float | None, ...]:
+def _shown(values: FloatArray) -> tuple[float | None, ...]:
     """Four digits each: more would only cost tokens."""
-    return tuple(
-        None if math.isnan(value) else float(f"{value:.4g}") for value in series.values.tolist()
-    )
+    return tuple(None if math.isnan(value) else float(f"{value:.4g}") for value in values.tolist())

@@ -1,5 +1,6 @@
 """The monitor, on a machine that reads what it is told."""
 
+import asyncio
 import logging
 from datetime import timedelta
 from pathlib import Path
@@ -124,6 +125,30 @@ async def test_it_starts_again_after_it_was_stopped() -> None:
     with anyio.fail_after(5):
         await waiter.done.wait()
     await monitor.stop()
+
+
+def test_what_one_event_loop_left_behind_can_be_stopped_and_started_in_the_next() -> None:
+    monitor = PerformanceMonitor(machine=FakeMachine())
+
+    asyncio.run(monitor.start())
+    asyncio.run(monitor.stop())
+    asyncio.run(monitor.start())
+
+    assert not monitor.is_running
+
+
+async def test_a_sample_on_demand_is_not_a_mean_over_hours() -> None:
+    machine = FakeMachine(cpu=90.0)
+    monitor = PerformanceMonitor(machine=machine)
+    await monitor.sample_once()
+    machine.cpu = 0.0
+    for _ in range(100):
+        machine.read()
+    machine.cpu = 30.0
+
+    sample = await monitor.sample_once()
+
+    assert sample.cpu_usage == 30.0
 
 
 async def test_a_machine_that_cannot_be_read_for_a_while_does_not_end_monitoring() -> None:

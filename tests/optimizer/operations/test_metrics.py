@@ -68,8 +68,14 @@ async def test_the_recent_past_fits_in_a_small_answer() -> None:
     assert history.step_s == 90.0
 
 
-async def test_a_past_with_gaps_shows_them_as_null() -> None:
-    history = get_metrics_history(60, monitor=await monitor_after(20))
+async def test_a_short_past_begins_where_it_is_known_and_gaps_are_null() -> None:
+    time = FakeTime()
+    monitor = PerformanceMonitor(machine=FakeMachine(), clock=time.clock, monotonic=time.monotonic)
+    for pause_s in (30, 300, 30):
+        await monitor.sample_once()
+        time.pass_by(timedelta(seconds=pause_s))
 
-    assert history.metrics["cpu_usage"][0] is None
-    assert history.metrics["cpu_usage"][-1] == 25.0
+    history = get_metrics_history(60, monitor=monitor)
+
+    assert history.start == time.now - timedelta(seconds=450)
+    assert history.metrics["cpu_usage"] == (25.0, 25.0, None, None, 25.0)
