@@ -18,8 +18,18 @@ ORIGIN_STEP_HOURS = 5
 LONG_HORIZON_HOURS = 48
 """Beyond this the origins are spread out, so that the work does not grow with the horizon."""
 
+FINE_ORIGINS = 100
+"""Past moments for steps finer than an hour, which look ahead only a few hours."""
+
+FINE_ORIGIN_SHARE = 17 / 24
+"""Their distance, as a share of the horizon; two hours in steps of five minutes give 17 steps,
+which has no common factor with the 288 of a day."""
+
 LEAST_DAYS = 2
 """Days before the first origin: fewer do not tell a day's shape from chance."""
+
+FINE_LEAST_DAYS = 1
+"""The same for steps finer than an hour, where the last minutes say more than the day."""
 
 HALF_LIFE_DAYS = 7.0
 """Age at which an error counts half when candidates are compared."""
@@ -67,11 +77,26 @@ def past_origins(size: int, *, steps_per_day: int, horizon: int) -> IntArray:
     Returns:
         Indices of first forecast steps, shape (o,); empty while history is too short for one.
     """
-    steps_per_hour = steps_per_day // 24
-    spread = max(1, round(horizon / steps_per_hour / LONG_HORIZON_HOURS))
-    step = ORIGIN_STEP_HOURS * spread * steps_per_hour
-    origins = np.arange(size - step, LEAST_DAYS * steps_per_day - 1, -step)
-    return origins[: max(1, ORIGINS // spread)]
+    per_hour = steps_per_day // 24
+    if per_hour > 1 and horizon < ORIGIN_STEP_HOURS * per_hour:
+        step, most = max(1, round(FINE_ORIGIN_SHARE * horizon)), FINE_ORIGINS
+    else:
+        spread = max(1, round(horizon / per_hour / LONG_HORIZON_HOURS))
+        step, most = ORIGIN_STEP_HOURS * spread * per_hour, ORIGINS // spread
+    return np.arange(size - step, least_days(steps_per_day) * steps_per_day - 1, -step)[:most]
+
+
+def least_days(steps_per_day: int) -> int:
+    """Days of history before the first origin."""
+    return LEAST_DAYS if steps_per_day == 24 else FINE_LEAST_DAYS
+
+
+def least_steps(*, steps_per_day: int, horizon: int) -> int:
+    """The shortest history with a back-test."""
+    size = least_days(steps_per_day) * steps_per_day
+    while past_origins(size, steps_per_day=steps_per_day, horizon=horizon).size == 0:
+        size += 1
+    return size
 
 
 def run_backtest(

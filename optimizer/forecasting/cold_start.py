@@ -24,9 +24,16 @@ FULL_DAY_HOURS = 3
 KEPT_DEVIATION, FADE_HOURS = 0.7, 6.0
 """Share of the last hours' deviation that is carried on, and the time in which it fades."""
 
-FLAT_SPREAD, YESTERDAY_SPREAD, UPPER_SPREAD = 1.2, 1.6, 1.15
+FLAT_SPREAD, YESTERDAY_SPREAD, UPPER_SPREAD = 1.3, 1.73, 1.15
 """Width of the bands against the spread of the history and of its day-to-day change, and how much
 wider they are above: workloads burst upwards."""
+
+WIDE_HOURS, WIDENING_POWER = 30.0, 0.5
+"""Below that many hours n of history the bands are (WIDE_HOURS / n)^WIDENING_POWER times wider."""
+
+UNSEEN_SHARE = 0.05
+"""Share of the level that the bands grow by for the hours of the day that were never seen; it
+shrinks to nothing with the first whole day."""
 
 NEAR_WIDTH, FULL_WIDTH_HOURS = 0.7, 6.0
 """The bands begin at this share of their width and have all of it after these hours."""
@@ -64,6 +71,8 @@ def cold_outlook(values: FloatArray, *, steps_per_day: int, horizon: int) -> Out
     spread = np.quantile(values, QUANTILES) - np.median(values)
     side = np.array([-1.0, 0.0, UPPER_SPREAD, 1.28 * UPPER_SPREAD])
     width = (1 - trust) * FLAT_SPREAD * spread + trust * YESTERDAY_SPREAD * change * side
+    width = width * max(1.0, WIDE_HOURS * per_hour / values.size) ** WIDENING_POWER
+    width = width + UNSEEN_SHARE * abs(level) * max(0.0, 1 - values.size / steps_per_day) * side
     growth = NEAR_WIDTH + (1 - NEAR_WIDTH) * np.minimum(1.0, lead / FULL_WIDTH_HOURS)
     around = mean[None, :] + width[:, None] * growth[None, :]
     plain = np.quantile(values, QUANTILES)[:, None]

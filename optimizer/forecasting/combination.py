@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from optimizer.forecasting.backtest import LEAST_DAYS, ORIGIN_STEP_HOURS, Backtest, run_backtest
+from optimizer.forecasting.backtest import LEAST_DAYS, Backtest, least_steps, run_backtest
 from optimizer.forecasting.candidates import Candidate
 from optimizer.forecasting.cold_start import cold_outlook
 from optimizer.forecasting.day_blocks import MAX_DAYS, DayBlocks
@@ -17,9 +17,16 @@ from optimizer.forecasting.intervals import (
     residual_quantiles,
     same_hour_quantiles,
 )
+from optimizer.forecasting.near_start import near_outlook, reaches
 from optimizer.forecasting.protocol import Outlook, Score, in_order
 from optimizer.forecasting.weights import combination_weights
 from optimizer.statistics import FloatArray
+
+HANDOVER_DAYS = 14.0
+"""Days of history from which the cold start has no say any more."""
+
+LEAST_TRIED_DAYS = 1.9
+"""Days at which the back-test would have no say at all."""
 
 SHOWN_WEIGHT = 0.005
 """Candidates below this weight are not listed in an outlook."""
@@ -38,15 +45,14 @@ def combine(
         horizon: Steps to forecast, at least 1.
 
     Returns:
-        The outlook. Below two days and five hours there is nothing to back-test on, and
-        `cold_outlook` answers.
+        The outlook. Below two days and five hours (about one day for a few hours in finer steps)
+        there is nothing to back-test on, and a cold start answers.
 
     Raises:
         NotEnoughHistoryError: Too short even for a cold start.
     """
-    least = (LEAST_DAYS * 24 + ORIGIN_STEP_HOURS) * steps_per_day // 24
-    if values.size < least:
-        return cold_outlook(values, steps_per_day=steps_per_day, horizon=horizon)
+    if values.size < least_steps(steps_per_day=steps_per_day, horizon=horizon):
+        return _untried(values, steps_per_day=steps_per_day, horizon=horizon)
     history = values[-(MAX_DAYS + 1) * steps_per_day :]
     days = history.size / steps_per_day
     backtest = run_backtest(history, candidates, steps_per_day=steps_per_day, horizon=horizon)
@@ -60,12 +66,45 @@ def combine(
         steps_per_day=steps_per_day,
         typical=float(np.abs(history).mean()),
     )
-    return Outlook(
+    outlook = Outlook(
         mean=mean,
         quantiles=_quantiles(history, mean, residuals, steps_per_day=steps_per_day),
         score=_score(backtest, past, residuals),
         weights=_shown(candidates, weights),
     )
+    if days >= HANDOVER_DAYS or steps_per_day > 24:
+        return outlook
+    cold = cold_outlook(
+        history[-LEAST_DAYS * steps_per_day :], steps_per_day=steps_per_day, horizon=horizon
+    )
+    return _handed_over(cold, outlook, days=days)
+
+
+def _untried(values: FloatArray, *, steps_per_day: int, horizon: int) -> Outlook:
+    """Without a back-test: minutes by how far load wanders, hours by the cold start."""
+    if steps_per_day > 24 and reaches(values.size, horizon):
+        return near_outlook(values, steps_per_day=steps_per_day, horizon=horizon)
+    return cold_outlook(values, steps_per_day=steps_per_day, horizon=horizon)
+
+
+def _handed_over(cold: Outlook, tried: Outlook, *, days: float) -> Outlook:
+    """Move from the cold start to the back-tested mixture while the back-test is young.
+
+    Few origins make the best candidate look better than it is, so that the bands are trusted later
+    than the middle.
+
+    Args:
+        cold: From the last two days.
+        tried: From the back-test.
+        days: Length of the history, at least two.
+    """
+    trust = 1 - (LEAST_TRIED_DAYS / days) ** 1.5
+    middle = 1 - (LEAST_TRIED_DAYS / days) ** 4
+    mean = middle * tried.mean + (1 - middle) * cold.mean
+    width = trust * (tried.quantiles - tried.mean) + (1 - trust) * (cold.quantiles - cold.mean)
+    least = min(cold.quantiles.min(), tried.quantiles.min())
+    quantiles = np.maximum(mean + width, least)
+    return Outlook(mean, quantiles, tried.score, tried.weights)
 
 
 def _quantiles(

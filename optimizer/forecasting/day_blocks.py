@@ -97,6 +97,11 @@ class DayBlocks:
         return np.where(index >= 0, self.values[np.maximum(index, 0)], np.nan)
 
     @cached_property
+    def excess(self) -> FloatArray:
+        """How far the last hours lie above the same hours' median of 7 days, shape (o, r)."""
+        return np.asarray(self.behind[:, 0] - masked_median(self.behind[:, 1:8], axis=1))
+
+    @cached_property
     def level(self) -> FloatArray:
         """Mean of each whole day, shape (o, d); NaN before history."""
         return self._daily_mean(self.values)
@@ -143,6 +148,14 @@ class DayBlocks:
             "same_hour_median",
             days,
             lambda: self.over_horizon(masked_median(self.ahead[:, :days], axis=1)),
+        )
+
+    def median_of_days(self, days: int) -> FloatArray:
+        """Median of the last days, at most seven, all hours alike, shape (o, 1)."""
+        return self._once(
+            "median_of_days",
+            days,
+            lambda: masked_median(self.week[:, -24 * days :], axis=1)[:, None],
         )
 
     def weeks_before(self, weeks: int) -> FloatArray:

@@ -6,7 +6,6 @@ import numpy as np
 
 from optimizer.forecasting.candidates import Candidate, fading, smoothed
 from optimizer.forecasting.day_blocks import DayBlocks
-from optimizer.forecasting.weighted import masked_median
 from optimizer.statistics import FloatArray
 
 SAME_WEEKDAY_WEIGHT = 3.0
@@ -68,8 +67,7 @@ def smooth_same_hour_median(blocks: DayBlocks, *, days: int) -> FloatArray:
 
 def recent_deviation(blocks: DayBlocks) -> FloatArray:
     """How far the last three hours lie above the same hours' median of 7 days, shape (o, 1)."""
-    normal = masked_median(blocks.behind[:, 1:8], axis=1)
-    return np.asarray((blocks.behind[:, 0] - normal).mean(axis=1, keepdims=True))
+    return np.asarray(blocks.excess.mean(axis=1, keepdims=True))
 
 
 def median_and_deviation(blocks: DayBlocks, *, hours: float) -> FloatArray:

@@ -23,7 +23,7 @@ LOG_LEAD_SD = 1.2
 RESIDUAL_HALF_LIFE_DAYS = 4.0
 """Age at which a residual counts half: spread changes faster than habits do."""
 
-INFLATION, SHORT_HISTORY_INFLATION = 0.95, 2.0
+INFLATION, SHORT_HISTORY_INFLATION = 0.91, 1.0
 """Residuals are multiplied by INFLATION (1 + SHORT_HISTORY_INFLATION / days)."""
 
 SAME_HOUR_SHARE = 0.3

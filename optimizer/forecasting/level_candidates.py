@@ -9,7 +9,6 @@ import numpy as np
 
 from optimizer.forecasting.candidates import Candidate, fading, recent_mean
 from optimizer.forecasting.day_blocks import DayBlocks
-from optimizer.forecasting.weighted import masked_median
 from optimizer.statistics import FloatArray
 
 
@@ -17,14 +16,9 @@ def _flat(blocks: DayBlocks, level: FloatArray) -> FloatArray:
     return np.repeat(level, blocks.horizon, axis=1)
 
 
-def _median_of_days(blocks: DayBlocks, days: int) -> FloatArray:
-    """Median of the last `days` days, all hours alike, shape (o, 1)."""
-    return masked_median(blocks.week[:, -24 * days :], axis=1)[:, None]
-
-
 def median_level(blocks: DayBlocks, *, days: int) -> FloatArray:
     """The median of the last days, held."""
-    return _flat(blocks, _median_of_days(blocks, days))
+    return _flat(blocks, blocks.median_of_days(days))
 
 
 def mean_level(blocks: DayBlocks) -> FloatArray:
@@ -44,7 +38,7 @@ def last_value(blocks: DayBlocks) -> FloatArray:
 
 def returning_level(blocks: DayBlocks, *, days: int, hours: float) -> FloatArray:
     """From the mean of the last three hours back to the median of the last days."""
-    median = _median_of_days(blocks, days)
+    median = blocks.median_of_days(days)
     return median + (recent_mean(blocks) - median) * fading(blocks, hours)
 
 

@@ -7,12 +7,16 @@ from optimizer.forecasting.combination import combine
 from optimizer.forecasting.day_candidates import DAYS
 from optimizer.forecasting.level_candidates import LEVELS
 from optimizer.forecasting.protocol import Outlook
+from optimizer.forecasting.recent_candidates import RECENT
 from optimizer.forecasting.trend_candidates import TRENDS
 from optimizer.forecasting.week_candidates import WEEKS
 from optimizer.statistics import FloatArray
 
 EVERY_CANDIDATE = LEVELS + DAYS + WEEKS + TRENDS
 """Flat, daily, weekly and drifting ways to continue a series."""
+
+NEAR_CANDIDATES = RECENT + LEVELS + DAYS
+"""Ways to continue it for a few hours in steps of minutes."""
 
 
 @dataclass(frozen=True)
@@ -24,4 +28,5 @@ class MlHybrid:
 
     def forecast(self, values: FloatArray, *, steps_per_day: int, horizon: int) -> Outlook:
         """See `ForecastModel`."""
-        return combine(values, EVERY_CANDIDATE, steps_per_day=steps_per_day, horizon=horizon)
+        candidates = EVERY_CANDIDATE if steps_per_day == 24 else NEAR_CANDIDATES
+        return combine(values, candidates, steps_per_day=steps_per_day, horizon=horizon)

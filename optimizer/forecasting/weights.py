@@ -7,6 +7,9 @@ mixture whose own error is smallest, because candidates that err in opposite dir
 other.
 """
 
+import math
+from dataclasses import replace
+
 import numpy as np
 
 from optimizer.forecasting.backtest import Backtest
@@ -18,14 +21,19 @@ STEEPNESS = 40.0
 FULL_TRUST_DAYS = 14.0
 """Days of history from which p holds in full; before, it shrinks with the square root."""
 
-KEPT = 12
+KEPT = 24
 """Candidates that are mixed; the others were too far off to be worth the work."""
 
-REFINEMENTS = 20
-"""Steps of exponentiated gradient; few, because stopping early keeps it from over-fitting."""
+ROUNDS = 3
+"""Times that the absolute error is replaced by a weighted square, each from the last answer."""
 
-STEP = 0.5
-"""Size of such a step, before it is scaled by the steepest gradient."""
+SMALL_ERROR = 0.2
+"""Errors below this share of the typical one all weigh alike, so that none weighs infinitely."""
+
+STEPS, STEP, LEAST_STEEPNESS = 40, 0.25, 0.25
+"""Gradient steps in a round, and their size before it is divided by the steepness (the root mean
+square of the gradient). Few and small enough that the mixture stays near its beginning where the
+back-test says little."""
 
 
 def origin_errors(backtest: Backtest) -> FloatArray:
@@ -60,7 +68,7 @@ def steep_weights(errors: FloatArray, *, days: float) -> FloatArray:
         Weights that add up to 1, shape (k,).
     """
     least = max(float(errors.min()), 1e-12)
-    power = STEEPNESS * min(1.0, float(np.sqrt(days / FULL_TRUST_DAYS)))
+    power = STEEPNESS * min(1.0, math.sqrt(days / FULL_TRUST_DAYS))
     weights = (np.maximum(errors, least) / least) ** -power
     return np.asarray(weights / weights.sum())
 
@@ -68,8 +76,8 @@ def steep_weights(errors: FloatArray, *, days: float) -> FloatArray:
 def refine(weights: FloatArray, backtest: Backtest, *, days: float) -> FloatArray:
     """Move weights on the simplex towards the mixture with the least absolute error.
 
-    Exponentiated gradient on a smoothed absolute error. Source: Kivinen & Warmuth, Information and
-    Computation 132 (1997) 1-63.
+    The absolute error is minimised as a sequence of weighted squares, each by exponentiated
+    gradient, which keeps weights positive and adding up to 1.
 
     Args:
         weights: Where to begin; adds up to 1, shape (k,).
@@ -78,44 +86,50 @@ def refine(weights: FloatArray, backtest: Backtest, *, days: float) -> FloatArra
 
     Returns:
         Weights that add up to 1, shape (k,).
+
+    Source: Kivinen & Warmuth, Information and Computation 132 (1997) 1-63 (exponentiated gradient);
+    Schlossmacher, J. Am. Stat. Assoc. 68 (1973) 857-859 (least absolute deviations by reweighting).
     """
-    importance = backtest.recency / backtest.recency.sum()
-    difference = np.where(backtest.came > 0, backtest.past - backtest.actual, 0.0)
-    flat = difference.reshape(weights.size, -1)
-    share = importance.ravel()
-    scale = float((np.abs(flat) @ share).min())
-    if scale <= 0:
+    share = (backtest.recency / backtest.recency.sum()).ravel()
+    missed = np.where(backtest.came > 0, backtest.past - backtest.actual, 0.0)
+    missed = missed.reshape(weights.size, -1)
+    typical = float((np.abs(missed) @ share).min())
+    if typical <= 0:
         return weights
-    flat = flat / scale
-    step = STEP * min(1.0, float(np.sqrt(days / FULL_TRUST_DAYS)))
-    refined = weights + 1e-4 / weights.size
-    refined = refined / refined.sum()
-    for _ in range(REFINEMENTS):
-        slope = np.clip((refined @ flat) / 0.2, -1.0, 1.0) * share
-        gradient = flat @ slope
-        gradient -= refined @ gradient
-        steepest = max(1.0, 2 * float(np.abs(gradient[refined > 1e-3]).max()))
-        refined = refined * np.exp(np.clip(-step / steepest * gradient, -3.0, 3.0))
-        refined = refined / refined.sum()
-    return np.asarray(refined)
+    missed = missed / typical
+    step = STEP * min(1.0, math.sqrt(days / FULL_TRUST_DAYS))
+    refined = (weights + 1e-3 / weights.size) / (1 + 1e-3)
+    for _ in range(ROUNDS):
+        importance = share / np.maximum(np.abs(refined @ missed), SMALL_ERROR)
+        refined = _descend(refined, (missed * importance) @ missed.T, step=step)
+    return refined
+
+
+def _descend(weights: FloatArray, curvature: FloatArray, *, step: float) -> FloatArray:
+    """Exponentiated gradient on the square that `curvature`, shape (k, k), describes."""
+    for _ in range(STEPS):
+        gradient = curvature @ weights
+        gradient -= weights @ gradient
+        steepness = math.sqrt(weights @ (gradient * gradient))
+        gradient *= -step / max(LEAST_STEEPNESS, steepness)
+        weights = weights * np.exp(np.minimum(gradient, 3.0))
+        weights /= weights.sum()
+    return weights
 
 
 def combination_weights(backtest: Backtest, *, days: float) -> FloatArray:
     """The weight of every candidate, zero for most.
+
+    Args:
+        backtest: Paths and actual values of k candidates.
+        days: Length of the history.
 
     Returns:
         Weights that add up to 1, shape (k,).
     """
     errors = typical_errors(backtest)
     kept = np.sort(np.argsort(errors, kind="stable")[:KEPT])
-    part = Backtest(
-        now=backtest.now[kept],
-        past=backtest.past[kept],
-        naive=backtest.naive,
-        actual=backtest.actual,
-        age=backtest.age,
-        steps_per_day=backtest.steps_per_day,
-    )
+    part = replace(backtest, now=backtest.now[kept], past=backtest.past[kept])
     weights = np.zeros(errors.size)
     weights[kept] = refine(steep_weights(errors[kept], days=days), part, days=days)
     return weights
