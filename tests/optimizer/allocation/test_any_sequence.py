@@ -202,8 +202,8 @@ class AnySequence(RuleBasedStateMachine):
 SOAK = "SOAK" in os.environ
 
 AnySequence.TestCase.settings = settings(
-    max_examples=1_000 if SOAK else 15,
-    stateful_step_count=50 if SOAK else 30,
+    max_examples=1_000 if SOAK else 10,
+    stateful_step_count=50 if SOAK else 25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
