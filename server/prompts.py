@@ -35,6 +35,11 @@ class PromptText:
     arguments: Mapping[str, str]
     write: Callable[[Mapping[str, str]], str]
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the arguments."""
+        return [name.rstrip("?") for name in self.arguments]
+
 
 def _diagnose(given: Mapping[str, str]) -> str:
     symptom = f" The symptom: {given['symptom']}." if given.get("symptom") else ""
@@ -153,18 +158,8 @@ class Prompts:
     async def complete(
         self, ctx: ServerRequestContext[Any, Any], params: types.CompleteRequestParams
     ) -> types.CompleteResult:
-        """Answer completion/complete; what cannot be completed has no values.
-
-        Raises:
-            MCPError: There is no such prompt or template.
-        """
-        if isinstance(params.ref, types.PromptReference):
-            known = self._prompts.get(params.ref.name)
-            if known is None:
-                raise MCPError(types.INVALID_PARAMS, f"No prompt {shown(params.ref.name)}")
-        elif params.ref.uri not in (HISTORY, DECISION):
-            raise MCPError(types.INVALID_PARAMS, f"No template {shown(params.ref.uri)}")
-        values = await self._values(params.argument.name, ctx)
+        """Answer completion/complete; what is not known, or cannot be completed, has no values."""
+        values = await self._values(params.argument.name, ctx) if self._has(params) else ()
         begun = params.argument.value
         fitting = [value for value in values if value.startswith(begun)]
         return types.CompleteResult(
@@ -172,6 +167,14 @@ class Prompts:
                 values=fitting[:100], total=len(fitting), has_more=len(fitting) > 100
             )
         )
+
+    def _has(self, params: types.CompleteRequestParams) -> bool:
+        """Whether what is completed exists and has such an argument."""
+        argument = params.argument.name
+        if isinstance(params.ref, types.PromptReference):
+            prompt = self._prompts.get(params.ref.name)
+            return prompt is not None and argument in prompt.names
+        return params.ref.uri in (HISTORY, DECISION) and f"{{{argument}}}" in params.ref.uri
 
     async def _values(self, argument: str, ctx: ServerRequestContext[Any, Any]) -> Sequence[str]:
         if argument == "scope":
@@ -190,7 +193,7 @@ class Prompts:
 
 
 def _check(prompt: PromptText, given: Mapping[str, str]) -> None:
-    names = [name.rstrip("?") for name in prompt.arguments]
+    names = prompt.names
     for name, value in given.items():
         if name not in names:
             near = nearest(name, names)

@@ -11,7 +11,7 @@ from mcp.shared.exceptions import MCPError
 
 from optimizer.thinking.question import Thought
 from server.arguments import nearest, shown
-from server.errors import problem_of, tool_error
+from server.errors import Problem, problem_of, tool_error
 from server.operation import Operation, Optimizer, perform
 from server.principals import principal_of
 from server.schemas import agent_schema
@@ -63,7 +63,7 @@ class Tools:
         """Answer tools/call; whatever goes wrong inside is a tool error that the agent can read."""
         operation = self._operations.get(params.name)
         if operation is None:
-            raise MCPError(types.INVALID_PARAMS, self._no_such_tool(params.name))
+            return tool_error(self._no_such_tool(params.name))
 
         async def report(thought: Thought) -> None:
             await ctx.session.report_progress(float(thought.number), None, thought.text)
@@ -87,7 +87,8 @@ class Tools:
             content=[types.TextContent(type="text", text=text)], structured_content=view
         )
 
-    def _no_such_tool(self, name: str) -> str:
+    def _no_such_tool(self, name: str) -> Problem:
+        """A result and not a protocol error, so that the agent reads it and can correct itself."""
         near = nearest(name, tuple(self._operations))
         hint = f"did you mean {near}?" if near else f"tools: {', '.join(self._operations)}"
-        return f"Unknown tool {shown(name)}; {hint}"
+        return Problem(status=404, code="unknown_tool", detail=f"No tool {shown(name)}; {hint}")
