@@ -7,6 +7,7 @@ import pytest
 
 from optimizer.errors import ConfigurationError, InvalidRequestError, LeaseRefusedError
 from optimizer.identity import Principal
+from optimizer.monitoring.sample import DEFAULT_THRESHOLDS
 from optimizer.operations.history import DecisionRequest
 from optimizer.operations.list_allocations import ListAllocationsRequest
 from sequential_resource_optimization import SequentialResourceOptimizer, load_settings
@@ -162,8 +163,11 @@ async def test_an_alert_threshold_may_be_set_for_any_stored_metric(tmp_path: Pat
 
 
 async def test_the_default_strategy_is_used_when_none_is_asked_for(tmp_path: Path) -> None:
-    strategies = {"default": "cost_minimization"}
-    async with make(tmp_path, optimization_strategies=strategies) as optimizer:
+    config = {
+        "optimization_strategies": {"default": "cost_minimization"},
+        "alert_thresholds": dict.fromkeys(DEFAULT_THRESHOLDS, 1e12),
+    }
+    async with make(tmp_path, **config) as optimizer:
         unasked = await optimizer.optimize_resources({})
         asked = await optimizer.optimize_resources({"primary_objective": "balanced_optimization"})
 
