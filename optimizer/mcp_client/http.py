@@ -1,8 +1,10 @@
 """Streamable HTTP to an MCP server, with bounds on what it may send (I/O)."""
 
 import ipaddress
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import cache
 from types import TracebackType
 from urllib.parse import urlsplit, urlunsplit
 
@@ -65,8 +67,15 @@ def bounded_client(
         headers={"Accept-Encoding": "identity"},
         timeout=timeout,
         trust_env=not is_loopback(urlsplit(url).hostname or ""),
+        verify=_tls(),
         event_hooks={"response": [bound]},
     )
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Reading the certificates takes 20 ms or more, so it is done once."""
+    return httpx2.create_ssl_context()
 
 
 class HttpEndpoint:

@@ -3,6 +3,7 @@
 One client speaks to all three. A page belongs to one decision; no two decisions share one.
 """
 
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -21,6 +22,8 @@ from optimizer.thinking.embedded import DECISION_KEY, ThoughtHistory, embedded_s
 from optimizer.thinking.page import Page, RecordedPage
 from optimizer.thinking.pool import Member, Pool
 from optimizer.thinking.question import ScratchpadKind
+
+logger = logging.getLogger("sequential_resource_optimization.thinking")
 
 SETTING = "SEQUENTIAL_THINKING_MCP_ENDPOINT"
 
@@ -162,8 +165,7 @@ class PooledScratchpad:
         if page.failure is not None:
             self._failed(page.failure)
         else:
-            self._breaker.succeeded()
-            self._warnings.pop("thinking_endpoint_down", None)
+            self._succeeded()
 
     async def open(self) -> None:
         """Begin to open one connection."""
@@ -175,9 +177,18 @@ class PooledScratchpad:
         if pool is not None:
             await pool.close()
 
+    def _succeeded(self) -> None:
+        self._breaker.succeeded()
+        if "thinking_endpoint_down" in self._warnings:
+            logger.info("%s records thoughts again", self.name)
+            del self._warnings["thinking_endpoint_down"]
+
     def _failed(self, error: McpServerError) -> None:
-        if error.problem != "not_mcp":
-            self._breaker.failed()
+        if error.problem == "not_mcp":
+            return
+        self._breaker.failed()
+        if "thinking_endpoint_down" not in self._warnings:
+            logger.warning("thoughts are kept in memory from here on: %s", error)
             self._warnings["thinking_endpoint_down"] = None
 
     def _warn_shared(self) -> None:
@@ -231,6 +242,7 @@ class UrlScratchpad:
             if error.problem != "not_mcp":
                 raise
             self._not_mcp_until = self._timer() + NOT_MCP_REST.total_seconds()
+            logger.warning("the embedded thinking server stands in: %s", error)
             return None
         self._not_mcp_until = None
         return page

@@ -61,7 +61,7 @@ class Scribe:
         except PoolBusyError as error:
             self.lose(error.code)
         except McpServerError as error:
-            logger.warning("thoughts of %s are kept in memory: %s", decision_id, error)
+            logger.info("thoughts of %s are kept in memory: %s", decision_id, error)
             self.lose(f"scratchpad_{error.problem}")
 
     async def add(
@@ -79,7 +79,7 @@ class Scribe:
             try:
                 await self._page.write(thought, total=total, within=self.within)
             except McpServerError as error:
-                logger.warning("further thoughts are kept in memory: %s", error)
+                logger.info("further thoughts are kept in memory: %s", error)
                 self.lose(f"scratchpad_{error.problem}")
         if self._on_thought is not None:
             try:
