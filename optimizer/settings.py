@@ -102,6 +102,22 @@ class Settings(_Table):
     read_only_token: SecretStr | None = Field(
         None, description="Bearer token that may read and never write."
     )
+    tokens_file: Path | None = Field(
+        None,
+        description="File of further tokens, which `sro token add` writes; by default tokens.json "
+        "in the data directory.",
+    )
+    rate_limit: Annotated[FiniteFloat, Field(ge=0, le=1e6)] = Field(
+        0.0,
+        description="Requests a second that one principal may make, after a burst of two seconds; "
+        "0 for no limit.",
+    )
+    tls_certfile: Path | None = Field(
+        None, description="Certificate chain in PEM: serves HTTPS, together with TLS_KEYFILE."
+    )
+    tls_keyfile: Path | None = Field(
+        None, description="Its private key in PEM, not encrypted; together with TLS_CERTFILE."
+    )
     allowed_hosts: tuple[str, ...] = Field(
         (), description="Host headers to accept beside loopback names, comma-separated."
     )
@@ -185,6 +201,9 @@ class Settings(_Table):
         "api_token",
         "read_only_token",
         "openrouter_api_key",
+        "tokens_file",
+        "tls_certfile",
+        "tls_keyfile",
         "data_dir",
         "database_url",
         mode="before",
@@ -199,13 +218,35 @@ class Settings(_Table):
             raise ValueError("READ_ONLY_TOKEN equals API_TOKEN; give it a value of its own")
         return self
 
+    @model_validator(mode="after")
+    def _certificate_has_its_key(self) -> Self:
+        if (self.tls_certfile is None) != (self.tls_keyfile is None):
+            there = "TLS_KEYFILE" if self.tls_certfile is None else "TLS_CERTFILE"
+            lacking = "TLS_CERTFILE" if self.tls_certfile is None else "TLS_KEYFILE"
+            raise ValueError(f"{there} is set and {lacking} is not; set both, or none")
+        return self
+
     @property
     def store_url(self) -> str:
         """Where the store is: DATABASE_URL, else a SQLite file in the data directory."""
         if self.database_url is not None:
             return self.database_url
-        folder = self.data_dir or Path(data_folder(os.environ))
-        return f"sqlite:///{folder / 'sro.db'}"
+        return f"sqlite:///{self.data_path / 'sro.db'}"
+
+    @property
+    def tokens_path(self) -> Path:
+        """Where the token file is, or would be."""
+        return self.tokens_file or self.data_path / "tokens.json"
+
+    @property
+    def data_path(self) -> Path:
+        """The folder of the database and the token file."""
+        return self.data_dir or Path(data_folder(os.environ))
+
+    @property
+    def scheme(self) -> str:
+        """`https` with a certificate, else `http`."""
+        return "http" if self.tls_certfile is None else "https"
 
 
 _ONLY_IN_FILES = {"pools", "prices", "probes", "alert_thresholds"}

@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Route
 from optimizer.errors import OptimizerError
 from optimizer.settings import Settings
 from server.errors import Problem, problem_response
+from server.gate import Gate
 from server.mcp_surface import create_mcp_surface
 from server.openapi import openapi
 from server.operation import Optimizer
@@ -27,7 +28,7 @@ from server.security import (
     OPEN_PATH,
     BearerToken,
     HostAndOrigin,
-    Tokens,
+    RateLimited,
     check_binding,
     served_hosts,
     transport_security,
@@ -42,12 +43,13 @@ TOLD_TO_ANYBODY = ("status", "version")
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 
 
-def create_app(optimizer: Optimizer, settings: Settings) -> Starlette:
+def create_app(optimizer: Optimizer, settings: Settings, gate: Gate | None = None) -> Starlette:
     """Build the application; its lifespan starts and stops the optimizer.
 
     Args:
         optimizer: Does the work.
         settings: Address, tokens, hosts and origins.
+        gate: Knows the tokens and the rates; made from the settings when None.
 
     Returns:
         The application; `app.state.mcp` is its MCP surface.
@@ -55,7 +57,8 @@ def create_app(optimizer: Optimizer, settings: Settings) -> Starlette:
     Raises:
         ConfigurationError: The settings would leave the door open.
     """
-    check_binding(settings)
+    gate = gate or Gate(settings)
+    check_binding(settings, gate)
     surface = create_mcp_surface(optimizer, lasting=False)
     sessions = StreamableHTTPSessionManager(
         surface.server,
@@ -78,8 +81,8 @@ def create_app(optimizer: Optimizer, settings: Settings) -> Starlette:
             surface.listen.close()
 
     app = Starlette(
-        routes=_routes(optimizer, settings, sessions),
-        middleware=_middleware(settings),
+        routes=_routes(optimizer, gate, sessions),
+        middleware=_middleware(settings, gate),
         exception_handlers={HTTPException: _http_problem},
         lifespan=lifespan,
     )
@@ -90,12 +93,10 @@ def create_app(optimizer: Optimizer, settings: Settings) -> Starlette:
 
 
 def _routes(
-    optimizer: Optimizer, settings: Settings, sessions: StreamableHTTPSessionManager
+    optimizer: Optimizer, gate: Gate, sessions: StreamableHTTPSessionManager
 ) -> list[BaseRoute]:
-    guarded = Tokens.of(settings).guard
-
     async def description(_: Request) -> Response:
-        return JSONResponse(_description(guarded=guarded))
+        return JSONResponse(_description(guarded=gate.is_guarded))
 
     return [
         Route(OPEN_PATH, RestPath({"GET": PROBE}, optimizer, told_to_anybody=TOLD_TO_ANYBODY)),
@@ -112,7 +113,7 @@ def _description(*, guarded: bool) -> dict[str, Any]:
     return openapi(OPERATIONS, guarded=guarded)
 
 
-def _middleware(settings: Settings) -> Sequence[Middleware]:
+def _middleware(settings: Settings, gate: Gate) -> Sequence[Middleware]:
     """Outermost first."""
     return [
         Middleware(TrimmedHeaders),
@@ -123,9 +124,16 @@ def _middleware(settings: Settings) -> Sequence[Middleware]:
             allow_origins=list(settings.origins),
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
-            expose_headers=["Mcp-Session-Id", "Mcp-Protocol-Version", "ETag", "X-Request-Id"],
+            expose_headers=[
+                "Mcp-Session-Id",
+                "Mcp-Protocol-Version",
+                "ETag",
+                "Retry-After",
+                "X-Request-Id",
+            ],
         ),
-        Middleware(BearerToken, tokens=Tokens.of(settings)),
+        Middleware(BearerToken, gate=gate),
+        Middleware(RateLimited, gate=gate),
         Middleware(BoundedBody),
     ]
 

@@ -1,7 +1,7 @@
 """MCP over lines of JSON on a byte stream: what a shim, or any program on the machine, connects."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ from anyio.abc import ByteReceiveStream, ByteSendStream, ByteStream
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
 from mcp_types import (
+    ErrorData,
     JSONRPCError,
     JSONRPCMessage,
     JSONRPCRequest,
@@ -25,6 +26,12 @@ logger = logging.getLogger("sequential_resource_optimization.server")
 
 MAX_LINE_BYTES = 4 * 2**20
 """Longest line that is taken, as the MCP transport over HTTP does; a longer one ends the peer."""
+
+
+RATE_LIMITED = -32029
+"""JSON-RPC code of a request that came too soon, in the range that is left to servers."""
+
+WaitS = Callable[[], float | None]
 
 
 class LineTooLongError(Exception):
@@ -96,7 +103,13 @@ class Unanswered:
 
 @asynccontextmanager
 async def json_lines(
-    stream: ByteStream, lines: Lines, principal: Principal, *, first: bytes, unanswered: Unanswered
+    stream: ByteStream,
+    lines: Lines,
+    principal: Principal,
+    *,
+    first: bytes,
+    unanswered: Unanswered,
+    wait_s: WaitS,
 ) -> AsyncIterator[Streams]:
     """Turn lines into messages and messages into lines, while the body runs the server.
 
@@ -106,36 +119,61 @@ async def json_lines(
         principal: Who the peer is; every message carries it as its request context.
         first: A line that was read already.
         unanswered: Kept up to date with what the peer waits for.
+        wait_s: Counts a request; a number refuses it for so many seconds.
     """
     to_server, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     outgoing, to_peer = anyio.create_memory_object_stream[SessionMessage](0)
     async with anyio.create_task_group() as writing:
         writing.start_soon(_write, to_peer, stream, unanswered)
         async with anyio.create_task_group() as reading:
-            reading.start_soon(_read, lines, first, principal, unanswered, to_server)
+            peer = _Peer(principal, unanswered, wait_s, to_server, outgoing.clone())
+            reading.start_soon(_read, lines, first, peer)
             yield Streams(incoming, outgoing)
             reading.cancel_scope.cancel()
 
 
-async def _read(
-    lines: Lines,
-    first: bytes,
-    principal: Principal,
-    unanswered: Unanswered,
-    to_server: MemoryObjectSendStream[SessionMessage | Exception],
-) -> None:
+@dataclass(frozen=True)
+class _Peer:
+    """What reading one peer needs."""
+
+    principal: Principal
+    unanswered: Unanswered
+    wait_s: WaitS
+    to_server: MemoryObjectSendStream[SessionMessage | Exception]
+    answers: MemoryObjectSendStream[SessionMessage]
+
+    async def take(self, line: bytes) -> None:
+        """Pass a line on, or refuse its request when it comes too soon."""
+        message = _message(line, self.principal)
+        if isinstance(message, SessionMessage) and isinstance(message.message, JSONRPCRequest):
+            wait_s = self.wait_s()
+            if wait_s is not None:
+                await self.answers.send(_too_soon(message.message.id, wait_s))
+                return
+        if isinstance(message, SessionMessage):
+            self.unanswered.came(message.message)
+        await self.to_server.send(message)
+
+
+async def _read(lines: Lines, first: bytes, peer: _Peer) -> None:
     line: bytes | None = first
-    async with to_server:
+    async with peer.to_server, peer.answers:
         while line is not None:
-            message = _message(line, principal)
-            if isinstance(message, SessionMessage):
-                unanswered.came(message.message)
-            await to_server.send(message)
+            await peer.take(line)
             try:
                 line = await lines.next()
             except LineTooLongError:
                 logger.warning("a peer sent a line of over %d bytes; closed", MAX_LINE_BYTES)
                 return
+
+
+def _too_soon(number: RequestId, wait_s: float) -> SessionMessage:
+    error = ErrorData(
+        code=RATE_LIMITED,
+        message=f"rate_limited: the next request may come in {wait_s:.2g} s. Nothing was done",
+        data={"code": "rate_limited", "retry_after_s": round(wait_s, 3)},
+    )
+    return SessionMessage(JSONRPCError(jsonrpc="2.0", id=number, error=error))
 
 
 def _message(line: bytes, principal: Principal) -> SessionMessage | Exception:

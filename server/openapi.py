@@ -26,11 +26,12 @@ _TEXT: dict[int, str] = {
     415: "The body is not application/json.",
     421: "The Host is not served here.",
     422: "An argument is not allowed; the detail says what is.",
+    429: "More requests than the caller's rate allows; Retry-After says when the next may come.",
     500: "An error that nobody foresaw.",
     503: "Something that the answer needs is missing or broken.",
 }
 
-_ALWAYS = (401, 403, 405, 421, 500)
+_ALWAYS = (401, 403, 405, 421, 429, 500)
 _WITH_BODY = (400, 408, 413, 415)
 
 PROBLEM: Schema = {

@@ -37,10 +37,13 @@ class RateLimiter:
 
     Args:
         default: The rate of a principal that has none of its own; None lets it ask freely.
+
+    Attributes:
+        default: The same; it may be replaced at any time.
     """
 
     def __init__(self, default: Rate | None) -> None:
-        self._default = default
+        self.default = default
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     def admit(self, principal: str, *, now_s: float, own: Rate | None = None) -> float | None:
@@ -54,7 +57,7 @@ class RateLimiter:
         Returns:
             None when the request may pass, else the seconds after which the next one may.
         """
-        rate = own or self._default
+        rate = own or self.default
         if rate is None:
             return None
         bucket = self._buckets.pop(principal, None) or _Bucket(rate.burst, now_s)

@@ -17,9 +17,9 @@ from optimizer.errors import InvalidRequestError
 from optimizer.identity import Principal
 from server.arguments import shown
 from server.errors import Problem, problem_of, problem_response
+from server.gate import ANONYMOUS
 from server.operation import Operation, Optimizer, perform
 from server.schemas import Schema, input_schema
-from server.security import ANONYMOUS
 
 API = "/api/v1"
 

@@ -1,13 +1,12 @@
-"""Who may come in: the address we bind to, Host, Origin, and the bearer token.
+"""Who may come in: the address we bind to, Host, Origin, the bearer token, and how often.
 
-Every HTTP route passes here, MCP included. Order: Host (421), Origin (403), token (401). A
-principal comes from the token and from nothing else; its role is checked by `operation.perform`.
+Every HTTP route passes here, MCP included. In order: Host (421), Origin (403), token (401), rate
+(429). A principal comes from the token alone; its role is checked by `operation.perform`.
 """
 
-import hmac
-import ipaddress
+import logging
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from mcp.server.transport_security import TransportSecuritySettings
@@ -15,46 +14,30 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from optimizer.errors import ConfigurationError
-from optimizer.identity import Principal
 from optimizer.settings import Settings
+from server.addresses import LOOPBACK_NAMES, is_loopback, without_port
 from server.errors import Problem, problem_response
+from server.gate import ANONYMOUS, Gate, Holder
+from server.rate_limit import retry_after
+
+logger = logging.getLogger("sequential_resource_optimization.http")
 
 OPEN_PATH = "/health"
 """The only route that asks for no token, so that probes can use it."""
 
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
-UNGUARDED = Principal(name="local", role="user")
-"""Whoever calls over loopback while no token is set."""
-
-ANONYMOUS = Principal(name="anonymous", role="reader")
-"""Whoever calls the open route without a token while one is set."""
-
-TOKEN_HOLDER = Principal(name="token:default", role="user")
-READER = Principal(name="token:read-only", role="reader")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address to bind to can only be reached from this machine."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def check_binding(settings: Settings) -> None:
+def check_binding(settings: Settings, gate: Gate) -> None:
     """Refuse to serve other machines without a token, or every web page.
 
     Raises:
-        ConfigurationError: HOST is not loopback and API_TOKEN is not set, or ORIGINS holds `*`.
+        ConfigurationError: HOST is not loopback and there is no token, the token file cannot be
+            read, or ORIGINS holds `*`.
     """
-    if not is_loopback(settings.host) and settings.api_token is None:
+    if not is_loopback(settings.host) and not gate.opens_other_addresses:
         raise ConfigurationError(
             setting="HOST",
             problem=f"{settings.host!r} can be reached from other machines and no token is set",
-            fix="set API_TOKEN, or HOST=127.0.0.1",
+            fix="set API_TOKEN, add a token with `sro token add NAME`, or set HOST=127.0.0.1",
         )
     if "*" in settings.origins:
         raise ConfigurationError(
@@ -79,55 +62,6 @@ def transport_security(settings: Settings) -> TransportSecuritySettings:
         allowed_hosts=[*hosts, *(f"{host}:*" for host in hosts)],
         allowed_origins=[*settings.origins, *same, *(f"{origin}:*" for origin in same)],
     )
-
-
-def without_port(host: str) -> str:
-    """`localhost` of `localhost:8000`, `[::1]` of `[::1]:8000`."""
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0]
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """The bearer tokens that are set; with neither, everybody on loopback may come in."""
-
-    writing: str | None
-    reading: str | None
-
-    @classmethod
-    def of(cls, settings: Settings) -> "Tokens":
-        """The tokens of the settings."""
-        api, read_only = settings.api_token, settings.read_only_token
-        return cls(
-            writing=None if api is None else api.get_secret_value(),
-            reading=None if read_only is None else read_only.get_secret_value(),
-        )
-
-    @property
-    def guard(self) -> bool:
-        """Whether any token is set."""
-        return self.writing is not None or self.reading is not None
-
-    def principal(self, authorization: str | None) -> Principal | None:
-        """Who an Authorization header stands for; None when its token is missing or wrong.
-
-        Both comparisons always run and take the same time whatever the token is.
-        """
-        if not self.guard:
-            return UNGUARDED
-        scheme, _, given = (authorization or "").partition(" ")
-        offered = given.strip() if scheme.lower() == "bearer" else ""
-        writes = _same(offered, self.writing)
-        reads = _same(offered, self.reading)
-        if writes:
-            return TOKEN_HOLDER
-        return READER if reads else None
-
-
-def _same(offered: str, token: str | None) -> bool:
-    equal = hmac.compare_digest(offered.encode(), (token or "").encode())
-    return equal and token is not None
 
 
 class HostAndOrigin:
@@ -187,31 +121,77 @@ class BearerToken:
 
     Args:
         app: What comes behind; it reads `scope["state"]["principal"]`.
-        tokens: The tokens that are set.
+        gate: The tokens that are set.
     """
 
-    def __init__(self, app: ASGIApp, *, tokens: Tokens) -> None:
+    def __init__(self, app: ASGIApp, *, gate: Gate) -> None:
         self._app = app
-        self._tokens = tokens
+        self._gate = gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Put the principal into the scope's state, or answer 401."""
+        """Put the principal into the scope's state, or answer 401; 503 when nobody can be told."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        principal = self._tokens.principal(Headers(scope=scope).get("authorization"))
-        if principal is None and scope["path"] == OPEN_PATH:
-            principal = ANONYMOUS
-        if principal is None:
-            await problem_response(_UNAUTHORIZED)(scope, receive, send)
+        found = self._holder(Headers(scope=scope).get("authorization"))
+        if not isinstance(found, Holder) and scope["path"] == OPEN_PATH:
+            found = Holder(ANONYMOUS)
+        if not isinstance(found, Holder):
+            await problem_response(found)(scope, receive, send)
             return
-        state = {**scope.get("state", {}), "principal": principal}
+        state = {**scope.get("state", {}), "principal": found.principal, "holder": found}
         await self._app({**scope, "state": state}, receive, send)
+
+    def _holder(self, authorization: str | None) -> Holder | Problem:
+        try:
+            return self._gate.holder(authorization) or _UNAUTHORIZED
+        except ConfigurationError as error:
+            logger.error("nobody is let in: %s", error)
+            return _NO_TOKENS
 
 
 _UNAUTHORIZED = Problem(
     status=401,
     code="unauthorized",
-    detail="A bearer token is needed: send `Authorization: Bearer API_TOKEN`.",
+    detail="A bearer token is needed: send `Authorization: Bearer TOKEN`.",
     headers={"WWW-Authenticate": 'Bearer realm="sequential-resource-optimization"'},
 )
+
+_NO_TOKENS = Problem(
+    status=503,
+    code="bad_configuration",
+    detail="The token file cannot be read, so nobody is let in; the server's log says why.",
+)
+
+
+class RateLimited:
+    """Answers 429 to who asks more often than its rate; the open route is free.
+
+    Args:
+        app: What comes behind.
+        gate: Counts the requests.
+    """
+
+    def __init__(self, app: ASGIApp, *, gate: Gate) -> None:
+        self._app = app
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or say when the next one may come."""
+        if scope["type"] != "http" or scope["path"] == OPEN_PATH:
+            await self._app(scope, receive, send)
+            return
+        wait_s = self._gate.wait_s(scope["state"]["holder"], now_s=time.monotonic())
+        if wait_s is None:
+            await self._app(scope, receive, send)
+            return
+        problem = Problem(
+            status=429,
+            code="rate_limited",
+            detail=(
+                f"More requests than your rate allows; the next may come in {wait_s:.2g} s. "
+                "Nothing was done. An operator sets RATE_LIMIT, or the rate of a token."
+            ),
+            headers={"Retry-After": retry_after(wait_s)},
+        )
+        await problem_response(problem)(scope, receive, send)

@@ -20,6 +20,7 @@ from optimizer.settings import Settings, load_settings
 from optimizer.version import VERSION
 from server.control import ask
 from server.daemon_lock import DaemonLock, take_lock
+from server.gate import Gate
 from server.http_door import HttpDoor
 from server.logs import configure_logging
 from server.mcp_surface import create_mcp_surface
@@ -52,8 +53,9 @@ def serve(settings: Settings, *, socket_path: str) -> int:
         logger.warning("another server holds %s; stdio hosts stay with it", socket_path)
     try:
         optimizer = SequentialResourceOptimizer(settings=settings)
-        door = HttpDoor(optimizer, settings)
-        daemon = Daemon(optimizer, socket_path=socket_path if lock else None, http=door)
+        gate = Gate(settings)
+        door = HttpDoor(optimizer, settings, gate)
+        daemon = Daemon(optimizer, gate, socket_path=socket_path if lock else None, http=door)
         anyio.run(daemon.run)
     except OptimizerError as error:
         sys.stderr.write(f"{error}\n")
@@ -73,7 +75,8 @@ def run_daemon(socket_path: str, *, idle: timedelta) -> int:
     settings = load_settings()
     configure_logging(settings, to_file=False)
     optimizer = SequentialResourceOptimizer(settings=settings)
-    anyio.run(Daemon(optimizer, socket_path=socket_path, http=None, idle=idle).run)
+    daemon = Daemon(optimizer, Gate(settings), socket_path=socket_path, http=None, idle=idle)
+    anyio.run(daemon.run)
     return 0
 
 
@@ -94,6 +97,7 @@ class Daemon:
 
     Args:
         optimizer: Does the work; it is started and stopped here.
+        gate: Knows the tokens and the rates.
         socket_path: Where shims connect; None while another daemon has the socket.
         http: The door on a port, if there is one.
         idle: It ends after this long without a client and without a lease; None stays.
@@ -102,12 +106,14 @@ class Daemon:
     def __init__(
         self,
         optimizer: SequentialResourceOptimizer,
+        gate: Gate,
         *,
         socket_path: str | None,
         http: HttpDoor | None,
         idle: timedelta | None = None,
     ) -> None:
         self._optimizer = optimizer
+        self._gate = gate
         self._socket_path = socket_path
         self._http = http
         self._idle = idle
@@ -138,7 +144,7 @@ class Daemon:
     @asynccontextmanager
     async def _open_socket(self, path: str) -> AsyncIterator[None]:
         surface = create_mcp_surface(self._optimizer, lasting=True)
-        door = SocketDoor(path, surface, status=self._status, stop=self._stop.set)
+        door = SocketDoor(path, surface, gate=self._gate, status=self._status, stop=self._stop.set)
         async with surface.notices.running(), door.open():
             self._socket = door
             yield

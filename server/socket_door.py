@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import anyio
 from anyio.abc import SocketAttribute, SocketListener, SocketStream, TaskGroup
 
+from server.gate import Gate, Holder
 from server.lines import Lines, LineTooLongError, Unanswered, json_lines
 from server.mcp_surface import McpSurface
 from server.peers import Peer, peer_of
@@ -34,15 +36,23 @@ class SocketDoor:
     Args:
         path: Where the socket lies; what a dead daemon left there is replaced.
         surface: The MCP server, made for connections that last.
+        gate: Knows how often a principal may ask.
         status: What `status` answers, beside what this door knows.
         stop: Called when the owner says `stop`.
     """
 
     def __init__(
-        self, path: str, surface: McpSurface, *, status: Status, stop: Callable[[], None]
+        self,
+        path: str,
+        surface: McpSurface,
+        *,
+        gate: Gate,
+        status: Status,
+        stop: Callable[[], None],
     ) -> None:
         self._path = path
         self._surface = surface
+        self._gate = gate
         self._status = status
         self._stop = stop
         self._connections: set[Unanswered] = set()
@@ -100,11 +110,17 @@ class SocketDoor:
     ) -> None:
         server = self._surface.server
         unanswered = Unanswered()
+        holder = Holder(peer.principal)
         self._connections.add(unanswered)
         logger.info("connected", extra={"facts": {"peer_pid": peer.pid, "peer_uid": peer.uid}})
         try:
             async with json_lines(
-                stream, lines, peer.principal, first=first, unanswered=unanswered
+                stream,
+                lines,
+                peer.principal,
+                first=first,
+                unanswered=unanswered,
+                wait_s=lambda: self._gate.wait_s(holder, now_s=time.monotonic()),
             ) as streams:
                 options = server.create_initialization_options()
                 await server.run(streams.incoming, streams.outgoing, options)

@@ -18,6 +18,7 @@ from server.cli.install import install
 from server.cli.options import parameters_of, values_of
 from server.cli.serve import serve, stdio
 from server.cli.tables.shown import shown
+from server.cli.tokens import token
 from server.operation import Operation
 from server.operations import OPERATIONS
 from server.views import Json
@@ -77,5 +78,5 @@ def _fail(message: str, code: int) -> None:
 
 for _operation in OPERATIONS:
     sro.add_command(command_of(_operation))
-for _command in (serve, stdio, import_history, install):
+for _command in (serve, stdio, import_history, install, token):
     sro.add_command(_command)

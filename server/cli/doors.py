@@ -1,5 +1,6 @@
 """Who answers a command: the server that runs on HOST:PORT, else an optimizer in this process."""
 
+import ssl
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ import httpx
 
 from optimizer.identity import LOCAL
 from optimizer.settings import Settings
+from server.addresses import base_url
 from server.operation import Operation, perform
 from server.rest import API
 from server.views import Json
@@ -99,7 +101,7 @@ async def nearest_door(settings: Settings) -> AsyncIterator[Door]:
         headers["Authorization"] = f"Bearer {settings.api_token.get_secret_value()}"
     timeout = httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
     async with httpx.AsyncClient(
-        base_url=base, headers=headers, timeout=timeout, trust_env=False
+        base_url=base, headers=headers, timeout=timeout, trust_env=False, verify=_trusted(settings)
     ) as client:
         if await _answers(client):
             yield ServerDoor(client)
@@ -111,11 +113,19 @@ async def nearest_door(settings: Settings) -> AsyncIterator[Door]:
         yield OwnDoor(optimizer)
 
 
+def _trusted(settings: Settings) -> ssl.SSLContext | bool:
+    """Our own certificate, whoever signed it and whatever name it has: we ask our own address."""
+    if settings.tls_certfile is None:
+        return True
+    context = ssl.create_default_context(cafile=str(settings.tls_certfile))
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.check_hostname = False
+    return context
+
+
 def server_url(settings: Settings) -> str:
     """Where a client on this machine finds the server."""
-    everywhere = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}
-    host = everywhere.get(settings.host, settings.host)
-    return f"http://{f'[{host}]' if ':' in host and '[' not in host else host}:{settings.port}"
+    return base_url(settings.host, settings.port, scheme=settings.scheme)
 
 
 def _query(values: Mapping[str, Any]) -> dict[str, str]:

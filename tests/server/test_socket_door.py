@@ -1,0 +1,62 @@
+"""The daemon's socket over a fake optimizer, in this process."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio.abc import SocketStream
+
+from optimizer.settings import Settings
+from server.gate import Gate
+from server.lines import RATE_LIMITED, Lines
+from server.mcp_surface import create_mcp_surface
+from server.socket_door import SocketDoor
+from tests.doors.fakes import FakeOptimizer
+
+META = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+
+
+@asynccontextmanager
+async def connected(folder: Path, settings: Settings) -> AsyncIterator[SocketStream]:
+    surface = create_mcp_surface(FakeOptimizer(), lasting=True)
+    path = str(folder / "d.sock")
+    door = SocketDoor(path, surface, gate=Gate(settings), status=dict, stop=lambda: None)
+    with anyio.fail_after(10):
+        async with surface.notices.running(), door.open(), await anyio.connect_unix(path) as stream:
+            yield stream
+
+
+async def ask(stream: SocketStream, lines: Lines, number: int) -> Any:
+    call = {"name": "get_health", "arguments": {}, "_meta": META}
+    request = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": call}
+    await stream.send(json.dumps(request).encode() + b"\n")
+    answer = await lines.next()
+    assert answer is not None
+    return json.loads(answer)
+
+
+async def test_who_asks_too_often_is_told_when_over_the_socket(tmp_path: Path) -> None:
+    async with connected(tmp_path, Settings(rate_limit=1e-6)) as stream:
+        lines = Lines(stream)
+        first = await ask(stream, lines, 1)
+        second = await ask(stream, lines, 2)
+
+    assert "result" in first
+    assert second["id"] == 2
+    assert second["error"]["code"] == RATE_LIMITED
+    assert second["error"]["data"]["retry_after_s"] > 1
+
+
+async def test_without_a_limit_everything_passes(tmp_path: Path) -> None:
+    async with connected(tmp_path, Settings()) as stream:
+        lines = Lines(stream)
+        answers = [await ask(stream, lines, number) for number in range(20)]
+
+    assert all("result" in answer for answer in answers)
