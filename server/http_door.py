@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
@@ -11,11 +12,12 @@ import uvicorn
 
 from optimizer.errors import ConfigurationError
 from optimizer.settings import Settings
+from server.addresses import base_url
 from server.app import MCP_PATH, create_app
+from server.gate import Gate
 from server.http_protocol import BoundedHttpProtocol
 from server.operation import Optimizer
 from server.rest import API
-from server.security import without_port
 
 GRACE_S = 3
 """How long requests in flight may take to end after the daemon is told to stop."""
@@ -33,16 +35,21 @@ class HttpDoor:
 
     Args:
         optimizer: Does the work.
-        settings: Address, tokens, hosts and origins.
+        settings: Address, certificate, hosts and origins.
+        gate: Knows the tokens and the rates; made from the settings when None.
 
     Raises:
-        ConfigurationError: The port is taken, or the settings would leave the door open.
+        ConfigurationError: The port is taken, the certificate cannot be used, or the settings would
+            leave the door open.
     """
 
-    def __init__(self, optimizer: Optimizer, settings: Settings) -> None:
-        self._app = create_app(optimizer, settings)
+    def __init__(self, optimizer: Optimizer, settings: Settings, gate: Gate | None = None) -> None:
+        self._settings = settings
+        self._app = create_app(optimizer, settings, gate)
+        check_certificate(settings)
         self._listener = listen_on(settings)
-        self.url = base_url(settings.host, self._listener.getsockname()[1])
+        port = self._listener.getsockname()[1]
+        self.url = base_url(settings.host, port, scheme=settings.scheme)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -61,6 +68,8 @@ class HttpDoor:
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=GRACE_S,
                 backlog=BACKLOG,
+                ssl_certfile=self._settings.tls_certfile,
+                ssl_keyfile=self._settings.tls_keyfile,
             )
         )
         with self._listener:
@@ -102,6 +111,37 @@ class _Server(uvicorn.Server):
         yield
 
 
+def check_certificate(settings: Settings) -> None:
+    """Load the certificate and its key once, so that a bad one is known before anything is opened.
+
+    Raises:
+        ConfigurationError: One of them cannot be read, or they do not fit each other.
+    """
+    if settings.tls_certfile is None or settings.tls_keyfile is None:
+        return
+    for variable, path in (
+        ("TLS_CERTFILE", settings.tls_certfile),
+        ("TLS_KEYFILE", settings.tls_keyfile),
+    ):
+        try:
+            path.read_bytes()
+        except OSError as error:
+            raise ConfigurationError(
+                setting=variable,
+                problem=f"{path} cannot be read ({error.strerror})",
+                fix="name a PEM file that the server's user may read",
+            ) from None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(settings.tls_certfile, settings.tls_keyfile, password="")
+    except (ssl.SSLError, ValueError) as error:
+        raise ConfigurationError(
+            setting="TLS_CERTFILE",
+            problem=f"it and TLS_KEYFILE are no certificate with its key ({error})",
+            fix="use PEM files of one pair, and a key without a password",
+        ) from None
+
+
 def listen_on(settings: Settings) -> socket.socket:
     """Take the port.
 
@@ -132,10 +172,3 @@ def _cannot_listen(settings: Settings, error: OSError) -> ConfigurationError:
         problem=f"cannot listen on {settings.host}:{settings.port} ({error.strerror})",
         fix="use an address of this machine and a port that you may open",
     )
-
-
-def base_url(host: str, port: int) -> str:
-    """Where a client on this machine finds a server that was bound to `host`."""
-    name = f"[{host}]" if ":" in host else host
-    reachable = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(without_port(name), name)
-    return f"http://{reachable}:{port}"
