@@ -34,6 +34,7 @@ from server.security import (
     transport_security,
 )
 from server.transport import MAX_BODY_BYTES, BoundedBody, Exchange, TrimmedHeaders
+from server.vocabulary import Vocabulary
 
 MCP_PATH = "/mcp"
 
@@ -95,8 +96,13 @@ def create_app(optimizer: Optimizer, settings: Settings, gate: Gate | None = Non
 def _routes(
     optimizer: Optimizer, gate: Gate, sessions: StreamableHTTPSessionManager
 ) -> list[BaseRoute]:
+    @cache
+    def described(*, guarded: bool) -> dict[str, Any]:
+        """Made when it is first asked for; it takes a quarter of a second."""
+        return openapi(OPERATIONS, Vocabulary.of(optimizer), guarded=guarded)
+
     async def description(_: Request) -> Response:
-        return JSONResponse(_description(guarded=gate.is_guarded))
+        return JSONResponse(described(guarded=gate.is_guarded))
 
     return [
         Route(OPEN_PATH, RestPath({"GET": PROBE}, optimizer, told_to_anybody=TOLD_TO_ANYBODY)),
@@ -105,12 +111,6 @@ def _routes(
         Route("/openapi.json", description),
         *page_routes(),
     ]
-
-
-@cache
-def _description(*, guarded: bool) -> dict[str, Any]:
-    """The OpenAPI document, made when it is first asked for."""
-    return openapi(OPERATIONS, guarded=guarded)
 
 
 def _middleware(settings: Settings, gate: Gate) -> Sequence[Middleware]:

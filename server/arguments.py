@@ -48,7 +48,7 @@ def parse(values: object, model: type[BaseModel], *, operation: str, unchanged: 
     _refuse_what_json_cannot_say(values, (), operation, unchanged)
     _refuse_unknown(values, (), schema, operation, unchanged)
     try:
-        return model.model_validate_json(json.dumps(values), strict=True)
+        return model.model_validate_json(json.dumps(_whole(values, schema)), strict=True)
     except ValidationError as error:
         raise _worded(error, values, schema, operation, unchanged) from None
 
@@ -56,6 +56,25 @@ def parse(values: object, model: type[BaseModel], *, operation: str, unchanged: 
 @cache
 def _schema(model: type[BaseModel]) -> Schema:
     return input_schema(model)
+
+
+def _whole(value: Any, schema: Schema) -> Any:
+    """Write 24.0 as 24 where an integer belongs; JSON Schema counts both as integers."""
+    options = [schema, *schema.get("anyOf", [])]
+    kinds = {option.get("type") for option in options}
+    if isinstance(value, float) and value.is_integer():
+        return int(value) if "integer" in kinds and "number" not in kinds else value
+    if isinstance(value, Mapping):
+        known = _properties(schema)
+        return {
+            name: _whole(item, known.get(name) or _any_member(options) or {})
+            if isinstance(known.get(name) or _any_member(options), dict)
+            else item
+            for name, item in value.items()
+        }
+    if isinstance(value, list) and isinstance(inside := _first(options, "items"), dict):
+        return [_whole(item, inside) for item in value]
+    return value
 
 
 def _refuse_unknown(

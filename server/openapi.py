@@ -6,11 +6,18 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
+from optimizer.operations.select_mcp import SelectMcpRequest
 from optimizer.version import VERSION
 from server.errors import PROBLEM_MEDIA_TYPE
 from server.operation import Operation
 from server.rest import API
 from server.schemas import Schema, input_schema
+from server.selection_schemas import (
+    A_SET_NEEDS_CAPABILITIES,
+    DESCRIPTOR,
+    requirements_schema,
+)
+from server.vocabulary import Vocabulary, with_names
 
 _TEXT: dict[int, str] = {
     304: "Nothing has changed since the ETag of If-None-Match.",
@@ -49,18 +56,23 @@ PROBLEM: Schema = {
 }
 
 
-def openapi(operations: Sequence[Operation], *, guarded: bool) -> dict[str, Any]:
+def openapi(
+    operations: Sequence[Operation], vocabulary: Vocabulary, *, guarded: bool
+) -> dict[str, Any]:
     """The whole document.
 
     Args:
         operations: The table.
+        vocabulary: The names that requests can use on this machine.
         guarded: Whether a token is set, so that callers have to send one.
     """
     answers, components = answer_schemas(operations)
     paths: dict[str, Any] = {}
     for operation in operations:
         item = paths.setdefault(f"{API}{operation.rest.path}", {})
-        item[operation.rest.method.lower()] = _operation(operation, answers[operation.name])
+        item[operation.rest.method.lower()] = _operation(
+            operation, request_schema(operation, vocabulary), answers[operation.name]
+        )
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
@@ -75,10 +87,12 @@ def openapi(operations: Sequence[Operation], *, guarded: bool) -> dict[str, Any]
         "paths": paths,
         "components": {
             "schemas": {"Problem": PROBLEM, **components},
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
-    return document | {"security": [{"token": []}]} if guarded else document
+    if guarded:
+        document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"token": []}]
+    return document
 
 
 def answer_schemas(operations: Sequence[Operation]) -> tuple[dict[str, Schema], Schema]:
@@ -93,13 +107,25 @@ def answer_schemas(operations: Sequence[Operation]) -> tuple[dict[str, Schema], 
     return by_name, definitions.get("$defs", {})
 
 
-def _operation(operation: Operation, answer: Schema) -> dict[str, Any]:
+def request_schema(operation: Operation, vocabulary: Vocabulary) -> Schema:
+    """What an operation takes over REST."""
+    schema = with_names(
+        input_schema(operation.request, without=operation.rest.without), operation.name, vocabulary
+    )
+    if operation.request is SelectMcpRequest:
+        schema["properties"]["available_mcps"]["items"] = DESCRIPTOR
+        schema["properties"]["task_requirements"] |= requirements_schema()
+        schema |= A_SET_NEEDS_CAPABILITIES
+    return schema
+
+
+def _operation(operation: Operation, schema: Schema, answer: Schema) -> dict[str, Any]:
     rest = operation.rest
-    schema = input_schema(operation.request, without=rest.without)
     in_path = [name for name in schema["properties"] if f"{{{name}}}" in rest.path]
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": rest.summary,
+        "tags": [rest.tag],
         "responses": _responses(operation, answer, has_body=rest.method != "GET"),
     }
     if operation.tool is not None:
@@ -110,11 +136,10 @@ def _operation(operation: Operation, answer: Schema) -> dict[str, Any]:
         parameters += [_parameter(name, schema, "query") for name in rest_of_it]
     elif rest_of_it:
         required = [name for name in schema.get("required", []) if name in rest_of_it]
-        body = {
-            "type": "object",
+        body = schema | {
             "properties": {name: schema["properties"][name] for name in rest_of_it},
-            "additionalProperties": False,
         }
+        body.pop("required", None)
         described["requestBody"] = {
             "required": bool(required),
             "content": {

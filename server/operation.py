@@ -21,6 +21,14 @@ from server.schemas import Schema
 OnThought = Callable[[Thought], Awaitable[None]]
 
 
+class HasPools(Protocol):
+    """What the doors need of the allocator."""
+
+    @property
+    def pools(self) -> Mapping[str, object]:
+        """The pools by resource."""
+
+
 class Optimizer(Protocol):
     """What the doors need of `SequentialResourceOptimizer`, beside one method per operation.
 
@@ -35,6 +43,10 @@ class Optimizer(Protocol):
     @property
     def performance_monitor(self) -> PerformanceMonitor:
         """The recent past, and where the doors count what they did."""
+
+    @property
+    def resource_allocator(self) -> HasPools:
+        """The pools of this machine."""
 
     def strategies(self) -> Mapping[str, Mapping[str, str]]:
         """What can be asked for by name: objectives, allocation strategies, forecast models."""
@@ -57,6 +69,7 @@ class Rest:
         method: HTTP method. GET and DELETE take their arguments from the path and the query.
         path: Below /api/v1; `{name}` is the argument of that name.
         summary: One line for the API documentation.
+        tag: The chapter of the API documentation.
         success: Status of an answer that is neither a refusal nor an error.
         statuses: Every other status that the operation itself can answer with.
         without: Arguments that this door does not offer.
@@ -66,6 +79,7 @@ class Rest:
     method: Literal["GET", "POST", "DELETE"]
     path: str
     summary: str
+    tag: str
     success: int = 200
     statuses: tuple[int, ...] = (422, 503)
     without: frozenset[str] = frozenset()

@@ -54,7 +54,9 @@ OPERATIONS: tuple[Operation, ...] = (
         request=HealthRequest,
         answer=HealthReport,
         view=views.health,
-        rest=Rest("GET", "/health", "How a machine is now", statuses=(404, 422, 503), cached=True),
+        rest=Rest(
+            "GET", "/health", "How a machine is now", "State", statuses=(404, 422, 503), cached=True
+        ),
         command=Command("health", "How this machine is, and what is free."),
         tool=Tool(
             description=(
@@ -71,7 +73,7 @@ OPERATIONS: tuple[Operation, ...] = (
         request=MetricsRequest,
         answer=MetricsReport,
         view=views.full,
-        rest=Rest("GET", "/metrics", "The latest sample, trends and pools", cached=True),
+        rest=Rest("GET", "/metrics", "The latest sample, trends and pools", "State", cached=True),
         command=Command("metrics", "The latest sample, its trends and the pools."),
     ),
     Operation(
@@ -79,7 +81,15 @@ OPERATIONS: tuple[Operation, ...] = (
         request=ForecastRequest,
         answer=Forecast,
         view=views.forecast,
-        rest=Rest("GET", "/forecast", "The load to come", without=DETAIL, cached=True),
+        rest=Rest(
+            "GET",
+            "/forecast",
+            "The load to come",
+            "State",
+            statuses=(404, 422, 503),
+            without=DETAIL,
+            cached=True,
+        ),
         command=Command("forecast", "What load is coming, hour by hour."),
         tool=Tool(
             description=(
@@ -101,7 +111,9 @@ OPERATIONS: tuple[Operation, ...] = (
         request=OptimizationRequest,
         answer=Decision,
         view=views.decision,
-        rest=Rest("POST", "/optimize", "Decide about a scope under limits", without=DETAIL),
+        rest=Rest(
+            "POST", "/optimize", "Decide about a scope under limits", "Decisions", without=DETAIL
+        ),
         command=Command("optimize", "Plan capacity under limits; proposes only."),
         writes=True,
         unchanged="Nothing was decided.",
@@ -141,6 +153,7 @@ OPERATIONS: tuple[Operation, ...] = (
             "GET",
             "/decisions/{decision_id}/explanation",
             "Why a decision fell so",
+            "Decisions",
             statuses=(404, 422, 503),
         ),
         command=Command("explain", "Why a decision fell so."),
@@ -158,7 +171,9 @@ OPERATIONS: tuple[Operation, ...] = (
         request=DecisionRequest,
         answer=Decision,
         view=views.decision,
-        rest=Rest("GET", "/decisions/{decision_id}", "One decision", statuses=(404, 422, 503)),
+        rest=Rest(
+            "GET", "/decisions/{decision_id}", "One decision", "Decisions", statuses=(404, 422, 503)
+        ),
         command=Command("decision", "One decision."),
     ),
     Operation(
@@ -166,7 +181,7 @@ OPERATIONS: tuple[Operation, ...] = (
         request=HistoryRequest,
         answer=History,
         view=views.decisions,
-        rest=Rest("GET", "/optimization-history", "Decisions, newest first"),
+        rest=Rest("GET", "/optimization-history", "Decisions, newest first", "Decisions"),
         command=Command("decisions", "Decisions that were made, newest first."),
     ),
     Operation(
@@ -174,7 +189,7 @@ OPERATIONS: tuple[Operation, ...] = (
         request=SelectMcpRequest,
         answer=McpSelectionAnalysis,
         view=views.selection,
-        rest=Rest("POST", "/analyze/mcp-selection", "Which MCP server for a task"),
+        rest=Rest("POST", "/analyze/mcp-selection", "Which MCP server for a task", "MCP servers"),
         command=Command("select", "Which MCP server for a task."),
         unchanged="Nothing was analysed.",
         tool=Tool(
@@ -202,7 +217,7 @@ OPERATIONS: tuple[Operation, ...] = (
         request=AllocationRequest,
         answer=Allocation,
         view=views.allocation,
-        rest=Rest("POST", "/allocate", "Reserve resources", statuses=(409, 422, 503)),
+        rest=Rest("POST", "/allocate", "Reserve resources", "Leases", statuses=(409, 422, 503)),
         command=Command("allocate", "Reserve resources as a lease that ends by itself."),
         writes=True,
         unchanged="Nothing was reserved.",
@@ -240,6 +255,7 @@ OPERATIONS: tuple[Operation, ...] = (
             "POST",
             "/allocations/{allocation_id}/renew",
             "Keep a lease longer",
+            "Leases",
             statuses=(404, 410, 422, 503),
         ),
         command=Command("renew", "Keep a lease longer."),
@@ -260,6 +276,7 @@ OPERATIONS: tuple[Operation, ...] = (
             "DELETE",
             "/allocations/{allocation_id}",
             "Give a lease back",
+            "Leases",
             statuses=(404, 410, 422, 503),
         ),
         command=Command("release", "Give a lease back."),
@@ -276,7 +293,7 @@ OPERATIONS: tuple[Operation, ...] = (
         request=ListAllocationsRequest,
         answer=AllocationList,
         view=views.allocations,
-        rest=Rest("GET", "/allocations", "Leases that are held, and what is free"),
+        rest=Rest("GET", "/allocations", "Leases that are held, and what is free", "Leases"),
         command=Command("allocations", "Leases that are held, and what is free."),
         tool=Tool(
             description="Leases held, what they use in fact, and what is free.",
@@ -290,7 +307,7 @@ OPERATIONS: tuple[Operation, ...] = (
         request=ReportUsageRequest,
         answer=UsageRecorded,
         view=views.full,
-        rest=Rest("POST", "/usage", "Report calls that were not seen here"),
+        rest=Rest("POST", "/usage", "Report calls that were not seen here", "MCP servers"),
         command=Command("report", "Report MCP calls that were not seen here."),
         writes=True,
         unchanged="Nothing was recorded.",

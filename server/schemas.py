@@ -49,17 +49,20 @@ def agent_schema(
     """
     schema: Schema = _terse(input_schema(model, without=without))
     for path, text in about.items():
-        described = _at(schema, path)
+        described = at(schema, path)
         described.pop("description", None)
         if text:
             described["description"] = text
     return schema
 
 
-def _at(schema: Schema, path: str) -> Schema:
+def at(schema: Schema, path: str) -> Schema:
     """The schema of a property, through objects and, by `[]`, lists."""
     for name in path.split("."):
-        schema = schema["items"] if name == "[]" else schema["properties"][name]
+        keyword = "items" if name == "[]" else "properties"
+        options = (schema, *schema.get("anyOf", []))
+        inside = next(option[keyword] for option in options if keyword in option)
+        schema = inside if name == "[]" else inside[name]
     return schema
 
 

@@ -66,6 +66,13 @@ class HeardWorkload(Workload):
         self.heard.append(ok)
 
 
+class FakeAllocator:
+    """Has one pool."""
+
+    def __init__(self) -> None:
+        self.pools = {"cpu": nouns.POOL}
+
+
 class FakeOptimizer:
     """Answers every operation from `ANSWERS` and remembers what it was asked."""
 
@@ -77,6 +84,7 @@ class FakeOptimizer:
         self.performance_monitor = PerformanceMonitor(
             machine=NoMachine(), workload=self.workload, events=self.events
         )
+        self.resource_allocator = FakeAllocator()
         self._analyzer = CostBenefitAnalyzer()
 
     async def __aenter__(self) -> Self:
@@ -87,7 +95,10 @@ class FakeOptimizer:
         self.running = False
 
     def strategies(self) -> dict[str, dict[str, str]]:
-        return {"objectives": {"balanced_optimization": "the best of three", "green_first": "…"}}
+        return {
+            "objectives": {"balanced_optimization": "the best of three", "green_first": "…"},
+            "allocation_strategies": {"balanced": "…"},
+        }
 
     async def metrics_history(self, minutes: int) -> MetricsHistory:
         return get_metrics_history(minutes, monitor=self.performance_monitor)
