@@ -8,7 +8,7 @@ import anyio
 from pydantic import BaseModel, ConfigDict, Field
 
 from optimizer.decisions.recommend import recommend
-from optimizer.errors import InvalidRequestError
+from optimizer.errors import InvalidRequestError, NotFoundError
 from optimizer.forecasting.forecast import Forecast
 from optimizer.forecasting.planner import PredictivePlanner
 from optimizer.monitoring.history import Series
@@ -105,7 +105,8 @@ async def forecast_workload(
         of it.
 
     Raises:
-        InvalidRequestError: An unknown metric, or a host that this process does not measure.
+        InvalidRequestError: An unknown metric.
+        NotFoundError: A host that this process does not measure.
     """
     _check(request, host)
     metrics = request.metrics or DEFAULT_METRICS
@@ -138,6 +139,6 @@ def _check(request: ForecastRequest, host: str | None) -> None:
                 f"unknown metric {metric!r}; known: {', '.join(METRICS)}", field="metrics"
             )
     if request.host is not None and host is not None and request.host != host:
-        raise InvalidRequestError(
-            f"no history of host {request.host!r}; this process measures {host!r}", field="host"
+        raise NotFoundError(
+            what="host", name=request.host, hint=f"this process measures {host!r} alone"
         )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from optimizer.errors import InvalidRequestError
+from optimizer.errors import InvalidRequestError, NotFoundError
 from optimizer.forecasting.forecast import Forecast
 from optimizer.forecasting.planner import BUILT_IN, PredictivePlanner
 from optimizer.monitoring.history import Series
@@ -112,7 +112,7 @@ async def test_only_the_allowed_models_are_computed() -> None:
 async def test_unknown_metrics_and_hosts_are_refused_by_name() -> None:
     with pytest.raises(InvalidRequestError, match="unknown metric 'gpu'; known: cpu_usage"):
         await ask(ForecastRequest(metrics=("gpu",)), FakeMonitor(), ForecastCache())
-    with pytest.raises(InvalidRequestError, match="no history of host 'other'"):
+    with pytest.raises(NotFoundError, match="no host 'other'"):
         await ask(ForecastRequest(host="other"), FakeMonitor(), ForecastCache(), host="this")
 
 
