@@ -18,6 +18,8 @@ from optimizer.operations.optimize import Policy
 from optimizer.plugins import Registry, assemble
 from optimizer.prices import FARGATE, Price, PriceTable
 from optimizer.settings import Settings
+from optimizer.thinking.mind import Mind, Purse, mind_at
+from optimizer.thinking.prompt import Redactor
 
 
 def host_name() -> str:
@@ -132,6 +134,29 @@ def allocation_strategies() -> Registry[AllocationStrategy]:
         ALLOCATION_STRATEGIES,
         group="allocation_strategies",
         needs="choose",
+    )
+
+
+def mind(settings: Settings, purse: Purse, *, hide: tuple[str, ...]) -> Mind | None:
+    """The language model that thinks along; None without a key or a server of one's own.
+
+    Args:
+        settings: Key, address and model.
+        purse: Where its tokens and dollars come from.
+        hide: Names that no prompt may hold.
+
+    Raises:
+        ConfigurationError: OPENROUTER_BASE_URL is no URL, or plain HTTP to another machine.
+    """
+    key = settings.openrouter_api_key
+    return mind_at(
+        base_url=settings.openrouter_base_url,
+        model=settings.openrouter_model,
+        key=None if key is None else key.get_secret_value(),
+        fallback_models=settings.openrouter_fallback_models,
+        allow_insecure=settings.allow_insecure_upstream,
+        purse=purse,
+        redact=Redactor(names=hide),
     )
 
 

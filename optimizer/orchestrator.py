@@ -58,6 +58,7 @@ from optimizer.operations.release import ReleaseRequest, release_allocation
 from optimizer.operations.renew import RenewRequest, renew_allocation
 from optimizer.operations.report_usage import ReportUsageRequest, UsageRecorded, report_usage
 from optimizer.operations.select_mcp import SelectMcpRequest, select_mcp
+from optimizer.purse import LedgerPurse
 from optimizer.settings import Settings, load_settings
 from optimizer.store.decisions import MOST_KEPT, DecisionStore
 from optimizer.store.engine import Database
@@ -140,7 +141,7 @@ class SequentialResourceOptimizer:
             configured.forecast_models(self.settings), clock=clock
         )
         self.cost_benefit_analyzer = CostBenefitAnalyzer(measurements=self._outcomes, clock=clock)
-        self._thinker = Thinker(scratchpad_at(self.settings.sequential_thinking_mcp_endpoint))
+        self._thinker = self._build_thinker()
         self._forecasts = ForecastCache()
         self._fronts = Fronts()
         self.events.subscribe(self._forget_fronts)
@@ -159,6 +160,13 @@ class SequentialResourceOptimizer:
             probes=Probes(self.settings.probes),
             sampler_lock=None if path is None else Path(f"{path}.sampler"),
             clock=self._clock,
+        )
+
+    def _build_thinker(self) -> Thinker:
+        purse = LedgerPurse(lambda: self.resource_allocator)
+        return Thinker(
+            scratchpad_at(self.settings.sequential_thinking_mcp_endpoint),
+            mind=configured.mind(self.settings, purse, hide=(self._host,)),
         )
 
     @property

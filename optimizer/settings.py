@@ -143,6 +143,12 @@ class Settings(_Table):
         "https://openrouter.ai/api/v1", description="Any service with OpenAI's API."
     )
     openrouter_model: str = Field("anthropic/claude-sonnet-4", description="Model to think with.")
+    openrouter_fallback_models: tuple[str, ...] = Field(
+        (), description="Models to ask when an attempt failed, comma-separated."
+    )
+    allow_insecure_upstream: bool = Field(
+        False, description="Whether prompts may leave this machine over plain HTTP."
+    )
     sequential_thinking_mcp_endpoint: str = Field(
         "",
         description="Sequential-thinking server: empty for the embedded one, `stdio:COMMAND ...`, "
@@ -189,7 +195,9 @@ class Settings(_Table):
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
 
-    @field_validator("allowed_hosts", "origins", "toolsets", mode="before")
+    @field_validator(
+        "allowed_hosts", "origins", "toolsets", "openrouter_fallback_models", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         """The environment writes lists with commas."""

@@ -15,8 +15,8 @@ import time
 
 from optimizer.places import socket_path
 
-CONNECT_DEADLINE_S = 15.0
-"""How long a first start of the daemon may take on a busy machine before the shim gives up."""
+CONNECT_DEADLINE_S = 45.0
+"""A first start compiles every module, and on a busy machine that takes a while."""
 
 POLL_S = 0.02
 CHUNK = 1 << 16

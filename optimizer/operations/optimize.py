@@ -40,7 +40,7 @@ from optimizer.operations.forecast import (
 from optimizer.plugins import Registry
 from optimizer.prices import PriceTable
 from optimizer.thinking.question import Question, Thought, Verdict
-from optimizer.thinking.thinker import solver_alone
+from optimizer.thinking.thinker import Judge, solver_alone
 
 RECENT_STEP = timedelta(minutes=5)
 RECENT_METRICS = ("cpu_usage", "memory_usage", "storage_usage")
@@ -81,7 +81,12 @@ class Thinks(Protocol):
     """What a decision needs of the thinking room."""
 
     async def think(
-        self, question: Question, *, budget: timedelta, on_thought: OnThought | None = None
+        self,
+        question: Question,
+        *,
+        budget: timedelta,
+        on_thought: OnThought | None = None,
+        judge: Judge | None = None,
     ) -> Verdict:
         """Think a computed answer over."""
 
@@ -170,7 +175,10 @@ async def optimize_resources(
     verdict = solver_alone(question)
     if thinker is not None and request.use_sequential_thinking:
         verdict = await thinker.think(
-            question, budget=policy.thinking_budget, on_thought=on_thought
+            question,
+            budget=policy.thinking_budget,
+            on_thought=on_thought,
+            judge=lambda candidate_id: judge(solution, candidate_id).refusal,
         )
     ruling = judge(solution, verdict.candidate_id)
     inputs = Inputs(

@@ -60,14 +60,18 @@ class Account:
         return ceiling - self.leased - self.spent
 
 
+AnyRow = Row[*tuple[Any, ...]]
+"""A row of any columns."""
+
+
 class _Ends:
     """Rows that are read when they are first needed, and then kept."""
 
-    def __init__(self, source: Iterator[Row[Any]]) -> None:
+    def __init__(self, source: Iterator[AnyRow]) -> None:
         self._source = source
-        self._read: list[Row[Any]] = []
+        self._read: list[AnyRow] = []
 
-    def __iter__(self) -> Iterator[Row[Any]]:
+    def __iter__(self) -> Iterator[AnyRow]:
         yield from self._read
         for row in self._source:
             self._read.append(row)
@@ -153,7 +157,7 @@ class Books:
         found = load_leases(self.connection, BY_REQUEST, key)
         return found[0] if found else None
 
-    def ends(self, resources: tuple[str, ...]) -> Iterator[Row[Any]]:
+    def ends(self, resources: tuple[str, ...]) -> Iterator[AnyRow]:
         """What leases hold of these resources, in the order in which they end, read as needed."""
         self._write_new()
         if resources not in self._ends:

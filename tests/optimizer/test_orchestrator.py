@@ -61,7 +61,7 @@ async def test_entered_twice_it_runs_until_the_last_exit(tmp_path: Path) -> None
 async def test_decisions_and_leases_survive_a_restart(tmp_path: Path) -> None:
     async with make(tmp_path) as before:
         decision = await before.optimize_resources()
-        lease = await before.allocate({"resources": {"cpu": "0.25 cores"}})
+        lease = await before.allocate({"resources": {"memory": "64 MiB"}})
 
     async with make(tmp_path) as after:
         kept = await after.get_decision(DecisionRequest(decision_id=decision.decision_id))
@@ -75,8 +75,8 @@ async def test_a_lease_is_held_inside_its_block_and_given_back_when_the_block_fa
     sro: SequentialResourceOptimizer,
 ) -> None:
     async def fail_inside() -> None:
-        async with sro.lease(cpu="0.25 cores", ttl_s=600) as lease:
-            assert lease.granted == {"cpu": 0.25}
+        async with sro.lease(memory="64 MiB", ttl_s=600) as lease:
+            assert lease.granted == {"memory": 64 * 2**20}
             assert (await sro.list_allocations()).total == 1
             raise ZeroDivisionError
 
@@ -107,7 +107,7 @@ async def test_what_is_used_beyond_leases_cannot_be_leased(
 async def test_another_principal_sees_the_lease_without_its_id(
     sro: SequentialResourceOptimizer,
 ) -> None:
-    await sro.allocate({"resources": {"cpu": "0.25 cores"}, "purpose": "secret plan"})
+    await sro.allocate({"resources": {"memory": "64 MiB"}, "purpose": "secret plan"})
     other = Principal(name="uid:4242")
 
     seen = await sro.list_allocations(ListAllocationsRequest(whose="all"), principal=other)

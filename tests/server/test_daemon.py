@@ -149,7 +149,7 @@ def test_a_daemon_killed_under_a_host_loses_nothing_acknowledged(
 ) -> None:
     host = shim(environment)
     try:
-        lease = structured(call(host, 1, "allocate", resources={"cpu": "0.25 cores"}))
+        lease = structured(call(host, 1, "allocate", resources={"memory": "64 MiB"}))
         first = until(lambda: current(socket_file))
         os.kill(first["pid"], signal.SIGKILL)
         until(lambda: current(socket_file) is None)
@@ -233,7 +233,7 @@ def test_an_unattended_daemon_stays_while_a_lease_is_held(
     until(lambda: current(socket_file))
     host = shim(environment)
     lease = structured(
-        call(host, 1, "allocate", resources={"cpu": "0.25 cores"}, ttl_s=3, purpose="stay")
+        call(host, 1, "allocate", resources={"memory": "64 MiB"}, ttl_s=3, purpose="stay")
     )
     end(host)
 
@@ -291,7 +291,7 @@ def test_a_taken_port_is_named_and_ends_with_1(environment: dict[str, str]) -> N
 def test_no_argument_changes_who_one_is(environment: dict[str, str]) -> None:
     host = shim(environment)
     try:
-        answer = call(host, 1, "allocate", resources={"cpu": "0.25 cores"}, principal="uid:4242")
+        answer = call(host, 1, "allocate", resources={"memory": "64 MiB"}, principal="uid:4242")
     finally:
         end(host)
 

@@ -130,6 +130,7 @@ class FakeThinker:
         *,
         budget: timedelta,
         on_thought: Callable[[Thought], Awaitable[None]] | None = None,
+        judge: Callable[[str], str | None] | None = None,
     ) -> Verdict:
         self.questions.append(question)
         thought = Thought(number=1, kind="assess", text=question.situation[0])

@@ -1,0 +1,46 @@
+"""What thinking spends, reserved from and settled to our own pools."""
+
+from collections.abc import Callable
+
+from optimizer.allocation.allocator import ResourceAllocator
+from optimizer.allocation.lease import AllocationRequest
+from optimizer.errors import LeaseEndedError
+from optimizer.identity import Principal
+
+THINKING = Principal(name="thinking", role="user")
+"""Who holds the tokens and dollars of a request while it runs."""
+
+TTL_S = 120
+"""Longer than any request may take; a process that dies settles at the reservation."""
+
+
+class LedgerPurse:
+    """Tokens and dollars as short leases of `mcp_tokens` and `usd`.
+
+    Args:
+        allocator: Answers the allocator; asked when the first request is made.
+    """
+
+    def __init__(self, allocator: Callable[[], ResourceAllocator]) -> None:
+        self._allocator = allocator
+
+    async def reserve(self, decision_id: str, *, tokens: int, usd: float) -> str | None:
+        """Set aside what a request may cost; None when a pool has not got it."""
+        asked: dict[str, float | str] = {"mcp_tokens": float(tokens)}
+        if usd > 0:
+            asked["usd"] = usd
+        request = AllocationRequest(resources=asked, purpose=f"thinking {decision_id}", ttl_s=TTL_S)
+        allocation = await self._allocator().allocate(request, THINKING)
+        return allocation.allocation_id
+
+    async def settle(
+        self, reservation: str, *, tokens: int, usd: float, is_estimated: bool
+    ) -> None:
+        """Spend what it did cost; an estimate is the reservation itself."""
+        used: dict[str, float | str] = {} if is_estimated else {"mcp_tokens": float(tokens)}
+        if not is_estimated and usd > 0:
+            used["usd"] = usd
+        try:
+            await self._allocator().release(reservation, THINKING, used=used)
+        except LeaseEndedError:
+            return

@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import pytest
+
+from optimizer.purse import LedgerPurse
+from sequential_resource_optimization import SequentialResourceOptimizer, load_settings
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "sro.toml").write_text(
+        '[pools.mcp_tokens]\ncapacity = 3000\n[pools.usd]\ncapacity = "0.05 USD"\nkind = "budget"\n'
+    )
+    return tmp_path
+
+
+async def test_what_thinking_did_not_spend_is_given_back(folder: Path) -> None:
+    settings = load_settings(environment={"DATA_DIR": str(folder)}, config_file=folder / "sro.toml")
+    async with SequentialResourceOptimizer(settings=settings) as sro:
+        purse = LedgerPurse(lambda: sro.resource_allocator)
+        reservation = await purse.reserve("opt-1", tokens=2000, usd=0.02)
+        too_much = await purse.reserve("opt-2", tokens=2000, usd=0.02)
+        assert reservation is not None
+        await purse.settle(reservation, tokens=150, usd=0.001, is_estimated=False)
+        pools = await sro.resource_allocator.utilization()
+
+    assert too_much is None
+    assert (pools["mcp_tokens"].spent, pools["usd"].spent) == (150, 0.001)
+    assert pools["mcp_tokens"].allocated == 0
+
+
+async def test_an_estimate_settles_at_the_reservation(folder: Path) -> None:
+    settings = load_settings(environment={"DATA_DIR": str(folder)}, config_file=folder / "sro.toml")
+    async with SequentialResourceOptimizer(settings=settings) as sro:
+        purse = LedgerPurse(lambda: sro.resource_allocator)
+        reservation = await purse.reserve("opt-1", tokens=2000, usd=0.02)
+        assert reservation is not None
+        await purse.settle(reservation, tokens=2000, usd=0.02, is_estimated=True)
+        pools = await sro.resource_allocator.utilization()
+
+    assert (pools["mcp_tokens"].spent, pools["usd"].spent) == (2000, 0.02)
