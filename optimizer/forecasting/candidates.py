@@ -1,6 +1,6 @@
 """A candidate: one cheap way to continue a series, computed for many origins at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,25 +25,22 @@ class Candidate:
     path: PathFunction
 
 
-def paths_of(candidates: Sequence[Candidate], blocks: DayBlocks) -> FloatArray:
-    """Every candidate's path from every origin.
+def complete(path: FloatArray, blocks: DayBlocks) -> FloatArray:
+    """A path without holes.
 
     Where a candidate needs more history than an origin has, it falls back to the median of the
     last seven days at the same hour, or of the days that there are.
 
     Args:
-        candidates: At least one.
+        path: A candidate's path from every origin, shape (o, h); NaN where it has none.
         blocks: The past as seen from the origins.
 
     Returns:
-        Paths in the unit of the series, shape (k, o, h), without NaN; not below zero when the
-        series never is.
+        The path, shape (o, h), without NaN; not below zero when the series never is.
     """
-    paths = np.stack([candidate.path(blocks) for candidate in candidates])
-    fallback = blocks.same_hour_median(7)
     least = 0.0 if blocks.values.min() >= 0 else -np.inf
-    complete: FloatArray = np.maximum(np.where(np.isnan(paths), fallback, paths), least)
-    return complete
+    whole: FloatArray = np.where(np.isnan(path), blocks.same_hour_median(7), path)
+    return np.maximum(whole, least)
 
 
 def fading(blocks: DayBlocks, hours: float) -> FloatArray:

@@ -4,21 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from optimizer.forecasting.backtest import LEAST_DAYS, Backtest, least_steps, run_backtest
+from optimizer.forecasting.backtest import run_backtest
 from optimizer.forecasting.candidates import Candidate
 from optimizer.forecasting.cold_start import cold_outlook
-from optimizer.forecasting.day_blocks import MAX_DAYS, DayBlocks
-from optimizer.forecasting.intervals import (
-    SAME_HOUR_SHARE,
-    Residuals,
-    band_coverage,
-    collect_residuals,
-    kernel_weights,
-    residual_quantiles,
-    same_hour_quantiles,
-)
+from optimizer.forecasting.intervals import Residuals, band, collect_residuals, coverage
 from optimizer.forecasting.near_start import near_outlook, reaches
 from optimizer.forecasting.protocol import Outlook, Score, in_order
+from optimizer.forecasting.replay import LEAST_DAYS, Replay, least_steps, replay_of
 from optimizer.forecasting.weights import combination_weights
 from optimizer.statistics import FloatArray
 
@@ -53,31 +45,25 @@ def combine(
     """
     if values.size < least_steps(steps_per_day=steps_per_day, horizon=horizon):
         return _untried(values, steps_per_day=steps_per_day, horizon=horizon)
-    history = values[-(MAX_DAYS + 1) * steps_per_day :]
-    days = history.size / steps_per_day
-    backtest = run_backtest(history, candidates, steps_per_day=steps_per_day, horizon=horizon)
-    weights = combination_weights(backtest, days=days)
+    replay = replay_of(values, steps_per_day=steps_per_day, horizon=horizon)
+    backtest = run_backtest(replay, candidates)
+    weights = combination_weights(backtest, days=replay.days)
     mean = weights @ backtest.now
     past = np.tensordot(weights, backtest.past, axes=1)
-    residuals = collect_residuals(
-        past,
-        backtest.actual,
-        backtest.age,
-        steps_per_day=steps_per_day,
-        typical=float(np.abs(history).mean()),
-    )
+    residuals = collect_residuals(replay, past)
+    never_negative = bool(replay.blocks.values.min() >= 0)
     outlook = Outlook(
         mean=mean,
-        quantiles=_quantiles(history, mean, residuals, steps_per_day=steps_per_day),
-        score=_score(backtest, past, residuals),
+        quantiles=in_order(mean, band(replay, mean, residuals), never_negative=never_negative),
+        score=_score(replay, past, residuals),
         weights=_shown(candidates, weights),
     )
-    if days >= HANDOVER_DAYS or steps_per_day > 24:
+    if replay.days >= HANDOVER_DAYS or steps_per_day > 24:
         return outlook
     cold = cold_outlook(
-        history[-LEAST_DAYS * steps_per_day :], steps_per_day=steps_per_day, horizon=horizon
+        values[-LEAST_DAYS * steps_per_day :], steps_per_day=steps_per_day, horizon=horizon
     )
-    return _handed_over(cold, outlook, days=days)
+    return _handed_over(cold, outlook, days=replay.days)
 
 
 def _untried(values: FloatArray, *, steps_per_day: int, horizon: int) -> Outlook:
@@ -107,26 +93,14 @@ def _handed_over(cold: Outlook, tried: Outlook, *, days: float) -> Outlook:
     return Outlook(mean, quantiles, tried.score, tried.weights)
 
 
-def _quantiles(
-    history: FloatArray, mean: FloatArray, residuals: Residuals, *, steps_per_day: int
-) -> FloatArray:
-    """Residual quantiles around the forecast, blended with those of the same hour on past days."""
-    days = history.size / steps_per_day
-    kernel = kernel_weights(residuals, steps_per_day=steps_per_day, horizon=mean.size)
-    around = mean + residual_quantiles(mean, residuals, kernel, days=days)
-    blocks = DayBlocks(history, np.array([history.size]), steps_per_day, mean.size)
-    blended = (1 - SAME_HOUR_SHARE) * around + SAME_HOUR_SHARE * same_hour_quantiles(blocks)
-    return in_order(mean, blended, never_negative=bool(history.min() >= 0))
-
-
-def _score(backtest: Backtest, past: FloatArray, residuals: Residuals) -> Score:
-    recency = backtest.recency / backtest.recency.sum()
-    actual = np.nan_to_num(backtest.actual)
+def _score(replay: Replay, past: FloatArray, residuals: Residuals) -> Score:
+    importance = replay.recency / replay.recency.sum()
+    actual = np.where(replay.came, replay.actual, 0.0)
     return Score(
-        error=float((np.abs(past - actual) * recency).sum()),
-        naive_error=float((np.abs(backtest.naive - actual) * recency).sum()),
-        coverage=band_coverage(residuals),
-        n=int(backtest.came.sum()),
+        error=float((np.abs(past - actual) * importance).sum()),
+        naive_error=float((np.abs(replay.naive - actual) * importance).sum()),
+        coverage=coverage(replay, past, residuals),
+        n=int(replay.came.sum()),
     )
 
 

@@ -144,7 +144,7 @@ class DayBlocks:
 
     def same_hour_median(self, days: int) -> FloatArray:
         """Median of the same hour on the last days, over the horizon, shape (o, h)."""
-        return self._once(
+        return self.once(
             "same_hour_median",
             days,
             lambda: self.over_horizon(masked_median(self.ahead[:, :days], axis=1)),
@@ -152,7 +152,7 @@ class DayBlocks:
 
     def median_of_days(self, days: int) -> FloatArray:
         """Median of the last days, at most seven, all hours alike, shape (o, 1)."""
-        return self._once(
+        return self.once(
             "median_of_days",
             days,
             lambda: masked_median(self.week[:, -24 * days :], axis=1)[:, None],
@@ -160,10 +160,10 @@ class DayBlocks:
 
     def weeks_before(self, weeks: int) -> FloatArray:
         """The horizon's own hours `weeks` weeks before, shape (o, h); NaN where not recorded."""
-        return self._once("weeks_before", weeks, lambda: self._weeks_before(weeks))
+        return self.once("weeks_before", weeks, lambda: self._weeks_before(weeks))
 
-    def _once(self, what: str, which: int, compute: Callable[[], FloatArray]) -> FloatArray:
-        """Compute a shared intermediate result the first time that a candidate asks for it."""
+    def once(self, what: str, which: int, compute: Callable[[], FloatArray]) -> FloatArray:
+        """Compute a shared intermediate result the first time that it is asked for."""
         key = (what, which)
         if key not in self._memory:
             self._memory[key] = compute()

@@ -67,15 +67,18 @@ def quantiles_of_sorted(
         The quantiles, shape (q, k).
     """
     cumulative = np.cumsum(weights, axis=1)
-    position = (cumulative - 0.5 * weights) / cumulative[:, -1:]
-    samples = np.broadcast_to(ordered, position.shape)
-    rows = np.arange(position.shape[0])
-    found = []
-    for probability in probabilities:
-        above = np.minimum((position < probability).sum(axis=1), position.shape[1] - 1)
-        below = np.maximum(above - 1, 0)
-        left, right = position[rows, below], position[rows, above]
-        share = (probability - left) / np.where(right > left, right - left, 1.0)
-        low, high = samples[rows, below], samples[rows, above]
-        found.append(low + np.clip(share, 0.0, 1.0) * (high - low))
-    return np.stack(found)
+    totals = cumulative[:, -1]
+    middles = cumulative - 0.5 * weights
+    targets = np.multiply.outer(totals, np.asarray(probabilities))
+    above = np.stack(
+        [row.searchsorted(target) for row, target in zip(middles, targets, strict=True)]
+    )
+    above = np.minimum(above, weights.shape[1] - 1)
+    below = np.maximum(above - 1, 0)
+    left = np.take_along_axis(middles, below, axis=1)
+    right = np.take_along_axis(middles, above, axis=1)
+    share = (targets - left) / np.where(right > left, right - left, 1.0)
+    samples = np.broadcast_to(ordered, weights.shape)
+    low = np.take_along_axis(samples, below, axis=1)
+    high = np.take_along_axis(samples, above, axis=1)
+    return np.asarray((low + np.clip(share, 0.0, 1.0) * (high - low)).T)

@@ -35,11 +35,14 @@ STEPS, STEP, LEAST_STEEPNESS = 40, 0.25, 0.25
 square of the gradient). Few and small enough that the mixture stays near its beginning where the
 back-test says little."""
 
+FLAT = 1e-3
+"""Steepness, as a share of the typical error, at which there is nothing more to gain."""
+
 
 def origin_errors(backtest: Backtest) -> FloatArray:
     """Mean absolute error of each candidate from each origin, shape (k, o)."""
-    came = backtest.came
-    error = np.where(came > 0, np.abs(backtest.past - backtest.actual), 0.0)
+    came = backtest.recency > 0
+    error = np.where(came, np.abs(backtest.past - backtest.actual), 0.0)
     mean: FloatArray = error.sum(axis=2) / came.sum(axis=1)
     return mean
 
@@ -91,7 +94,7 @@ def refine(weights: FloatArray, backtest: Backtest, *, days: float) -> FloatArra
     Schlossmacher, J. Am. Stat. Assoc. 68 (1973) 857-859 (least absolute deviations by reweighting).
     """
     share = (backtest.recency / backtest.recency.sum()).ravel()
-    missed = np.where(backtest.came > 0, backtest.past - backtest.actual, 0.0)
+    missed = np.where(backtest.recency > 0, backtest.past - backtest.actual, 0.0)
     missed = missed.reshape(weights.size, -1)
     typical = float((np.abs(missed) @ share).min())
     if typical <= 0:
@@ -111,6 +114,8 @@ def _descend(weights: FloatArray, curvature: FloatArray, *, step: float) -> Floa
         gradient = curvature @ weights
         gradient -= weights @ gradient
         steepness = math.sqrt(weights @ (gradient * gradient))
+        if steepness < FLAT:
+            break
         gradient *= -step / max(LEAST_STEEPNESS, steepness)
         weights = weights * np.exp(np.minimum(gradient, 3.0))
         weights /= weights.sum()

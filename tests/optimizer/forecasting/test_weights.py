@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,10 +16,8 @@ def backtest(*errors: FloatArray) -> Backtest:
     return Backtest(
         now=past[:, 0],
         past=past,
-        naive=past[0],
         actual=np.zeros((origins, horizon)),
-        age=np.arange(1, origins + 1) * 5,
-        steps_per_day=24,
+        recency=np.repeat(0.97 ** np.arange(origins)[:, None], horizon, axis=1),
     )
 
 
@@ -77,10 +77,14 @@ def test_weights_are_shares_of_one(seed: int, days: float, candidates: int) -> N
 
 def test_actual_values_that_have_not_come_do_not_count() -> None:
     good, bad = noise(1, 0.1), noise(2, 3.0)
-    half_known = np.where(np.arange(24) < 12, 0.0, np.nan) * np.ones((40, 1))
-    good_late = np.where(np.arange(24) < 12, bad, 0.0)
+    known = np.arange(24) < 12
+    good_late = np.where(known, bad, 0.0)
     test = backtest(good, good_late)
 
-    partly = Backtest(test.now, test.past, test.naive, half_known, test.age, 24)
+    partly = replace(
+        test,
+        actual=np.where(known, test.actual, np.nan),
+        recency=np.where(known, test.recency, 0.0),
+    )
 
     assert combination_weights(partly, days=28)[0] > 0.99

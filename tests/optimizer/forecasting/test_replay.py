@@ -1,7 +1,7 @@
 import numpy as np
 
-from optimizer.forecasting.backtest import least_steps, past_origins, run_backtest
 from optimizer.forecasting.day_candidates import DAYS
+from optimizer.forecasting.replay import least_steps, past_origins, replay_of
 
 
 def test_origins_are_five_hours_apart_and_visit_every_hour_of_the_day() -> None:
@@ -43,16 +43,36 @@ def test_paths_of_the_past_use_only_what_was_known_then() -> None:
     changed = values.copy()
     changed[-30:] += 100
 
-    before = run_backtest(values, DAYS[:1], steps_per_day=24, horizon=24)
-    after = run_backtest(changed, DAYS[:1], steps_per_day=24, horizon=24)
+    before = replay_of(values, steps_per_day=24, horizon=24)
+    after = replay_of(changed, steps_per_day=24, horizon=24)
 
     old = before.age >= 30
-    np.testing.assert_array_equal(before.past[:, old], after.past[:, old])
+    was, has_become = (replay.paths(DAYS[:1])[:, 1:] for replay in (before, after))
+    np.testing.assert_array_equal(was[:, old], has_become[:, old])
 
 
 def test_what_has_not_come_yet_is_nan() -> None:
-    backtest = run_backtest(np.arange(24.0 * 10), DAYS[:1], steps_per_day=24, horizon=24)
+    replay = replay_of(np.arange(24.0 * 10), steps_per_day=24, horizon=24)
 
-    assert np.isnan(backtest.actual[0, 5:]).all()
-    np.testing.assert_array_equal(backtest.actual[0, :5], np.arange(235.0, 240.0))
-    np.testing.assert_array_equal(backtest.naive[0, :5], np.arange(211.0, 216.0))
+    assert np.isnan(replay.actual[0, 5:]).all()
+    np.testing.assert_array_equal(replay.actual[0, :5], np.arange(235.0, 240.0))
+    np.testing.assert_array_equal(replay.naive[0, :5], np.arange(211.0, 216.0))
+
+
+def test_the_same_series_is_replayed_once() -> None:
+    values = np.random.default_rng(1).random(24 * 10)
+
+    first = replay_of(values, steps_per_day=24, horizon=24)
+    again = replay_of(values.copy(), steps_per_day=24, horizon=24)
+
+    assert first is again
+
+
+def test_bands_are_tested_with_what_was_known_before_their_origin() -> None:
+    replay = replay_of(np.random.default_rng(2).random(24 * 20), steps_per_day=24, horizon=24)
+
+    tests = replay.tests
+    counted = tests.kernel > 0
+    begun_days = replay.age[tests.origin] / 24
+    assert counted.any()
+    assert (replay.points.age_days > begun_days[:, None])[counted].all()
