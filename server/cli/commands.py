@@ -44,10 +44,8 @@ def command_of(operation: Operation) -> click.Command:
         values = values_of(operation, given)
         try:
             answer = anyio.run(_ask, operation, values)
-        except OptimizerError as error:
-            _fail(str(error), MISUSED if isinstance(error, InvalidRequestError) else FAILED)
-        except ServerError as error:
-            _fail(str(error), FAILED)
+        except (OptimizerError, ServerError) as error:
+            _fail(str(error), MISUSED if error.code == InvalidRequestError.code else FAILED)
         if as_json:
             click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         else:

@@ -141,4 +141,4 @@ async def _answers(client: httpx.AsyncClient) -> bool:
         answer = (await client.get("/health")).json()
     except (httpx.HTTPError, ValueError):
         return False
-    return isinstance(answer, dict) and ("cpu_usage" in answer or "code" in answer)
+    return isinstance(answer, dict) and ("status" in answer or "code" in answer)
