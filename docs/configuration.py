@@ -9,14 +9,15 @@ from pydantic.fields import FieldInfo
 
 from optimizer.errors import ConfigurationError
 from optimizer.monitoring.sample import Threshold
-from optimizer.settings import (
-    ENVIRONMENT,
+from optimizer.settings import ENVIRONMENT, Settings, load_settings
+from optimizer.settings_tables import (
+    ActuatorSetting,
+    Candidates,
+    CandidateServer,
     Forecasting,
     PoolSetting,
     PriceSetting,
-    Settings,
     Strategies,
-    load_settings,
 )
 
 PAGE = Path(__file__).with_name("configuration.md")
@@ -48,6 +49,9 @@ _TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`[forecasting]`", Forecasting),
     ("`[pools.NAME]`", PoolSetting),
     ("`[prices.RESOURCE]`", PriceSetting),
+    ("`[candidates]`", Candidates),
+    ("`[candidates.servers.NAME]`", CandidateServer),
+    ("`[actuators.NAME]`", ActuatorSetting),
 )
 
 _EXAMPLE = """\
@@ -72,6 +76,12 @@ models = ["linear_trend", "seasonal_patterns"]
 [pools.browser]
 capacity = 4                        # at most four browsers at once
 kind = "incompressible"
+
+[quotas."*"]
+cpu = "50 %"                        # of everybody, at most half of the cores each
+
+[quotas."token:nightly"]
+browser = 2
 
 [probes]
 primary = "http://localhost:3000/health"

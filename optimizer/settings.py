@@ -7,12 +7,11 @@ is made from the fields below, so a field says its unit, its bounds and what it 
 import os
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     FiniteFloat,
     SecretStr,
@@ -21,72 +20,26 @@ from pydantic import (
     model_validator,
 )
 
-from optimizer.errors import ConfigurationError
+from optimizer.errors import ConfigurationError, InvalidRequestError
 from optimizer.monitoring.sample import Threshold
 from optimizer.places import config_folder, data_folder
+from optimizer.quantities import RESOURCES, parse_amount
+from optimizer.settings_problems import Origins, explain
+from optimizer.settings_tables import (
+    ActuatorSetting,
+    Candidates,
+    Forecasting,
+    PoolSetting,
+    PriceSetting,
+    Strategies,
+    Table,
+)
 
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 Toolset = Literal["operator", "analysis", "thinking"]
-ForecastModelName = str
 
 
-class _Table(BaseModel):
-    """A table of sro.toml or of optimization_config: unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class Strategies(_Table):
-    """Which objective is used when a request names none."""
-
-    default: str = Field("balanced_optimization", description="Used when no objective is given.")
-    emergency: str = Field(
-        "reliability_optimization",
-        description="Used instead of the default while health is critical; the decision says so.",
-    )
-    cost_conscious: str = Field(
-        "cost_minimization", description="What the objective name `cost_conscious` stands for."
-    )
-
-
-class Forecasting(_Table):
-    """What a forecast computes when the request does not say."""
-
-    default_horizon_hours: Annotated[int, Field(ge=1, le=168)] = Field(
-        24, description="Hours ahead, 1 to 168."
-    )
-    models: tuple[ForecastModelName, ...] = Field(
-        ("linear_trend", "seasonal_patterns", "spike_detection", "ml_hybrid"),
-        description="The models to compute; fewer are faster.",
-        min_length=1,
-    )
-
-
-class PoolSetting(_Table):
-    """A pool that sro.toml names, or corrects."""
-
-    capacity: float | str = Field(
-        description='How much there is: 4, "8 GiB", "5000/h", "20 USD/day" (a window refills).'
-    )
-    kind: Literal["compressible", "incompressible", "budget"] | None = Field(
-        None, description="What too little does; budgets are spent, the others are given back."
-    )
-    reserve: Annotated[FiniteFloat, Field(ge=0, lt=1)] | None = Field(
-        None, description="Share that is never leased, 0 to 1."
-    )
-
-
-class PriceSetting(_Table):
-    """What a unit of a resource costs, with where the figure is from."""
-
-    usd_per_unit_hour: Annotated[FiniteFloat, Field(ge=0)] = Field(
-        description="US dollars for one core, GiB, or device for one hour."
-    )
-    source: str = Field(description="Where the price is from.", min_length=1)
-    date: str = Field(description="The day on which it held, YYYY-MM-DD.", min_length=10)
-
-
-class Settings(_Table):
+class Settings(Table):
     """Everything that can be set, with its default."""
 
     host: str = Field(
@@ -154,6 +107,11 @@ class Settings(_Table):
         description="Sequential-thinking server: empty for the embedded one, `stdio:COMMAND ...`, "
         "or a URL (without a path, /mcp is appended).",
     )
+    storage_limit: Annotated[int, Field(ge=10**7)] = Field(
+        10**9,
+        description="Most bytes of the database, its copies and the log together, or an amount "
+        'such as "2 GB"; near it the oldest data is dropped, see docs/retention.md.',
+    )
     monitoring_interval: Annotated[FiniteFloat, Field(ge=0.1, le=3600)] = Field(
         30.0, description="Seconds between samples."
     )
@@ -185,6 +143,21 @@ class Settings(_Table):
     probes: dict[str, str] = Field(
         default_factory=dict,
         description="Services to probe, name to URL; the first two are primary and secondary.",
+    )
+    quotas: dict[str, dict[str, float | str]] = Field(
+        default_factory=dict,
+        description="Most that leases of one principal may hold of a pool: by principal "
+        "(`uid:1000`, `token:ci`, or `*` for everybody else), then by pool; amounts as in a "
+        "request.",
+    )
+    weights: dict[str, Annotated[FiniteFloat, Field(gt=0, le=1000)]] = Field(
+        default_factory=dict,
+        description="Share of a principal when several want more than there is, 1 if not named. "
+        "Read and checked; not used yet.",
+    )
+    candidates: Candidates = Field(Candidates(), description="See the table below.")
+    actuators: dict[str, ActuatorSetting] = Field(
+        default_factory=dict, description="Commands of the operator, by name; only in sro.toml."
     )
     toolsets: tuple[Toolset, ...] = Field(
         (), description="Further MCP tools to show: operator, analysis, thinking."
@@ -219,6 +192,18 @@ class Settings(_Table):
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("storage_limit", mode="before")
+    @classmethod
+    def _bytes(cls, value: object) -> object:
+        """The environment and sro.toml may write an amount with its unit."""
+        if not isinstance(value, str) or value.strip().isdecimal():
+            return value
+        try:
+            amount = parse_amount(value, resource=RESOURCES["storage"], capacity=None)
+        except InvalidRequestError as error:
+            raise ValueError(str(error)) from None
+        return int(amount.guaranteed)
 
     @model_validator(mode="after")
     def _tokens_differ(self) -> Self:
@@ -257,7 +242,16 @@ class Settings(_Table):
         return "http" if self.tls_certfile is None else "https"
 
 
-_ONLY_IN_FILES = {"pools", "prices", "probes", "alert_thresholds"}
+_ONLY_IN_FILES = {
+    "pools",
+    "prices",
+    "probes",
+    "alert_thresholds",
+    "quotas",
+    "weights",
+    "candidates",
+    "actuators",
+}
 _NESTED = {"optimization_strategies", "forecasting"}
 
 ENVIRONMENT: dict[str, str] = {
@@ -269,6 +263,9 @@ ENVIRONMENT: dict[str, str] = {
 
 CONFIG_FILE_VARIABLE = "SRO_CONFIG"
 
+SECRETS = frozenset({"api_token", "read_only_token", "openrouter_api_key"})
+"""Fields whose values are never shown."""
+
 OPTIMIZATION_CONFIG_KEYS = (
     "monitoring_interval",
     "history_retention",
@@ -279,6 +276,22 @@ OPTIMIZATION_CONFIG_KEYS = (
 """What `optimization_config` may hold, as in the reference document."""
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """Settings, and where each is from.
+
+    Attributes:
+        settings: Every value.
+        origins: Field to `sro.toml`, `environment`, `optimization_config` or `argument`; what is
+            not there has its default.
+        file: The sro.toml that was read; None when there is none.
+    """
+
+    settings: Settings
+    origins: Origins
+    file: Path | None
+
+
 def load_settings(
     *,
     arguments: Mapping[str, Any] | None = None,
@@ -286,6 +299,29 @@ def load_settings(
     environment: Mapping[str, str] | None = None,
     config_file: Path | None = None,
 ) -> Settings:
+    """Read every source, the strongest last; see `examine_settings`.
+
+    Raises:
+        ConfigurationError: A value is not allowed; the message names the first variable or key.
+    """
+    examined = examine_settings(
+        arguments=arguments,
+        optimization_config=optimization_config,
+        environment=environment,
+        config_file=config_file,
+    )
+    if isinstance(examined, Loaded):
+        return examined.settings
+    raise examined[0]
+
+
+def examine_settings(
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    optimization_config: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    config_file: Path | None = None,
+) -> Loaded | tuple[ConfigurationError, ...]:
     """Read every source, the strongest last.
 
     Args:
@@ -295,36 +331,43 @@ def load_settings(
         config_file: A TOML file that must exist; when None, `SRO_CONFIG`, `./sro.toml` and the
             platform's configuration folder are tried in this order.
 
-    Raises:
-        ConfigurationError: A value is not allowed; the message names the variable or key.
+    Returns:
+        The settings, or everything that is wrong with them.
     """
     variables = os.environ if environment is None else environment
-    origin: dict[str, str] = {}
+    origins: dict[str, str] = {}
     values: dict[str, Any] = {}
-    for source, found in (
-        ("sro.toml", _from_file(config_file, variables)),
-        ("environment", _from_environment(variables)),
-        ("optimization_config", _from_optimization_config(optimization_config or {})),
-        ("argument", {k: v for k, v in (arguments or {}).items() if v is not None}),
-    ):
+    file = _find_file(config_file, variables)
+    try:
+        sources = (
+            ("sro.toml", {} if file is None else _from_file(file)),
+            ("environment", _from_environment(variables)),
+            ("optimization_config", _from_optimization_config(optimization_config or {})),
+            ("argument", {k: v for k, v in (arguments or {}).items() if v is not None}),
+        )
+    except ConfigurationError as error:
+        return (error,)
+    for source, found in sources:
         for name, value in found.items():
             both_tables = isinstance(value, Mapping) and isinstance(values.get(name), Mapping)
             values[name] = {**values[name], **value} if both_tables else value
-            origin[name] = source
+            origins[name] = source
     try:
-        return Settings.model_validate(values)
+        return Loaded(Settings.model_validate(values), origins, file)
     except ValidationError as error:
-        raise _explain(error, origin) from None
+        return explain(error, origins, Settings, secrets=SECRETS)
 
 
-def _from_file(path: Path | None, variables: Mapping[str, str]) -> dict[str, Any]:
-    if path is None and variables.get(CONFIG_FILE_VARIABLE):
-        path = Path(variables[CONFIG_FILE_VARIABLE])
-    if path is None:
-        candidates = (Path("sro.toml"), Path(config_folder(variables), "sro.toml"))
-        path = next((candidate for candidate in candidates if candidate.is_file()), None)
-    if path is None:
-        return {}
+def _find_file(path: Path | None, variables: Mapping[str, str]) -> Path | None:
+    if path is not None:
+        return path
+    if variables.get(CONFIG_FILE_VARIABLE):
+        return Path(variables[CONFIG_FILE_VARIABLE])
+    candidates = (Path("sro.toml"), Path(config_folder(variables), "sro.toml"))
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+def _from_file(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -350,31 +393,3 @@ def _from_optimization_config(config: Mapping[str, Any]) -> dict[str, Any]:
                 fix=f"use one of: {', '.join(OPTIMIZATION_CONFIG_KEYS)}",
             )
     return dict(config)
-
-
-def _explain(error: ValidationError, origin: Mapping[str, str]) -> ConfigurationError:
-    """Name the source, the place and the reason of the first thing that is wrong."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    field = str(first["loc"][0]) if first["loc"] else "READ_ONLY_TOKEN"
-    source = origin.get(field, "argument")
-    dotted = ".".join(str(part) for part in first["loc"]) or field
-    name = field.upper() if source == "environment" else f"{source}: {dotted}"
-    shown = "" if field in _SECRETS or not first["loc"] else f"{first['input']!r}"[:80]
-    reason = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        reason = "there is no such key"
-    return ConfigurationError(
-        setting=name,
-        problem=f"{shown}: {reason}".removeprefix(": "),
-        fix=_fix(field, first["type"]),
-    )
-
-
-_SECRETS = {"api_token", "read_only_token", "openrouter_api_key"}
-
-
-def _fix(field: str, kind: str) -> str:
-    info = Settings.model_fields.get(field)
-    if info is None or kind == "extra_forbidden":
-        return "see docs/configuration.md for what is allowed"
-    return f"{info.description} Default: {info.get_default(call_default_factory=True)!r}"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer.errors import ConfigurationError
-from optimizer.settings import ENVIRONMENT, Settings, load_settings
+from optimizer.settings import ENVIRONMENT, Loaded, Settings, examine_settings, load_settings
 
 
 def test_nothing_set_gives_the_defaults_of_the_reference() -> None:
@@ -106,7 +106,7 @@ def test_unknown_keys_are_refused_in_the_file_and_in_optimization_config(tmp_pat
 
 
 def test_two_equal_tokens_are_refused_without_showing_them() -> None:
-    with pytest.raises(ConfigurationError, match="READ_ONLY_TOKEN equals API_TOKEN") as error:
+    with pytest.raises(ConfigurationError, match="READ_ONLY_TOKEN: equals API_TOKEN") as error:
         load_settings(environment={"API_TOKEN": "canary-1", "READ_ONLY_TOKEN": "canary-1"})
 
     assert "canary-1" not in str(error.value)
@@ -133,3 +133,68 @@ def test_the_store_is_a_file_in_the_data_directory_unless_a_url_is_given(tmp_pat
 
     assert in_folder.store_url == f"sqlite:///{tmp_path}/sro.db"
     assert elsewhere.store_url == "sqlite:////x.db"
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("prot = 1", "prot: .*did you mean port"),
+        ("[pools.gpu]\ncapcity = 1", r"pools\.gpu\.capcity: .*did you mean capacity"),
+        ("[candidates.servers.x]\nurl='http://x'\nenvv={}", "did you mean env"),
+        ("[forecasting]\nmodel = []", "did you mean models"),
+        ("xyzzy = 1", "docs/configuration.md"),
+    ],
+)
+def test_an_unknown_key_is_answered_with_the_nearest(text: str, hint: str, tmp_path: Path) -> None:
+    file = tmp_path / "sro.toml"
+    file.write_text(text)
+
+    with pytest.raises(ConfigurationError, match=hint):
+        load_settings(config_file=file, environment={})
+
+
+def test_examining_tells_everything_that_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "sro.toml"
+    file.write_text("prot = 1\nlog_level = 'loud'\n[weights]\na = 0\n")
+
+    problems = examine_settings(config_file=file, environment={"PORT": "-1"})
+
+    assert isinstance(problems, tuple)
+    assert {problem.setting for problem in problems} == {
+        "PORT",
+        "sro.toml: prot",
+        "sro.toml: log_level",
+        "sro.toml: weights.a",
+    }
+
+
+def test_every_value_knows_where_it_is_from(tmp_path: Path) -> None:
+    file = tmp_path / "sro.toml"
+    file.write_text("port = 1\nlog_level = 'error'\n")
+
+    loaded = examine_settings(
+        config_file=file, environment={"PORT": "2"}, arguments={"host": "::1"}
+    )
+
+    assert isinstance(loaded, Loaded)
+    assert loaded.origins == {"port": "environment", "log_level": "sro.toml", "host": "argument"}
+    assert loaded.file == file
+
+
+@pytest.mark.parametrize(
+    ("written", "limit"), [("1 GB", 10**9), ("512 MiB", 2**29), ("20000000", 2 * 10**7)]
+)
+def test_the_storage_limit_may_have_a_unit(written: str, limit: int) -> None:
+    assert load_settings(environment={"STORAGE_LIMIT": written}).storage_limit == limit
+
+
+@pytest.mark.parametrize("written", ["1 MB", "much", "nan GB"])
+def test_a_storage_limit_that_is_too_small_or_no_amount_is_refused(written: str) -> None:
+    with pytest.raises(ConfigurationError, match="STORAGE_LIMIT"):
+        load_settings(environment={"STORAGE_LIMIT": written})
+
+
+def test_a_candidate_is_a_command_or_a_url() -> None:
+    for server in ({}, {"command": "x", "url": "http://x"}):
+        with pytest.raises(ConfigurationError, match="one of them"):
+            load_settings(arguments={"candidates": {"servers": {"a": server}}}, environment={})

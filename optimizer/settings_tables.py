@@ -1,0 +1,104 @@
+"""Tables of sro.toml and of `optimization_config`: what stands below a key of the settings."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+
+ForecastModelName = str
+
+
+class Table(BaseModel):
+    """A table of sro.toml or of optimization_config: unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Strategies(Table):
+    """Which objective is used when a request names none."""
+
+    default: str = Field("balanced_optimization", description="Used when no objective is given.")
+    emergency: str = Field(
+        "reliability_optimization",
+        description="Used instead of the default while health is critical; the decision says so.",
+    )
+    cost_conscious: str = Field(
+        "cost_minimization", description="What the objective name `cost_conscious` stands for."
+    )
+
+
+class Forecasting(Table):
+    """What a forecast computes when the request does not say."""
+
+    default_horizon_hours: Annotated[int, Field(ge=1, le=168)] = Field(
+        24, description="Hours ahead, 1 to 168."
+    )
+    models: tuple[ForecastModelName, ...] = Field(
+        ("linear_trend", "seasonal_patterns", "spike_detection", "ml_hybrid"),
+        description="The models to compute; fewer are faster.",
+        min_length=1,
+    )
+
+
+class PoolSetting(Table):
+    """A pool that sro.toml names, or corrects."""
+
+    capacity: float | str = Field(
+        description='How much there is: 4, "8 GiB", "5000/h", "20 USD/day" (a window refills).'
+    )
+    kind: Literal["compressible", "incompressible", "budget"] | None = Field(
+        None, description="What too little does; budgets are spent, the others are given back."
+    )
+    reserve: Annotated[FiniteFloat, Field(ge=0, lt=1)] | None = Field(
+        None, description="Share that is never leased, 0 to 1."
+    )
+
+
+class PriceSetting(Table):
+    """What a unit of a resource costs, with where the figure is from."""
+
+    usd_per_unit_hour: Annotated[FiniteFloat, Field(ge=0)] = Field(
+        description="US dollars for one core, GiB, or device for one hour."
+    )
+    source: str = Field(description="Where the price is from.", min_length=1)
+    date: str = Field(description="The day on which it held, YYYY-MM-DD.", min_length=10)
+
+
+class CandidateServer(Table):
+    """An MCP server that may be chosen: a command, or a URL."""
+
+    command: str | None = Field(None, description="Program of a stdio server.")
+    args: tuple[str, ...] = Field((), description="Its arguments.")
+    env: dict[str, str] = Field(default_factory=dict, description="Its environment; masked.")
+    url: str | None = Field(None, description="Address of an HTTP server, instead of a command.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.command is None) == (self.url is None):
+            raise ValueError("give a command or a url, one of them")
+        return self
+
+
+class Candidates(Table):
+    """MCP servers that a choice may name without being told. Read and checked; not used yet."""
+
+    host_configs: tuple[str, ...] = Field(
+        (), description="Configuration files of MCP hosts (mcp.json) whose servers count."
+    )
+    servers: dict[str, CandidateServer] = Field(
+        default_factory=dict, description="Further servers by name."
+    )
+
+
+class ActuatorSetting(Table):
+    """What a decision may have carried out. Operators write it; no argument reaches a shell.
+
+    Read and checked; not used yet.
+    """
+
+    command: tuple[str, ...] = Field(
+        min_length=1, description='Program and arguments; "{NAME}" stands for a figure of the plan.'
+    )
+    description: str = Field("", description="What it does, for people and agents.")
+    timeout_s: Annotated[FiniteFloat, Field(gt=0, le=3600)] = Field(
+        60.0, description="Seconds after which it is ended."
+    )
