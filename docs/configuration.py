@@ -1,5 +1,7 @@
 """Writes docs/configuration.md from the fields of Settings: `python -m docs.configuration`."""
 
+import inspect
+from collections.abc import Iterator
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -8,17 +10,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from optimizer.errors import ConfigurationError
-from optimizer.monitoring.sample import Threshold
 from optimizer.settings import ENVIRONMENT, Settings, load_settings
-from optimizer.settings_tables import (
-    ActuatorSetting,
-    Candidates,
-    CandidateServer,
-    Forecasting,
-    PoolSetting,
-    PriceSetting,
-    Strategies,
-)
 
 PAGE = Path(__file__).with_name("configuration.md")
 
@@ -42,17 +34,6 @@ the message says what is allowed:
 | environment | sro.toml | default | meaning |
 | --- | --- | --- | --- |
 """
-
-_TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
-    ("`[alert_thresholds.METRIC]`", Threshold),
-    ("`[optimization_strategies]`", Strategies),
-    ("`[forecasting]`", Forecasting),
-    ("`[pools.NAME]`", PoolSetting),
-    ("`[prices.RESOURCE]`", PriceSetting),
-    ("`[candidates]`", Candidates),
-    ("`[candidates.servers.NAME]`", CandidateServer),
-    ("`[actuators.NAME]`", ActuatorSetting),
-)
 
 _EXAMPLE = """\
 ## An sro.toml
@@ -103,11 +84,28 @@ def page(refusal: str) -> str:
     """
     parts = [_HEAD.format(refusal=refusal)]
     parts += [_setting(name, info) for name, info in Settings.model_fields.items()]
-    for title, table in _TABLES:
-        parts.append(f"\n## {title}\n\n{table.__doc__}\n\n")
+    for name, table in _tables(Settings):
+        parts.append(f"\n## `[{name}]`\n\n{inspect.cleandoc(table.__doc__ or '')}\n\n")
         parts.append("| key | default | meaning |\n| --- | --- | --- |\n")
         parts += [_key(key, info) for key, info in table.model_fields.items()]
     return "".join([*parts, "\n", _EXAMPLE])
+
+
+def _tables(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+    """The tables of sro.toml below a model, with their headings, outer ones first."""
+    for name, info in model.model_fields.items():
+        inner = _model_in(info.annotation)
+        if inner is not None:
+            heading = f"{above}{name}{'.NAME' if get_origin(info.annotation) is dict else ''}"
+            yield heading, inner
+            yield from _tables(inner, f"{heading}.")
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model inside a field's type, if there is one."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
 def _setting(name: str, info: FieldInfo) -> str:
