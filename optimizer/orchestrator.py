@@ -15,6 +15,7 @@ from optimizer import configured
 from optimizer.allocation.allocator import AllocationList, ResourceAllocator
 from optimizer.allocation.lease import Allocation, AllocationRequest
 from optimizer.allocation.pool import build_pools
+from optimizer.allocation.quota import Quotas
 from optimizer.clock import Clock, utc_now
 from optimizer.cost_benefit.analysis import McpSelectionAnalysis
 from optimizer.cost_benefit.analyzer import CostBenefitAnalyzer
@@ -189,6 +190,7 @@ class SequentialResourceOptimizer:
             strategies=self.allocation_strategies,
             events=self.events,
             unmanaged=self._unmanaged,
+            quotas=Quotas(self.settings.quotas, pools),
         )
 
     async def __aenter__(self) -> Self:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from optimizer.decisions.objectives import ALIASES
 from optimizer.monitoring.sample import METRICS
-from optimizer.settings import Strategies
+from optimizer.settings_tables import Strategies
 from server.operation import Optimizer
 from server.schemas import Schema, at
 

@@ -35,6 +35,7 @@ class Refusal:
         shortfalls: Whole parts that are missing of the whole request, by resource.
         missing: What must become free for the whole request: more than `shortfalls` where more is
             used than there is.
+        quota: What the asker may hold of `binding`, in whole parts, when it is that which binds.
     """
 
     binding: str
@@ -42,6 +43,7 @@ class Refusal:
     free: Mapping[str, int | None]
     shortfalls: Mapping[str, int]
     missing: Mapping[str, int]
+    quota: int | None = None
 
 
 def admit(
@@ -84,6 +86,22 @@ def admit(
     fraction = min(granted[name] / wanted for name, wanted in demand.items())
     effect = choice.effect if least_share < most else _no_choice(min_fraction, most)
     return Admission(granted=granted, fraction=fraction, effect=effect)
+
+
+def within_quota(
+    room: Mapping[str, int | None], quota: Mapping[str, int], own: Mapping[str, int]
+) -> dict[str, int | None]:
+    """What is free to a principal that may hold only so much.
+
+    Args:
+        room: Whole parts that are free, as in `admit`.
+        quota: The most that it may hold, by resource; a resource without a quota is missing.
+        own: What it holds, by resource.
+    """
+    return {
+        name: parts if name not in quota else _least(parts, quota[name] - own[name])
+        for name, parts in room.items()
+    }
 
 
 def refuse(demand: Mapping[str, int], room: Mapping[str, int | None]) -> Refusal:
@@ -156,6 +174,10 @@ def _missing(demand: Mapping[str, int], room: Mapping[str, int | None]) -> dict[
 
 def _free(room: int | None) -> int | None:
     return None if room is None else max(0, room)
+
+
+def _least(room: int | None, other: int) -> int:
+    return other if room is None else min(room, other)
 
 
 def _share(wanted: int, free: int | None) -> float:

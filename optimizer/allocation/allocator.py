@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -10,7 +10,14 @@ import anyio
 import anyio.lowlevel
 from pydantic import BaseModel, ConfigDict, Field
 
-from optimizer.allocation.admission import Admission, Refusal, admit, least_parts, refuse
+from optimizer.allocation.admission import (
+    Admission,
+    Refusal,
+    admit,
+    least_parts,
+    refuse,
+    within_quota,
+)
 from optimizer.allocation.answers import (
     ending_notices,
     grant_notices,
@@ -38,6 +45,7 @@ from optimizer.allocation.pool import (
     pool_state,
     room_parts,
 )
+from optimizer.allocation.quota import Quotas
 from optimizer.allocation.strategies import AllocationStrategy
 from optimizer.errors import LeaseEndedError, NotFoundError, StorageError
 from optimizer.events import EventBus, LeaseChanged
@@ -101,6 +109,10 @@ class ResourceAllocator:
         events: Told of every lease that begins, changes or ends.
         unmanaged: Given what is leased, answers the measured demand that no lease covers; both by
             resource, in the unit of each pool. A resource that is missing counts as 0.
+        quotas: What each principal may hold; no bounds when None.
+
+    Attributes:
+        quotas: The same; they may be replaced at any time, and count from the next request on.
     """
 
     def __init__(
@@ -111,8 +123,10 @@ class ResourceAllocator:
         strategies: Registry[AllocationStrategy],
         events: EventBus,
         unmanaged: Callable[[Mapping[str, float]], Mapping[str, float]],
+        quotas: Quotas | None = None,
     ) -> None:
         self.pools = dict(pools)
+        self.quotas = quotas or Quotas({}, {})
         self.strategies = strategies
         self._ledger = ledger
         self._events = events
@@ -143,7 +157,7 @@ class ResourceAllocator:
         outcome, ahead = await self._try(order, place)
         if isinstance(outcome, Admitted):
             return self._granted(order, outcome)
-        if not request.wait_s or not order.is_possible:
+        if not request.wait_s or not order.is_possible or outcome.refusal.quota is not None:
             return self._refused(order, outcome, ahead)
         outcome, ahead = await self._wait(order, place, outcome, until=arrived + request.wait_s)
         if isinstance(outcome, Admitted):
@@ -254,6 +268,7 @@ class ResourceAllocator:
             strategy=request.strategy,
             ttl_s=request.ttl_s,
             asked=tuple(demand.grant for demand in demands.values()),
+            has_quota=not demands.keys().isdisjoint(self.quotas.of(principal.name)),
         )
         return _Order(request, draft, demands, strategy)
 
@@ -265,6 +280,7 @@ class ResourceAllocator:
         """
         ahead = self._line.ahead_of(place)
         demand = {name: asked.parts for name, asked in order.demands.items()}
+        quota = self.quotas.of(order.draft.principal)
         leasable = {name: asked.pool.leasable_parts for name, asked in order.demands.items()}
 
         def decide(balances: Mapping[str, Balance]) -> Admission | Refusal:
@@ -273,15 +289,18 @@ class ResourceAllocator:
                 name: room_parts(asked.pool, balances[name], unmanaged.get(name, 0.0))
                 for name, asked in order.demands.items()
             }
-            if ahead:
-                return refuse(demand, room)
-            return admit(
+            own = {name: balances[name].own for name in demand}
+            mine = within_quota(room, quota, own)
+            decision = admit(
                 demand,
-                room,
+                mine,
                 min_fraction=order.request.min_fraction,
                 strategy=order.strategy,
                 leasable=leasable,
             )
+            if isinstance(decision, Refusal) and mine[decision.binding] != room[decision.binding]:
+                return replace(decision, quota=quota[decision.binding])
+            return refuse(demand, room) if ahead else decision
 
         with anyio.CancelScope(shield=True):
             outcome = await self._ledger.admit(order.draft, decide)
@@ -309,7 +328,7 @@ class ResourceAllocator:
         outcome: Admitted | Declined = declined
         self._line.join(place)
         try:
-            while isinstance(outcome, Declined):
+            while isinstance(outcome, Declined) and outcome.refusal.quota is None:
                 remaining = until - anyio.current_time()
                 ahead = self._line.ahead_of(place)
                 if remaining <= 0:

@@ -176,9 +176,14 @@ def refusal_answer(
     fits_in = None if moment is None else max(0.0, (moment - at).total_seconds())
     alternatives = _alternatives(demands, refusal, at, whole_at, queued=ahead > 0)
     pool = demands[refusal.binding].pool
+    why = (
+        _why(demands, refusal, ahead=ahead, waited=waited)
+        if refusal.quota is None
+        else _over_quota(demands[refusal.binding], refusal)
+    )
     return Allocation(
         state="refused",
-        summary=_why(demands, refusal, ahead=ahead, waited=waited) + " Nothing was reserved.",
+        summary=f"{why} Nothing was reserved.",
         requested={n: _native(d.parts, d.pool.unit) for n, d in demands.items()},
         granted={},
         units={name: demand.pool.unit for name, demand in demands.items()},
@@ -188,7 +193,7 @@ def refusal_answer(
         priority_level=request.priority_level,
         purpose=request.purpose,
         ttl_s=request.ttl_s,
-        binding_resource=refusal.binding,
+        binding_resource=refusal.binding if refusal.quota is None else "quota",
         free_now={
             n: None if (f := refusal.free[n]) is None else _native(f, d.pool.unit)
             for n, d in demands.items()
@@ -196,7 +201,9 @@ def refusal_answer(
         fits_in_s=fits_in,
         shortfalls={n: _native(p, demands[n].pool.unit) for n, p in refusal.shortfalls.items()},
         alternatives=alternatives,
-        next=_next_of_refusal(request, pool, alternatives, fits_in, ahead=ahead),
+        next=_next_of_refusal(
+            request, pool, alternatives, fits_in, ahead=ahead, quota=refusal.quota
+        ),
         notices=tuple(ending_notices(declined.moment)),
         unknown={}
         if fits_in is not None
@@ -242,6 +249,17 @@ def _why(
     is_free = "" if free is None else format_amount(_native(free, pool.unit), pool.unit)
     whole = "" if pool.capacity is None else f" of {format_amount(pool.capacity, pool.unit)}"
     return f"Refused{after}: {pool.name} {asked} asked, {is_free} free{whole}."
+
+
+def _over_quota(demand: Demand, refusal: Refusal) -> str:
+    unit = demand.pool.unit
+    asked = format_amount(_native(demand.parts, unit), unit)
+    most = format_amount(_native(refusal.quota or 0, unit), unit)
+    left = format_amount(_native(refusal.free[refusal.binding] or 0, unit), unit)
+    return (
+        f"Refused: {refusal.binding} {asked} asked, {left} left of the {most} that you may hold "
+        "(your quota)."
+    )
 
 
 def _alternatives(
@@ -292,10 +310,13 @@ def _next_of_refusal(
     fits_in: float | None,
     *,
     ahead: int,
+    quota: int | None,
 ) -> str:
-    if ahead:
+    if ahead and quota is None:
         return f"wait_s={MAX_WAIT_S:g} to stand in the line"
     ways = [alternative.how for alternative in alternatives]
+    if quota is not None:
+        return ", or ".join([*ways, f"release what you hold of {pool.name}"])
     if fits_in is not None and request.min_fraction < 1:
         ways.append(_how_to_wait(fits_in))
     if ways:
@@ -308,6 +329,8 @@ def _next_of_refusal(
 
 
 def _unforeseeable(demands: Mapping[str, Demand], refusal: Refusal, *, ahead: int) -> str:
+    if refusal.quota is not None:
+        return "it depends on when you release what you hold"
     if ahead and not refusal.shortfalls:
         return f"it depends on the {ahead} waiting before"
     demand = demands[refusal.binding]

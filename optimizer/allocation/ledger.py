@@ -19,6 +19,7 @@ class Draft:
 
     Attributes:
         asked: What is asked for, with `granted` 0.
+        has_quota: Whether the decision needs `Balance.own`.
     """
 
     allocation_id: str
@@ -30,6 +31,7 @@ class Draft:
     strategy: str
     ttl_s: int
     asked: tuple[Grant, ...]
+    has_quota: bool = False
 
 
 @dataclass(frozen=True)

@@ -85,12 +85,14 @@ class Balance:
         spent: Of a budget: settled since the last reset.
         overdrawn: Of a budget: settled beyond what was left.
         resets_at: When a windowed budget is whole again.
+        own: Held by the leases of who asks.
     """
 
     leased: int = 0
     spent: int = 0
     overdrawn: int = 0
     resets_at: datetime | None = None
+    own: int = 0
 
 
 def room_parts(pool: ResourcePool, balance: Balance, unmanaged: float = 0.0) -> int | None:

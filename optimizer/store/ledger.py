@@ -114,12 +114,14 @@ class LedgerKeeper:
             if earlier is not None:
                 moment = _moment(books, draft.principal, but=earlier.allocation_id)
                 return Admitted(earlier, replayed=True, moment=moment)
-            decision = decide(self._balances(books))
+            decision = decide(self._balances(books, draft.principal if draft.has_quota else None))
             moment = _moment(books, draft.principal)
             if isinstance(decision, Admission):
                 lease = books.grant(_lease(books, draft, decision))
                 return Admitted(lease, replayed=False, moment=moment)
-            return Declined(decision, self._freeings(books, decision.missing), moment)
+            own_only = decision.quota is not None
+            freeings = () if own_only else self._freeings(books, decision.missing)
+            return Declined(decision, freeings, moment)
 
         return await self._change(change, asker=draft.principal)
 
@@ -237,8 +239,12 @@ class LedgerKeeper:
         forgive_downtime(connection, now)
         note_watch(connection, now)
 
-    def _balances(self, books: Books) -> dict[str, Balance]:
-        return {pool.name: books.accounts[key].balance for key, pool in self._pools.items()}
+    def _balances(self, books: Books, asker: str | None = None) -> dict[str, Balance]:
+        own = {} if asker is None else books.owned_by(asker)
+        return {
+            pool.name: replace(books.accounts[key].balance, own=own.get(key, 0))
+            for key, pool in self._pools.items()
+        }
 
     def _freeings(self, books: Books, missing: Mapping[str, int]) -> tuple[Freeing, ...]:
         """What becomes free at resets and at the end of leases, until nothing is missing."""

@@ -16,6 +16,7 @@ from optimizer.store.ledger_leases import (
     ENDING,
     ENDS,
     LAST_TOKEN,
+    OWNED,
     add_leases,
     expire_leases,
     load_leases,
@@ -156,6 +157,12 @@ class Books:
         key = {"principal": principal, "request_id": request_id}
         found = load_leases(self.connection, BY_REQUEST, key)
         return found[0] if found else None
+
+    def owned_by(self, principal: str) -> dict[PoolKey, int]:
+        """What the active leases of a principal hold, in this transaction and before."""
+        self._write_new()
+        rows = self.connection.execute(OWNED, {"principal": principal})
+        return {(row.host, row.resource): int(row.granted) for row in rows}
 
     def ends(self, resources: tuple[str, ...]) -> Iterator[AnyRow]:
         """What leases hold of these resources, in the order in which they end, read as needed."""

@@ -64,6 +64,14 @@ ENDS = (
 )
 """What active leases hold of `resources`, in the order in which they end."""
 
+OWNED = (
+    select(grants.c.host, grants.c.resource, func.sum(grants.c.granted).label("granted"))
+    .join_from(leases, grants, leases.c.fencing_token == grants.c.fencing_token)
+    .where(_ACTIVE, leases.c.principal == bindparam("principal"))
+    .group_by(grants.c.host, grants.c.resource)
+)
+"""What the active leases of a principal hold of each pool."""
+
 LAST_TOKEN = select(func.max(leases.c.fencing_token))
 """The largest fencing token that was ever given."""
 
