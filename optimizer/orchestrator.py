@@ -472,6 +472,11 @@ class SequentialResourceOptimizer:
             for registry in registries
             for part in registry.broken
         }
+        if self._database.set_aside is not None:
+            problems["store_set_aside"] = (
+                f"the database was damaged and was moved to {self._database.set_aside}; history "
+                "and leases began anew. What to do: sqlite3 FILE .recover, or restore a backup"
+            )
         for warning in self._thinker.warnings:
             problems[warning] = f"SEQUENTIAL_THINKING_MCP_ENDPOINT is {self._thinker.scratchpad}"
         return problems

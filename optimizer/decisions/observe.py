@@ -26,9 +26,6 @@ USAGE = {"cpu": "cpu_usage", "memory": "memory_usage", "storage": "storage_usage
 NOMINAL_COVERAGE = 0.8
 """What the forecast's band from its 0.1 to its 0.9 quantile promises."""
 
-ERROR_WINDOW_S = 300
-"""Seconds over which the monitor counts the error rate and the throughput."""
-
 
 @dataclass(frozen=True)
 class Observation:
@@ -159,13 +156,12 @@ def _fraction(advice: ScalingRecommendation) -> float:
 
 
 def _workload(sample: Sample) -> Workload:
-    """What is known of the requests; a throughput is a count of `ERROR_WINDOW_S` seconds."""
-    rate = sample.throughput
+    """What is known of the requests."""
     return Workload(
-        arrival_rate_per_s=rate,
+        arrival_rate_per_s=sample.throughput,
         response_time_ms=sample.response_time_ms,
         error_rate=sample.error_rate,
-        requests=0 if sample.error_rate is None else round((rate or 0.0) * ERROR_WINDOW_S),
+        requests=0 if sample.error_rate is None else sample.requests or 0,
     )
 
 

@@ -40,14 +40,36 @@ def cpu_ticks(stat: bytes, cores: AbstractSet[int] | None) -> tuple[int, int]:
     return busy, total
 
 
+def core_ticks(stat: bytes, cores: AbstractSet[int] | None) -> tuple[tuple[int, int], ...]:
+    """Busy and total time of single cores, counted as in `cpu_ticks`.
+
+    Args:
+        stat: Content of `/proc/stat`.
+        cores: Which cores; None for all that are on line.
+
+    Returns:
+        (busy, total) by core, in the order of the file.
+    """
+    found = []
+    for line in stat.splitlines()[1:]:
+        if not line.startswith(b"cpu"):
+            break
+        name, *fields = line.split()
+        if cores is None or int(name[3:]) in cores:
+            times = [int(field) for field in fields[:8]]
+            total = sum(times)
+            found.append((total - times[3] - times[4], total))
+    return tuple(found)
+
+
 def parse_meminfo(data: bytes) -> dict[str, int]:
     """MemTotal, MemFree, MemAvailable, SwapTotal and SwapFree of `/proc/meminfo`, in bytes."""
     return {name.decode(): int(kib) * 1024 for name, kib in _MEMINFO.findall(data)}
 
 
-def link_bytes(net_dev: bytes, links: AbstractSet[bytes]) -> tuple[int, int] | None:
-    """Bytes received and sent by some links, from `/proc/net/dev`; None when none is there."""
-    received = sent = 0
+def link_counters(net_dev: bytes, links: AbstractSet[bytes]) -> tuple[int, int, int] | None:
+    """Bytes received and sent and errors of some links, from `/proc/net/dev`; None without any."""
+    received = sent = errors = 0
     found = False
     for line in net_dev.splitlines()[2:]:
         name, _, rest = line.partition(b":")
@@ -55,8 +77,9 @@ def link_bytes(net_dev: bytes, links: AbstractSet[bytes]) -> tuple[int, int] | N
             fields = rest.split()
             received += int(fields[0])
             sent += int(fields[8])
+            errors += int(fields[2]) + int(fields[10])
             found = True
-    return (received, sent) if found else None
+    return (received, sent, errors) if found else None
 
 
 def link_names(net_dev: bytes) -> list[bytes]:

@@ -6,8 +6,8 @@ host (giampaolo/psutil issues 1011 and 2100).
 
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from optimizer.errors import DependencyError
@@ -22,6 +22,7 @@ from optimizer.machine.capacity import (
     total_memory,
 )
 from optimizer.machine.cgroups import Limits, find_limits, read_cpu_seconds, read_memory_use
+from optimizer.machine.gpus import Gpus
 from optimizer.machine.readings import Reading, percent
 
 LAYOUT_AGE_S = 60.0
@@ -48,6 +49,7 @@ class Machine:
         self._root = root
         self._monotonic = monotonic
         self._layout: _Layout | None = None
+        self._gpus = Gpus(root)
 
     def read(self) -> Reading:
         """Read every counter once.
@@ -63,14 +65,17 @@ class Machine:
         _read_load(found)
         try:
             if self._layout.proc is None:
-                return _read_psutil(self._layout, now, found)
-            return _read_proc(self._layout.proc, self._layout, now, found)
+                reading = _read_psutil(self._layout, now, found)
+            else:
+                reading = _read_proc(self._layout.proc, self._layout, now, found)
         except (OSError, ValueError, LookupError) as error:
             self._layout = None
             raise DependencyError(
                 f"CPU and memory of this machine cannot be read ({error}); "
                 "check that /proc is mounted and readable"
             ) from error
+        gpus = self._gpus.read()
+        return replace(reading, gpus=gpus) if gpus else reading
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ class _Layout:
     cores: frozenset[int] | None
     links: frozenset[bytes]
     disks: frozenset[bytes]
+    disk_errors: tuple[str, ...]
     storage: Path
 
 
@@ -118,8 +124,15 @@ def _find_layout(root: Path, data_dir: Path, *, found_at_s: float) -> _Layout:
         cores=None if len(cores) == os.cpu_count() else cores,
         links=frozenset(name.encode() for name in links) or _any_links(root),
         disks=frozenset(name.encode() for name in disks),
+        disk_errors=_error_counts(root, disks),
         storage=nearest_folder(data_dir),
     )
+
+
+def _error_counts(root: Path, disks: Iterable[str]) -> tuple[str, ...]:
+    """Files that count failed commands; only disks that are driven as SCSI have one."""
+    files = (root / "sys/block" / disk / "device/ioerr_cnt" for disk in disks)
+    return tuple(str(file) for file in files if file.exists())
 
 
 def _any_links(root: Path) -> frozenset[bytes]:
@@ -131,15 +144,16 @@ def _any_links(root: Path) -> frozenset[bytes]:
 
 
 def _read_proc(proc: str, layout: _Layout, now: float, found: _Found) -> Reading:
-    busy, total = procfs.cpu_ticks(_bytes(f"{proc}/stat"), layout.cores)
+    stat = _bytes(f"{proc}/stat")
+    busy, total = procfs.cpu_ticks(stat, layout.cores)
     meminfo = procfs.parse_meminfo(_bytes(f"{proc}/meminfo"))
     used, reclaimable = _memory_use(layout, meminfo)
     _add_swap(meminfo["SwapTotal"], meminfo["SwapFree"], found)
     for what in ("cpu", "memory", "io"):
         _read_pressure(f"{proc}/pressure/{what}", f"{what}_pressure", found)
     _read_counters(
-        lambda: procfs.link_bytes(_bytes(f"{proc}/net/dev"), layout.links),
-        ("network_rx_bytes_s", "network_tx_bytes_s"),
+        lambda: procfs.link_counters(_bytes(f"{proc}/net/dev"), layout.links),
+        ("network_rx_bytes_s", "network_tx_bytes_s", "network_errors_s"),
         found,
     )
     _read_counters(
@@ -147,7 +161,9 @@ def _read_proc(proc: str, layout: _Layout, now: float, found: _Found) -> Reading
         ("disk_read_bytes_s", "disk_write_bytes_s"),
         found,
     )
-    return _reading(layout, now, found, (busy, total), _group_cpu(layout), (used, reclaimable))
+    _read_disk_errors(layout.disk_errors, found)
+    reading = _reading(layout, now, found, (busy, total), _group_cpu(layout), (used, reclaimable))
+    return replace(reading, core_ticks=procfs.core_ticks(stat, layout.cores))
 
 
 def _read_psutil(layout: _Layout, now: float, found: _Found) -> Reading:
@@ -160,15 +176,21 @@ def _read_psutil(layout: _Layout, now: float, found: _Found) -> Reading:
     for what in ("cpu", "memory", "io"):
         found.unknown[f"{what}_pressure"] = "only Linux measures pressure stall information"
     _read_counters(
-        lambda: _pair(psutil.net_io_counters(), "bytes_recv", "bytes_sent"),
+        lambda: _counts(psutil.net_io_counters(), "bytes_recv", "bytes_sent"),
         ("network_rx_bytes_s", "network_tx_bytes_s"),
         found,
     )
     _read_counters(
-        lambda: _pair(psutil.disk_io_counters(), "read_bytes", "write_bytes"),
+        lambda: _counts(psutil.net_io_counters(), "errin", "errout", total=True),
+        ("network_errors_s",),
+        found,
+    )
+    _read_counters(
+        lambda: _counts(psutil.disk_io_counters(), "read_bytes", "write_bytes"),
         ("disk_read_bytes_s", "disk_write_bytes_s"),
         found,
     )
+    _read_disk_errors((), found)
     total = sum(times)
     used = memory.total - memory.available
     reclaimable = memory.available - memory.free
@@ -269,23 +291,34 @@ def _read_storage(folder: Path, found: _Found) -> None:
         found.unknown["storage_usage"] = f"the filesystem of {folder} states no size"
 
 
+def _read_disk_errors(files: tuple[str, ...], found: _Found) -> None:
+    if not files:
+        found.unknown["disk_errors_s"] = "no disk here counts its errors (only SCSI disks do)"
+        return
+    _read_counters(
+        lambda: (sum(int(_bytes(file), 16) for file in files),), ("disk_errors_s",), found
+    )
+
+
 def _read_counters(
-    read: Callable[[], tuple[int, int] | None], metrics: tuple[str, str], found: _Found
+    read: Callable[[], tuple[int, ...] | None], metrics: tuple[str, ...], found: _Found
 ) -> None:
-    """Two counters of one source; when it fails, both say why and the sample goes on."""
+    """The counters of one source; when it fails, all say why and the sample goes on."""
     try:
-        pair = read()
+        counts = read()
     except (OSError, ValueError, IndexError) as error:
         found.unknown |= dict.fromkeys(metrics, f"the counter cannot be read ({error})")
         return
-    if pair is None:
+    if counts is None:
         reason = "no physical device of this kind is visible to this process"
         found.unknown |= dict.fromkeys(metrics, reason)
     else:
-        found.counters |= zip(metrics, pair, strict=True)
+        found.counters |= zip(metrics, counts, strict=True)
 
 
-def _pair(counters: object, first: str, second: str) -> tuple[int, int] | None:
+def _counts(counters: object, *names: str, total: bool = False) -> tuple[int, ...] | None:
+    """Counters of psutil's by name, or their sum."""
     if counters is None:
         return None
-    return int(getattr(counters, first)), int(getattr(counters, second))
+    values = tuple(int(getattr(counters, name)) for name in names)
+    return (sum(values),) if total else values

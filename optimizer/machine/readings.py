@@ -5,6 +5,26 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class GpuReading:
+    """What a graphics processor says of itself.
+
+    Attributes:
+        index: As CUDA_VISIBLE_DEVICES counts them with CUDA_DEVICE_ORDER=PCI_BUS_ID.
+        name: For people.
+        usage: Share of the driver's last sampling period in which a kernel ran, in %; None where
+            the device does not say.
+        memory_bytes: All of its memory.
+        memory_used_bytes: Allocated, by whomever.
+    """
+
+    index: int
+    name: str
+    usage: float | None
+    memory_bytes: int
+    memory_used_bytes: int
+
+
+@dataclass(frozen=True)
 class Reading:
     """What the kernel said at one moment.
 
@@ -22,8 +42,11 @@ class Reading:
         storage_bytes: Size of the data directory's filesystem; None when it does not answer.
         storage_source: Where the size of the filesystem is from.
         levels: Metrics that are true at this moment, by name.
-        counters: Ever-growing bytes, by the name of the metric that is their rate.
+        counters: Ever-growing bytes or errors, by the name of the metric that is their rate.
         unknown: Why a metric is in neither, by name.
+        core_ticks: Busy and total time of each allowed core, in any unit; empty where the system
+            does not tell cores apart.
+        gpus: The graphics processors that this process may use.
     """
 
     monotonic_s: float
@@ -41,6 +64,8 @@ class Reading:
     levels: Mapping[str, float]
     counters: Mapping[str, int]
     unknown: Mapping[str, str]
+    core_ticks: tuple[tuple[float, float], ...] = ()
+    gpus: tuple[GpuReading, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,11 +76,13 @@ class Usage:
         values: Metrics by name; every value is finite, and percentages are in 0 to 100.
         unknown: Why a metric is not among them, by name.
         latest: The later reading.
+        cores: Busy share of each allowed core, in %; empty where it is not known.
     """
 
     values: Mapping[str, float]
     unknown: Mapping[str, str]
     latest: Reading
+    cores: tuple[float, ...] = ()
 
 
 def usage_between(before: Reading, after: Reading) -> Usage | None:
@@ -83,7 +110,7 @@ def usage_between(before: Reading, after: Reading) -> Usage | None:
             values[name] = grown / elapsed
         else:
             unknown[name] = "its counter began anew since the reading before"
-    return Usage(values=values, unknown=unknown, latest=after)
+    return Usage(values, unknown, after, _core_usage(before.core_ticks, after.core_ticks))
 
 
 def _cpu_usage(before: Reading, after: Reading, elapsed: float) -> float | None:
@@ -95,6 +122,19 @@ def _cpu_usage(before: Reading, after: Reading, elapsed: float) -> float | None:
     if total <= 0:
         return None
     return percent(after.busy_ticks - before.busy_ticks, total)
+
+
+def _core_usage(
+    before: tuple[tuple[float, float], ...], after: tuple[tuple[float, float], ...]
+) -> tuple[float, ...]:
+    """Nothing when a core went on or off line in between, or one had no time yet."""
+    totals = [now[1] - then[1] for then, now in zip(before, after, strict=False)]
+    if len(before) != len(after) or any(total <= 0 for total in totals):
+        return ()
+    return tuple(
+        percent(now[0] - then[0], total)
+        for then, now, total in zip(before, after, totals, strict=True)
+    )
 
 
 def percent(part: float, whole: float) -> float:

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from optimizer.machine.readings import Usage
+from optimizer.machine.readings import GpuReading, Usage, percent
 from optimizer.monitoring.probes import ProbeResult
-from optimizer.monitoring.sample import METRICS, Sample
+from optimizer.monitoring.sample import METRICS, GpuUse, Sample
 from optimizer.monitoring.workload import Figures
 
 ROLES = ("primary", "secondary")
+
+_MEASURED = {*METRICS, "network_errors_s", "disk_errors_s"}
 
 
 def compose(
@@ -50,9 +52,12 @@ def compose(
     return Sample(
         host=host,
         timestamp=at,
-        **{name: value for name, value in usage.values.items() if name in METRICS},
+        **{name: value for name, value in usage.values.items() if name in _MEASURED},
+        cpu_per_core=usage.cores,
+        gpus=tuple(_gpu(each) for each in reading.gpus),
         error_rate=workload.error_rate,
         throughput=workload.throughput,
+        requests=workload.requests,
         response_time_ms=workload.response_time_ms,
         response_time_p95_ms=workload.response_time_p95_ms,
         reliability_score=workload.reliability_score,
@@ -69,4 +74,15 @@ def compose(
             "storage": reading.storage_source,
         },
         unknown=unknown,
+    )
+
+
+def _gpu(reading: GpuReading) -> GpuUse:
+    return GpuUse(
+        index=reading.index,
+        name=reading.name,
+        usage=reading.usage,
+        memory_usage=percent(reading.memory_used_bytes, max(1, reading.memory_bytes)),
+        memory_bytes=reading.memory_bytes,
+        memory_used_bytes=reading.memory_used_bytes,
     )

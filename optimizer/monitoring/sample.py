@@ -53,6 +53,19 @@ METRICS: dict[str, Metric] = {
 """Every stored metric, by name, in the order of the stored columns. None is ever negative."""
 
 
+class GpuUse(_Noun):
+    """One graphics processor."""
+
+    index: int = Field(ge=0, description="As CUDA counts it in PCI order.")
+    name: str
+    usage: FiniteFloat | None = Field(
+        None, ge=0, le=100, description="Busy share, in %; null where the device does not say."
+    )
+    memory_usage: FiniteFloat = Field(ge=0, le=100, description="Used share of its memory, in %.")
+    memory_bytes: int = Field(ge=0)
+    memory_used_bytes: int = Field(ge=0)
+
+
 class Sample(_Noun):
     """What was measured at one moment; null is unknown, and `unknown` says why."""
 
@@ -79,6 +92,19 @@ class Sample(_Noun):
     network_latency_primary_ms: FiniteFloat | None = Field(None, ge=0)
     network_latency_secondary_ms: FiniteFloat | None = Field(None, ge=0)
 
+    cpu_per_core: tuple[FiniteFloat, ...] = Field(
+        (), description="Busy share of each core that this process may run on, in %."
+    )
+    network_errors_s: FiniteFloat | None = Field(
+        None, ge=0, description="Errors per second on all links but loopback, in and out."
+    )
+    disk_errors_s: FiniteFloat | None = Field(
+        None, ge=0, description="Failed commands per second of the disks that count them."
+    )
+    gpus: tuple[GpuUse, ...] = Field((), description="NVIDIA devices; needs the extra gpu.")
+    requests: int | None = Field(
+        None, ge=0, description="Requests in the last 5 minutes, the error rate's whole."
+    )
     response_time_p95_ms: FiniteFloat | None = Field(
         None, ge=0, description="95th percentile of the time to answer, last 5 minutes."
     )

@@ -32,6 +32,7 @@ class Figures:
         response_time_ms: Median latency of the last 5 minutes, within 5 %.
         response_time_p95_ms: 95th percentile of the same.
         reliability_score: Share of requests of the last hour that succeeded.
+        requests: How many there were in the last 5 minutes; the error rate is a share of them.
         unknown: Reasons by name.
     """
 
@@ -40,6 +41,7 @@ class Figures:
     response_time_ms: float | None
     response_time_p95_ms: float | None
     reliability_score: float | None
+    requests: int
     unknown: dict[str, str]
 
 
@@ -106,6 +108,7 @@ class Workload:
             response_time_ms=median,
             response_time_p95_ms=p95,
             reliability_score=None if failed is None else 1 - failed,
+            requests=int(requests),
             unknown=unknown,
         )
 

@@ -235,3 +235,16 @@ def hours_of_history(hours: int) -> list[str]:
         for i in range(hours)
     ]
     return ["timestamp,cpu_usage,memory_usage", *rows]
+
+
+async def test_a_damaged_database_is_told_in_the_health(tmp_path: Path) -> None:
+    async with make(tmp_path) as before:
+        await before.performance_monitor.sample_once()
+    database = tmp_path / "sro.db"
+    database.write_bytes(b"no database" * 1000)
+
+    async with make(tmp_path) as after:
+        health = await after.get_health()
+
+    assert "store_set_aside" in health.warnings
+    assert "damaged-" in health.details["store_set_aside"]

@@ -81,6 +81,7 @@ def observation(outlook: Forecast, recent: dict[str, Series] | None = None) -> O
         memory_used_bytes=500,
         error_rate=0.01,
         throughput=2.0,
+        requests=412,
         response_time_ms=12.0,
     )
     health = Health(
@@ -186,9 +187,9 @@ def test_the_track_record_is_the_worse_of_both_and_none_until_both_have_one() ->
     assert snapshot_of(observation(one), FARGATE).track_record is None
 
 
-def test_requests_are_counted_from_the_throughput_of_the_window() -> None:
+def test_the_error_rate_weighs_as_many_requests_as_it_was_counted_from() -> None:
     workload = snapshot_of(observation(forecast()), FARGATE).workload
 
-    assert workload.requests == 600
+    assert workload.requests == 412
     assert workload.error_rate == 0.01
     assert workload.service_time_s is None

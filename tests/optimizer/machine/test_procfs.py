@@ -3,9 +3,10 @@
 import pytest
 
 from optimizer.machine.procfs import (
+    core_ticks,
     cpu_ticks,
     disk_bytes,
-    link_bytes,
+    link_counters,
     link_names,
     parse_meminfo,
     pressure_some,
@@ -21,6 +22,11 @@ def test_busy_is_everything_but_idle_and_waiting_for_disks() -> None:
 
 def test_only_the_cores_that_are_allowed_count() -> None:
     assert cpu_ticks(STAT, {1}) == (60, 500)
+
+
+def test_each_core_has_its_own_time() -> None:
+    assert core_ticks(STAT, None) == ((90, 500), (60, 500))
+    assert core_ticks(STAT, {1}) == ((60, 500),)
 
 
 def test_guest_time_is_not_counted_twice() -> None:
@@ -40,9 +46,9 @@ def test_memory_is_read_in_bytes() -> None:
 
 
 def test_only_the_named_links_are_added_up() -> None:
-    assert link_bytes(NET, {b"eth0"}) == (1000, 2000)
-    assert link_bytes(NET, {b"eth0", b"docker0"}) == (1070, 2080)
-    assert link_bytes(NET, {b"wlan0"}) is None
+    assert link_counters(NET, {b"eth0"}) == (1000, 2000, 7)
+    assert link_counters(NET, {b"eth0", b"docker0"}) == (1070, 2080, 7)
+    assert link_counters(NET, {b"wlan0"}) is None
     assert link_names(NET) == [b"eth0", b"docker0"]
 
 

@@ -32,10 +32,20 @@ def test_a_reading_holds_what_the_files_say(tmp_path: Path) -> None:
     assert reading.counters == {
         "network_rx_bytes_s": 1000,
         "network_tx_bytes_s": 2000,
+        "network_errors_s": 7,
         "disk_read_bytes_s": 51_200,
         "disk_write_bytes_s": 102_400,
     }
-    assert "io_pressure" in reading.unknown
+    assert {"io_pressure", "disk_errors_s"} <= set(reading.unknown)
+    assert reading.core_ticks == ((90, 500), (60, 500))
+
+
+@pytest.mark.usefixtures("all_cores")
+def test_disks_that_count_their_errors_are_added_up(tmp_path: Path) -> None:
+    plant(tmp_path, PROC)
+    plant(tmp_path, {"sys/block/vda/device/ioerr_cnt": "0x1f\n"})
+
+    assert Machine(data_dir=tmp_path, root=tmp_path).read().counters["disk_errors_s"] == 31
 
 
 @pytest.mark.usefixtures("all_cores")

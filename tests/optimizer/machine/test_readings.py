@@ -126,3 +126,35 @@ def test_percentages_are_finite_and_within_bounds(
         assert 0 <= usage.values["cpu_usage"] <= 100
         assert 0 <= usage.values["memory_usage"] <= 100
         assert all(math.isfinite(value) for value in usage.values.values())
+
+
+def test_each_core_is_measured_by_its_own_time() -> None:
+    before = replace(FIRST, core_ticks=((0, 0), (50, 100)))
+    after = replace(
+        before,
+        monotonic_s=110.0,
+        busy_ticks=1500,
+        total_ticks=12_000,
+        core_ticks=((100, 100), (75, 200)),
+    )
+
+    usage = usage_between(before, after)
+
+    assert usage is not None
+    assert usage.cores == (100.0, 25.0)
+
+
+def test_a_core_that_came_on_line_leaves_the_cores_unknown_until_the_next_sample() -> None:
+    before = replace(FIRST, core_ticks=((0, 0),))
+    after = replace(
+        before,
+        monotonic_s=110.0,
+        busy_ticks=1500,
+        total_ticks=12_000,
+        core_ticks=((100, 100), (75, 200)),
+    )
+
+    usage = usage_between(before, after)
+
+    assert usage is not None
+    assert usage.cores == ()

@@ -17,7 +17,7 @@ PROC = {
     "SwapTotal:       200 kB\nSwapFree:        150 kB\nHugePages_Total: 0\n",
     "proc/net/dev": "Inter-|   Receive  |  Transmit\n face |bytes packets|bytes\n"
     "    lo: 999 1 0 0 0 0 0 0 999 1 0 0 0 0 0 0\n"
-    "  eth0: 1000 9 0 0 0 0 0 0 2000 9 0 0 0 0 0 0\n"
+    "  eth0: 1000 9 3 0 0 0 0 0 2000 9 4 0 0 0 0 0\n"
     "docker0: 70 9 0 0 0 0 0 0 80 9 0 0 0 0 0 0\n",
     "proc/diskstats": " 254 0 vda 10 0 100 5 20 0 200 6 0 7 8\n"
     " 254 1 vda1 9 0 90 5 9 0 90 6 0 7 8\n",

@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from optimizer.machine.readings import usage_between
+from optimizer.machine.readings import GpuReading, usage_between
 from optimizer.monitoring.compose import compose
 from optimizer.monitoring.probes import ProbeResult
 from optimizer.monitoring.sample import METRICS, Sample
 from optimizer.monitoring.workload import Figures
 from tests.optimizer.monitoring.fakes import NOON, READING
 
-QUIET = Figures(None, None, None, None, None, {"error_rate": "no requests"})
+QUIET = Figures(None, None, None, None, None, 0, {"error_rate": "no requests"})
 
 
 def composed(probed: dict[str, ProbeResult], *targets: str) -> Sample:
@@ -52,3 +52,23 @@ def test_capacity_comes_with_its_sources() -> None:
 
     assert (sample.cpu_cores, sample.memory_bytes, sample.storage_bytes) == (2.0, 1000, 5000)
     assert sample.capacity_source == {"cpu": "host", "memory": "host", "storage": "statvfs /"}
+
+
+def test_devices_and_errors_are_shown_beside_the_stored_metrics() -> None:
+    before = replace(READING, counters={"network_errors_s": 4})
+    device = GpuReading(0, "H100", 40.0, memory_bytes=800, memory_used_bytes=200)
+    after = replace(
+        before,
+        monotonic_s=2.0,
+        total_ticks=200,
+        counters={"network_errors_s": 10},
+        gpus=(device,),
+    )
+    usage = usage_between(before, after)
+    assert usage is not None
+
+    sample = compose(usage, QUIET, {}, targets=(), host="here", at=NOON)
+
+    assert sample.network_errors_s == 3.0
+    assert (sample.gpus[0].usage, sample.gpus[0].memory_usage) == (40.0, 25.0)
+    assert sample.requests == 0
