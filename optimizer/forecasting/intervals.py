@@ -15,8 +15,12 @@ from optimizer.forecasting.replay import Replay
 from optimizer.forecasting.weighted import quantiles_of_sorted
 from optimizer.statistics import FloatArray
 
-INFLATION, SHORT_HISTORY_INFLATION = 0.91, 1.0
+INFLATION, SHORT_HISTORY_INFLATION = 0.92, 1.5
 """Residuals are multiplied by INFLATION (1 + SHORT_HISTORY_INFLATION / days)."""
+
+FAR_WIDENING = 0.12
+"""Beyond one day residuals are multiplied by 1 + FAR_WIDENING log2(days ahead): the farther, the
+fewer of them there are, and the more the mixture was fitted to those."""
 
 SAME_HOUR_SHARE = 0.3
 """Share of the plain quantiles of the same hour (and its neighbours) on past days."""
@@ -76,7 +80,9 @@ def band(replay: Replay, path: FloatArray, residuals: Residuals) -> FloatArray:
     distance = quantiles_of_sorted(
         residuals.scaled, replay.kernel[:, residuals.order], QUANTILES
     ) * residuals.scale(path)
-    around = path + _inflation(replay.days) * distance
+    days_ahead = np.arange(1, path.size + 1) / replay.blocks.steps_per_day
+    far = 1 + FAR_WIDENING * np.log2(np.maximum(1.0, days_ahead))
+    around = path + _inflation(replay.days) * far * distance
     return _blended(around, replay.usual_now)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from optimizer.forecasting.backtest import Backtest
 from optimizer.statistics import FloatArray
 
-STEEPNESS = 40.0
+STEEPNESS = 30.0
 """Exponent p in weight = (error / least error)^-p."""
 
 FULL_TRUST_DAYS = 14.0
