@@ -50,7 +50,7 @@ class Assumption(BaseModel):
 class Requirements(BaseModel):
     """What a task needs."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     task: Annotated[str, Field(max_length=10_000)] = Field(
         "",
@@ -77,7 +77,8 @@ class Requirements(BaseModel):
         description="Least share of calls that succeed, held against the lower 90 % bound.",
     )
     capabilities: Annotated[
-        tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=16)
+        tuple[Annotated[str, Field(min_length=1, max_length=200)], ...],
+        Field(max_length=16, strict=False),
     ] = Field((), description="What must be offered; in mode set, by the set together.")
     max_context_tokens: Annotated[FiniteFloat, Field(gt=0)] | None = Field(
         None, description="Most tokens of tool lists in the model's context."
