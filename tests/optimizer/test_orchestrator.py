@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,17 @@ from optimizer.identity import Principal
 from optimizer.monitoring.sample import DEFAULT_THRESHOLDS
 from optimizer.operations.history import DecisionRequest
 from optimizer.operations.list_allocations import ListAllocationsRequest
+from optimizer.store.engine import Database
+from optimizer.store.samples import StoredSamples
 from sequential_resource_optimization import SequentialResourceOptimizer, load_settings
+
+
+@dataclass
+class SteppingClock:
+    now: datetime
+
+    def __call__(self) -> datetime:
+        return self.now
 
 
 def make(folder: Path, **config: object) -> SequentialResourceOptimizer:
@@ -143,6 +154,30 @@ async def test_monitoring_interval_of_optimization_config_sets_the_beat(tmp_path
     assert optimizer.performance_monitor.interval == timedelta(seconds=0.25)
 
 
+@pytest.mark.parametrize(("retention_s", "kept"), [(3600, False), (86400, True)])
+async def test_history_retention_of_optimization_config_bounds_the_single_samples(
+    tmp_path: Path, retention_s: int, kept: bool
+) -> None:
+    clock = SteppingClock(datetime(2026, 3, 2, 10, 30, tzinfo=UTC))
+    folder = load_settings(
+        environment={"DATA_DIR": str(tmp_path)},
+        optimization_config={"history_retention": retention_s, "monitoring_interval": 3600},
+    )
+    optimizer = SequentialResourceOptimizer(settings=folder, clock=clock)
+    async with optimizer:
+        for _ in range(4):
+            await optimizer.performance_monitor.sample_once()
+            clock.now += timedelta(hours=1)
+    database = Database(optimizer.settings.store_url)
+    keeper = StoredSamples(database, retention=timedelta(days=1), interval=timedelta(hours=1))
+    stored = await keeper.load(optimizer.performance_monitor.host, now=clock.now)
+    await database.close()
+
+    hours_ago = [round((clock.now.timestamp() - at) / 3600) for at in stored.times_s]
+    assert 1 in hours_ago
+    assert (4 in hours_ago) is kept
+
+
 async def test_alert_thresholds_of_optimization_config_raise_an_issue(tmp_path: Path) -> None:
     async with make(tmp_path, alert_thresholds={"memory_usage": 0.01}) as optimizer:
         await optimizer.performance_monitor.sample_once()
@@ -227,8 +262,6 @@ async def test_only_the_configured_models_are_computed(tmp_path: Path) -> None:
 
 
 def hours_of_history(hours: int) -> list[str]:
-    from datetime import UTC, datetime
-
     end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     rows = [
         f"{(end - timedelta(hours=hours - i)).isoformat()},{20 + i % 24},{40 + i % 7}"
