@@ -30,7 +30,7 @@ class Candidates(BaseModel):
 
 
 def operation(request: type[BaseModel], *, without: frozenset[str] = frozenset()) -> Operation:
-    rest = Rest("POST", "/try", "Try", without=without)
+    rest = Rest("POST", "/try", "Try", "tests", without=without)
     command = Command("try", "Try.")
     return Operation(
         name="try", request=request, answer=dict, view=full, rest=rest, command=command
