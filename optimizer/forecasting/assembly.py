@@ -1,10 +1,11 @@
 """From arrays to nouns: outlooks become the parts of a Forecast."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
 
+from optimizer.forecasting.answers import Answers
 from optimizer.forecasting.distribution import probability_near
 from optimizer.forecasting.forecast import (
     BacktestScore,
@@ -15,11 +16,14 @@ from optimizer.forecasting.forecast import (
     Spike,
 )
 from optimizer.forecasting.gaps import usable_history
-from optimizer.forecasting.protocol import Outlook, Score
+from optimizer.forecasting.protocol import ForecastModel, Outlook, Score
 from optimizer.forecasting.spikes import find_spikes
 from optimizer.monitoring.history import Series
 from optimizer.monitoring.sample import METRICS
 from optimizer.statistics import FloatArray
+
+ACTED_ON = "ml_hybrid"
+"""The model that bands, warnings and decisions use, unless the request leaves it out."""
 
 DECIMALS = 4
 """Decimals of every value on the wire."""
@@ -117,6 +121,47 @@ def model_forecast(
         if outlook.score is not None
     }
     return ModelForecast(predictions=predictions if pair else (), backtest=scores)
+
+
+def acted_on(
+    series: Mapping[str, Series],
+    answers: Mapping[str, Answers],
+    *,
+    step: timedelta,
+    widths: Mapping[str, float],
+) -> dict[str, MetricForecast]:
+    """For each metric the model to act on, or else the one with the least error."""
+    found = {}
+    for name, answer in answers.items():
+        outlooks = answer.outlooks
+        if not outlooks:
+            continue
+        scored = {model: o.score.error for model, o in outlooks.items() if o.score is not None}
+        fallback = min(scored, key=scored.__getitem__) if scored else next(iter(outlooks))
+        model = ACTED_ON if ACTED_ON in outlooks else fallback
+        outlook = outlooks[model].widened(widths.get(name, 1.0))
+        found[name] = metric_forecast(name, series[name], model, outlook, step=step)
+    return found
+
+
+def by_model(
+    models: Sequence[ForecastModel],
+    series: Mapping[str, Series],
+    answers: Mapping[str, Answers],
+    horizon: int,
+) -> dict[str, ModelForecast]:
+    """The answers by model, in the reference document's shape."""
+    found = {}
+    for model in models:
+        outlooks = {
+            name: answer.outlooks[model.name]
+            for name, answer in answers.items()
+            if model.name in answer.outlooks
+        }
+        if outlooks:
+            origin = max(series[name].end for name in outlooks)
+            found[model.name] = model_forecast(outlooks, origin=origin, horizon=horizon)
+    return found
 
 
 def recent_spikes(history: Mapping[str, Series]) -> tuple[Spike, ...]:

@@ -62,11 +62,6 @@ class BacktestScore(_Noun):
     )
     n: int = Field(ge=0, description="Actual values that were compared.")
 
-    @property
-    def beats_naive(self) -> bool:
-        """Whether the model was better than repeating yesterday."""
-        return self.skill is not None and self.skill > 0
-
 
 class MetricForecast(_Noun):
     """What is expected of one metric, step by step."""

@@ -15,7 +15,7 @@ from optimizer.forecasting.replay import Replay
 from optimizer.forecasting.weighted import quantiles_of_sorted
 from optimizer.statistics import FloatArray
 
-INFLATION, SHORT_HISTORY_INFLATION = 0.92, 1.5
+INFLATION, SHORT_HISTORY_INFLATION = 0.9, 1.5
 """Residuals are multiplied by INFLATION (1 + SHORT_HISTORY_INFLATION / days)."""
 
 FAR_WIDENING = 0.12

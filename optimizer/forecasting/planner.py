@@ -5,7 +5,7 @@ hours of history. They differ in the steps of a day and in how much past there i
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -17,9 +17,8 @@ from numpy.typing import ArrayLike
 from optimizer.clock import Clock, utc_now
 from optimizer.errors import InvalidRequestError, NotEnoughHistoryError
 from optimizer.forecasting.answers import Answers, ask, silent_models
-from optimizer.forecasting.assembly import metric_forecast, model_forecast, recent_spikes
-from optimizer.forecasting.cold_start import LEAST_HOURS
-from optimizer.forecasting.forecast import Forecast, MetricForecast, ModelForecast
+from optimizer.forecasting.assembly import acted_on, by_model, recent_spikes
+from optimizer.forecasting.forecast import Forecast, MetricForecast
 from optimizer.forecasting.gaps import filled, usable_history
 from optimizer.forecasting.linear_trend import LinearTrend
 from optimizer.forecasting.ml_hybrid import MlHybrid
@@ -28,6 +27,7 @@ from optimizer.forecasting.quiet_windows import find_quiet_windows
 from optimizer.forecasting.saturation import find_saturations
 from optimizer.forecasting.seasonal_patterns import SeasonalPatterns
 from optimizer.forecasting.spike_detection import SpikeDetection
+from optimizer.forecasting.wording import warnings_of, why_not
 from optimizer.monitoring.history import Series
 from optimizer.plugins import Registry
 
@@ -39,14 +39,8 @@ BUILT_IN: tuple[ForecastModel, ...] = (
 )
 """The models of the reference document."""
 
-ACTED_ON = "ml_hybrid"
-"""The model that bands, warnings and decisions use, unless the request leaves it out."""
-
 LONGEST_HOURS = 168
 """One week."""
-
-STALE = timedelta(hours=2)
-"""Age of the last recorded hour from which a forecast says that its history is old."""
 
 
 def forecast_series(
@@ -100,6 +94,7 @@ class PredictivePlanner:
         models: Sequence[str] | None = None,
         metrics: Sequence[str] | None = None,
         limits: Mapping[str, float] | None = None,
+        widths: Mapping[str, float] | None = None,
         host: str | None = None,
     ) -> Forecast:
         """`forecast` on a worker thread, one at a time; the event loop goes on meanwhile."""
@@ -110,6 +105,7 @@ class PredictivePlanner:
             models=models,
             metrics=metrics,
             limits=limits,
+            widths=widths,
             host=host,
         )
         return await anyio.to_thread.run_sync(work, limiter=self._worker)
@@ -122,6 +118,7 @@ class PredictivePlanner:
         models: Sequence[str] | None = None,
         metrics: Sequence[str] | None = None,
         limits: Mapping[str, float] | None = None,
+        widths: Mapping[str, float] | None = None,
         host: str | None = None,
     ) -> Forecast:
         """Forecast hour by hour.
@@ -132,6 +129,8 @@ class PredictivePlanner:
             models: Names of models to compute; all when None.
             metrics: Metrics to forecast; all in `history` when None.
             limits: Critical level by metric, for saturation.
+            widths: Factors by which the record of served forecasts widens or narrows the bands of a
+                metric, see `skill.width_factor`; 1 for a metric that is not in it.
             host: Whose history it is.
 
         Returns:
@@ -157,12 +156,12 @@ class PredictivePlanner:
                 answers[name] = ask(chosen, usable_history(past), 24, horizon_hours)
             except NotEnoughHistoryError as error:
                 unknown[f"metrics.{name}"] = str(error)
-        best = _acted_on(series, answers, step=timedelta(hours=1))
+        best = acted_on(series, answers, step=timedelta(hours=1), widths=widths or {})
         have = max((_recorded_hours(past) for past in series.values()), default=0.0)
         if not best:
             return Forecast(
                 forecast_available=False,
-                reason=_why_not(have, answers),
+                reason=why_not(have, answers),
                 have_hours=have,
                 need_hours=min(model.least_hours for model in chosen),
                 host=host,
@@ -180,11 +179,11 @@ class PredictivePlanner:
             generated_at=now,
             origin=max(forecast.origin for forecast in best.values()),
             metrics=best,
-            model_forecasts=_by_model(chosen, series, answers, horizon_hours),
+            model_forecasts=by_model(chosen, series, answers, horizon_hours),
             saturation=find_saturations(best, limits or {}, now=now),
             quiet_windows=find_quiet_windows(best),
             spikes=recent_spikes({name: series[name] for name in best}),
-            warnings=tuple(_warnings(best, now=now)),
+            warnings=tuple(warnings_of(best, now=now)),
             unknown=unknown,
         )
 
@@ -211,7 +210,7 @@ class PredictivePlanner:
                 answers = ask([MlHybrid()], usable_history(past), steps_per_day, steps)
             except NotEnoughHistoryError:
                 continue
-            found |= _acted_on({name: past}, {name: answers}, step=past.step)
+            found |= acted_on({name: past}, {name: answers}, step=past.step, widths={})
         return found
 
 
@@ -239,65 +238,3 @@ def _known(metrics: Sequence[str] | None, history: Mapping[str, Series]) -> list
 def _recorded_hours(past: Series) -> float:
     hours = int(np.isfinite(past.values).sum()) * past.step.total_seconds() / 3600
     return round(hours, 2)
-
-
-def _acted_on(
-    series: Mapping[str, Series], answers: Mapping[str, Answers], *, step: timedelta
-) -> dict[str, MetricForecast]:
-    """For each metric the model to act on, or else the one with the least error."""
-    found = {}
-    for name, answer in answers.items():
-        outlooks = answer.outlooks
-        if not outlooks:
-            continue
-        scored = {model: o.score.error for model, o in outlooks.items() if o.score is not None}
-        fallback = min(scored, key=scored.__getitem__) if scored else next(iter(outlooks))
-        model = ACTED_ON if ACTED_ON in outlooks else fallback
-        found[name] = metric_forecast(name, series[name], model, outlooks[model], step=step)
-    return found
-
-
-def _by_model(
-    models: Sequence[ForecastModel],
-    series: Mapping[str, Series],
-    answers: Mapping[str, Answers],
-    horizon: int,
-) -> dict[str, ModelForecast]:
-    """The answers by model, in the reference document's shape."""
-    found = {}
-    for model in models:
-        outlooks = {
-            name: answer.outlooks[model.name]
-            for name, answer in answers.items()
-            if model.name in answer.outlooks
-        }
-        if outlooks:
-            origin = max(series[name].end for name in outlooks)
-            found[model.name] = model_forecast(outlooks, origin=origin, horizon=horizon)
-    return found
-
-
-def _why_not(have: float, answers: Mapping[str, Answers]) -> str:
-    reasons = [text for answer in answers.values() for text in answer.silent.values()]
-    if have >= LEAST_HOURS and reasons:
-        return f"no model could answer: {reasons[0]}"
-    return (
-        f"{have:g} hours of history recorded, {LEAST_HOURS} needed for a first, wide forecast "
-        "(24 for seasonal_patterns and spike_detection, 53 for a track record); wait for more, "
-        "or import history with `sro import FILE`"
-    )
-
-
-def _warnings(best: Mapping[str, MetricForecast], *, now: datetime) -> list[str]:
-    """What to know before acting on a forecast."""
-    found = []
-    for name, forecast in best.items():
-        if forecast.backtest is None:
-            found.append(f"{name}: less than 53 hours of history, so there is no track record yet")
-        elif not forecast.backtest.beats_naive:
-            found.append(f"{name}: no better than repeating yesterday")
-    oldest = min(forecast.origin for forecast in best.values())
-    if now - oldest > STALE:
-        hours = (now - oldest).total_seconds() / 3600
-        found.append(f"the last recorded hour ended {hours:.1f} hours ago")
-    return found

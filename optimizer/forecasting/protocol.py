@@ -1,7 +1,7 @@
 """What a forecast model must offer, and what it answers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -45,6 +45,10 @@ class Outlook:
     quantiles: FloatArray
     score: Score | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
+
+    def widened(self, factor: float) -> "Outlook":
+        """The same with every quantile `factor` times as far from the point forecast."""
+        return replace(self, quantiles=self.mean + factor * (self.quantiles - self.mean))
 
 
 class ForecastModel(Protocol):
