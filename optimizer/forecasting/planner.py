@@ -7,25 +7,25 @@ hours of history. They differ in the steps of a day and in how much past there i
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 import anyio
 import anyio.to_thread
 import numpy as np
-from numpy.typing import ArrayLike
 
 from optimizer.clock import Clock, utc_now
 from optimizer.errors import InvalidRequestError, NotEnoughHistoryError
 from optimizer.forecasting.answers import Answers, ask, silent_models
 from optimizer.forecasting.assembly import acted_on, by_model, recent_spikes
 from optimizer.forecasting.forecast import Forecast, MetricForecast
-from optimizer.forecasting.gaps import filled, usable_history
+from optimizer.forecasting.gaps import usable_history
 from optimizer.forecasting.linear_trend import LinearTrend
 from optimizer.forecasting.ml_hybrid import MlHybrid
-from optimizer.forecasting.protocol import QUANTILES, ForecastModel
+from optimizer.forecasting.protocol import ForecastModel
 from optimizer.forecasting.quiet_windows import find_quiet_windows
 from optimizer.forecasting.saturation import find_saturations
 from optimizer.forecasting.seasonal_patterns import SeasonalPatterns
+from optimizer.forecasting.single_series import forecast_series as forecast_series
+from optimizer.forecasting.single_series import steps_in_day
 from optimizer.forecasting.spike_detection import SpikeDetection
 from optimizer.forecasting.wording import warnings_of, why_not
 from optimizer.monitoring.history import Series
@@ -41,36 +41,6 @@ BUILT_IN: tuple[ForecastModel, ...] = (
 
 LONGEST_HOURS = 168
 """One week."""
-
-
-def forecast_series(
-    values: ArrayLike, step_seconds: float, horizon_steps: int, t0: float | None = None
-) -> dict[str, Any]:
-    """Forecast one series with `ml_hybrid`: the entry of benchmarks.
-
-    Args:
-        values: Evenly spaced observations, oldest first, shape (n,); NaN where there is none.
-        step_seconds: Seconds in a step; an hour must hold a whole number of them.
-        horizon_steps: Steps to forecast, at least 1.
-        t0: Epoch seconds of the first observation; accepted and not used, because blocks are
-            aligned to the end of the history.
-
-    Returns:
-        `{"mean": [...], "quantiles": {0.1: [...], 0.5: [...], 0.9: [...], 0.95: [...]}}`.
-
-    Raises:
-        InvalidRequestError: The step does not divide an hour, or the horizon is below 1.
-        NotEnoughHistoryError: Less than three hours of history.
-    """
-    steps_per_day = _steps_per_day(step_seconds)
-    if horizon_steps < 1:
-        raise InvalidRequestError(f"horizon_steps is {horizon_steps}; at least 1 is allowed")
-    history = filled(np.asarray(values, dtype=np.float64), steps_per_day=steps_per_day)
-    outlook = MlHybrid().forecast(history, steps_per_day=steps_per_day, horizon=horizon_steps)
-    return {
-        "mean": outlook.mean.tolist(),
-        "quantiles": {q: outlook.quantiles[i].tolist() for i, q in enumerate(QUANTILES)},
-    }
 
 
 class PredictivePlanner:
@@ -204,7 +174,7 @@ class PredictivePlanner:
         """
         found: dict[str, MetricForecast] = {}
         for name, past in history.items():
-            steps_per_day = _steps_per_day(past.step.total_seconds())
+            steps_per_day = steps_in_day(past.step.total_seconds())
             steps = max(1, round(horizon / past.step))
             try:
                 answers = ask([MlHybrid()], usable_history(past), steps_per_day, steps)
@@ -212,15 +182,6 @@ class PredictivePlanner:
                 continue
             found |= acted_on({name: past}, {name: answers}, step=past.step, widths={})
         return found
-
-
-def _steps_per_day(step_seconds: float) -> int:
-    per_hour = 3600 / step_seconds if step_seconds > 0 else 0.0
-    if per_hour < 1 or per_hour != round(per_hour):
-        raise InvalidRequestError(
-            f"a step of {step_seconds:g} s does not divide an hour; use 3600, 1800, 900, 300 or 60"
-        )
-    return 24 * round(per_hour)
 
 
 def _known(metrics: Sequence[str] | None, history: Mapping[str, Series]) -> list[str]:
