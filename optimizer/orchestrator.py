@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
@@ -30,11 +30,13 @@ from optimizer.forecasting.forecast import Forecast
 from optimizer.forecasting.planner import PredictivePlanner
 from optimizer.holding import HeldLease, hold
 from optimizer.identity import LOCAL, Principal
+from optimizer.machine.attribution import Attribution, beyond_leases
 from optimizer.machine.capacity import Capacity, discover_capacities
 from optimizer.machine.reader import Machine
 from optimizer.monitoring.monitor import PerformanceMonitor
 from optimizer.monitoring.probes import Probes
 from optimizer.operations.allocate import allocate
+from optimizer.operations.bind import bind_allocation
 from optimizer.operations.explain import ExplainRequest, explain_decision
 from optimizer.operations.forecast import ForecastCache, ForecastRequest, forecast_workload
 from optimizer.operations.health import HealthReport, HealthRequest, get_health
@@ -61,6 +63,7 @@ from optimizer.operations.report_usage import ReportUsageRequest, UsageRecorded,
 from optimizer.operations.select_mcp import SelectMcpRequest, select_mcp
 from optimizer.purse import LedgerPurse
 from optimizer.settings import Settings, load_settings
+from optimizer.store.bindings import BindingStore
 from optimizer.store.decisions import MOST_KEPT, DecisionStore
 from optimizer.store.engine import Database
 from optimizer.store.ledger import LedgerKeeper
@@ -136,6 +139,8 @@ class SequentialResourceOptimizer:
             retention=configured.retention(self.settings),
             interval=configured.interval(self.settings),
         )
+        self._bindings = BindingStore(self._database, host=self._host)
+        self._attribution = Attribution()
         self._data_folder = configured.store_folder(self.settings, self._database.path)
         self.performance_monitor = self._build_monitor()
         self.predictive_planner = PredictivePlanner(
@@ -145,14 +150,14 @@ class SequentialResourceOptimizer:
         self._thinker = self._build_thinker()
         self._forecasts = ForecastCache()
         self._fronts = Fronts()
-        self.events.subscribe(self._forget_fronts)
+        self.events.subscribe(self._note_lease)
         self._keeping: asyncio.Task[None] | None = None
         self._users = 0
 
     def _build_monitor(self) -> PerformanceMonitor:
         path = self._database.path
         return PerformanceMonitor(
-            machine=Machine(data_dir=self._data_folder),
+            machine=Machine(data_dir=self._data_folder, attribution=self._attribution),
             keeper=self._samples,
             interval=configured.interval(self.settings),
             host=self._host,
@@ -212,6 +217,7 @@ class SequentialResourceOptimizer:
             StorageError: The store cannot be opened.
         """
         await self._database.open()
+        self._attribution.bind(await self._bindings.active())
         await self.performance_monitor.start()
         await self._thinker.open()
         if self._keeping is None or self._keeping.done():
@@ -362,9 +368,27 @@ class SequentialResourceOptimizer:
         self, request: RenewRequest, *, principal: Principal = LOCAL
     ) -> Allocation:
         """Keep a lease of the caller's longer."""
-        return await renew_allocation(
+        renewed = await renew_allocation(
             request, allocator=self.resource_allocator, principal=principal
         )
+        return self._observed(renewed)
+
+    async def bind_allocation(
+        self,
+        allocation_id: str,
+        *,
+        pids: Sequence[int] = (),
+        cgroup: str | None = None,
+        principal: Principal = LOCAL,
+    ) -> None:
+        """Say what runs under a lease of the principal's; its use is then told apart.
+
+        For code that knows whose they are (`sro run`, the peer of a socket); no door offers it.
+        """
+        await bind_allocation(
+            allocation_id, pids=pids, cgroup=cgroup, keeper=self._bindings, principal=principal
+        )
+        self._attribution.bind(await self._bindings.active())
 
     async def release_allocation(
         self, request: ReleaseRequest, *, principal: Principal = LOCAL
@@ -378,11 +402,13 @@ class SequentialResourceOptimizer:
         self, request: ListAllocationsRequest | None = None, *, principal: Principal = LOCAL
     ) -> AllocationList:
         """Leases that are held, and what is free."""
-        return await list_allocations(
+        found = await list_allocations(
             request or ListAllocationsRequest(),
             allocator=self.resource_allocator,
             principal=principal,
         )
+        shown = tuple(self._observed(allocation) for allocation in found.allocations)
+        return found.model_copy(update={"allocations": shown})
 
     @asynccontextmanager
     async def lease(
@@ -445,11 +471,10 @@ class SequentialResourceOptimizer:
         }
 
     def _unmanaged(self, leased: Mapping[str, float]) -> dict[str, float]:
-        """Use beyond all that is leased, by the latest sample, in each resource's unit.
-
-        It is a lower bound of what no lease covers: leases that use less than they hold hide some.
-        """
-        return {name: max(0.0, used - leased.get(name, 0.0)) for name, used in self._used().items()}
+        """The demand that no lease covers, by the latest sample, in each resource's unit."""
+        bound = self._attribution.leases
+        use = self.performance_monitor.lease_use.items()
+        return beyond_leases(self._used(), leased, (each for id_, each in use if id_ in bound))
 
     def _used(self) -> dict[str, float]:
         """What is used of each resource, leased or not, by the latest sample."""
@@ -481,9 +506,19 @@ class SequentialResourceOptimizer:
             problems[warning] = f"SEQUENTIAL_THINKING_MCP_ENDPOINT is {self._thinker.scratchpad}"
         return problems
 
-    def _forget_fronts(self, event: object) -> None:
+    def _note_lease(self, event: object) -> None:
         if isinstance(event, LeaseChanged):
             self._fronts.forget()
+            if event.state in ("released", "expired"):
+                self._attribution.forget(event.allocation_id)
+
+    def _observed(self, allocation: Allocation) -> Allocation:
+        """The same, with what its processes used in the last sample."""
+        use = self.performance_monitor.lease_use.get(allocation.allocation_id or "")
+        if use is None:
+            return allocation
+        unknown = {name: why for name, why in allocation.unknown.items() if name != "observed"}
+        return allocation.model_copy(update={"observed": dict(use.used), "unknown": unknown})
 
 
 def _described(parts: Iterable[object]) -> dict[str, str]:

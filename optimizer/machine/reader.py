@@ -12,6 +12,7 @@ from pathlib import Path
 
 from optimizer.errors import DependencyError
 from optimizer.machine import procfs
+from optimizer.machine.attribution import Attribution
 from optimizer.machine.capacity import (
     allowed_cores,
     allowed_cpu,
@@ -36,6 +37,7 @@ class Machine:
         data_dir: A folder on the filesystem that counts as storage; it need not exist yet.
         root: Root of the file tree that holds `proc` and `sys`.
         monotonic: The clock that readings carry, in seconds.
+        attribution: Looks at what is bound to leases, at the same moment.
     """
 
     def __init__(
@@ -44,12 +46,14 @@ class Machine:
         data_dir: Path,
         root: Path = Path("/"),
         monotonic: Callable[[], float] = time.monotonic,
+        attribution: Attribution | None = None,
     ) -> None:
         self._data_dir = data_dir
         self._root = root
         self._monotonic = monotonic
         self._layout: _Layout | None = None
         self._gpus = Gpus(root)
+        self._attribution = attribution or Attribution(root)
 
     def read(self) -> Reading:
         """Read every counter once.
@@ -74,8 +78,7 @@ class Machine:
                 f"CPU and memory of this machine cannot be read ({error}); "
                 "check that /proc is mounted and readable"
             ) from error
-        gpus = self._gpus.read()
-        return replace(reading, gpus=gpus) if gpus else reading
+        return replace(reading, gpus=self._gpus.read(), leases=self._attribution.read())
 
 
 @dataclass(frozen=True)

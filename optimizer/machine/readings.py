@@ -1,7 +1,9 @@
 """One cheap look at the counters, and what two looks say about the time between them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from optimizer.machine.attribution import LeaseReading, LeaseUse, use_between
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Reading:
         core_ticks: Busy and total time of each allowed core, in any unit; empty where the system
             does not tell cores apart.
         gpus: The graphics processors that this process may use.
+        leases: What the processes that are bound to leases have used so far, by lease.
     """
 
     monotonic_s: float
@@ -66,6 +69,7 @@ class Reading:
     unknown: Mapping[str, str]
     core_ticks: tuple[tuple[float, float], ...] = ()
     gpus: tuple[GpuReading, ...] = ()
+    leases: Mapping[str, LeaseReading] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,12 +81,14 @@ class Usage:
         unknown: Why a metric is not among them, by name.
         latest: The later reading.
         cores: Busy share of each allowed core, in %; empty where it is not known.
+        leases: What each lease used that processes are bound to.
     """
 
     values: Mapping[str, float]
     unknown: Mapping[str, str]
     latest: Reading
     cores: tuple[float, ...] = ()
+    leases: Mapping[str, LeaseUse] = field(default_factory=dict)
 
 
 def usage_between(before: Reading, after: Reading) -> Usage | None:
@@ -110,7 +116,13 @@ def usage_between(before: Reading, after: Reading) -> Usage | None:
             values[name] = grown / elapsed
         else:
             unknown[name] = "its counter began anew since the reading before"
-    return Usage(values, unknown, after, _core_usage(before.core_ticks, after.core_ticks))
+    return Usage(
+        values,
+        unknown,
+        after,
+        cores=_core_usage(before.core_ticks, after.core_ticks),
+        leases=use_between(before.leases, after.leases, elapsed),
+    )
 
 
 def _cpu_usage(before: Reading, after: Reading, elapsed: float) -> float | None:

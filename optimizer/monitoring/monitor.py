@@ -15,6 +15,7 @@ import anyio.to_thread
 from optimizer.clock import Clock, utc_now
 from optimizer.errors import DependencyError, StorageError
 from optimizer.events import AlertChanged, EventBus, SampleTaken
+from optimizer.machine.attribution import LeaseUse
 from optimizer.machine.readings import Reading, Usage, usage_between
 from optimizer.monitoring.alerts import AlertState, advance
 from optimizer.monitoring.compose import compose
@@ -84,6 +85,11 @@ class PerformanceMonitor:
         sampler_lock: Lock file beside the store; None when nobody else can write to it.
         clock: The wall clock, for time stamps.
         monotonic: Seconds on a clock that never jumps, for everything else.
+
+    Attributes:
+        latest: The last sample; None before the first.
+        lease_use: What each lease used that processes are bound to, in that sample.
+        version: Grows with every sample.
     """
 
     def __init__(
@@ -106,6 +112,7 @@ class PerformanceMonitor:
         self.workload = workload or Workload(monotonic)
         self.thresholds = {**DEFAULT_THRESHOLDS, **(thresholds or {})}
         self.latest: Sample | None = None
+        self.lease_use: Mapping[str, LeaseUse] = {}
         self.version = 0
         self._machine = machine
         self._keeper = keeper
@@ -190,8 +197,9 @@ class PerformanceMonitor:
         """
         async with self._turn:
             self._begin_probing()
-            sample = self._sample(await self._measure())
-            self.latest = sample
+            usage = await self._measure()
+            sample = self._sample(usage)
+            self.latest, self.lease_use = sample, usage.leases
             self._latest_s = self._monotonic()
             self._past.add(sample)
             self.version += 1

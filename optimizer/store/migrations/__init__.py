@@ -11,7 +11,13 @@ from collections.abc import Callable
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, func, insert, select, text
 
 from optimizer.errors import StorageError
-from optimizer.store.migrations import m0001_samples, m0002_ledger, m0003_decisions, m0004_outcomes
+from optimizer.store.migrations import (
+    m0001_samples,
+    m0002_ledger,
+    m0003_decisions,
+    m0004_outcomes,
+    m0005_lease_bindings,
+)
 
 logger = logging.getLogger("sequential_resource_optimization.store")
 
@@ -22,6 +28,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     m0002_ledger.up,
     m0003_decisions.up,
     m0004_outcomes.up,
+    m0005_lease_bindings.up,
 )
 
 _versions = Table("schema_version", MetaData(), Column("version", Integer, primary_key=True))

@@ -1,0 +1,117 @@
+"""Leases that processes are bound to: what they use is theirs, and the rest stays leasable."""
+
+import os
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from optimizer.errors import InvalidRequestError, NotFoundError
+from optimizer.identity import Principal
+from optimizer.machine.attribution import LeaseUse
+from optimizer.operations.release import ReleaseRequest
+from sequential_resource_optimization import SequentialResourceOptimizer, load_settings
+from tests.optimizer.monitoring.fakes import a_sample
+
+
+@pytest.fixture
+async def sro(tmp_path: Path) -> AsyncIterator[SequentialResourceOptimizer]:
+    """Eight cores, of which a tenth is never leased."""
+    config = tmp_path / "sro.toml"
+    config.write_text('[pools.cpu]\ncapacity = "8 cores"\nreserve = 0.1\n')
+    settings = load_settings(environment={"DATA_DIR": str(tmp_path)}, config_file=config)
+    async with SequentialResourceOptimizer(settings=settings) as optimizer:
+        yield optimizer
+
+
+async def lease_of(sro: SequentialResourceOptimizer, cores: int) -> str:
+    lease = await sro.allocate({"resources": {"cpu": f"{cores} cores"}})
+    assert lease.allocation_id is not None
+    await sro.bind_allocation(lease.allocation_id, pids=[os.getpid()])
+    return lease.allocation_id
+
+
+def measured(sro: SequentialResourceOptimizer, *, busy: float, by_lease: dict[str, float]) -> None:
+    """A sample of eight cores, of which some are busy, for leases or for nobody."""
+    monitor = sro.performance_monitor
+    monitor.latest = a_sample(datetime.now(UTC), cpu_cores=8.0, cpu_usage=100 * busy / 8)
+    monitor.lease_use = {
+        lease: LeaseUse({"cpu": 4.0}, {"cpu": cores, "memory": 0.0})
+        for lease, cores in by_lease.items()
+    }
+
+
+async def free_cores(sro: SequentialResourceOptimizer) -> float | None:
+    return (await sro.resource_allocator.utilization())["cpu"].available
+
+
+async def test_a_leased_job_that_uses_all_of_its_lease_leaves_the_rest_leasable(
+    sro: SequentialResourceOptimizer,
+) -> None:
+    job = await lease_of(sro, 4)
+
+    seen = []
+    for _ in range(120):
+        measured(sro, busy=4.0, by_lease={job: 4.0})
+        seen.append(await free_cores(sro))
+    measured(sro, busy=6.0, by_lease={job: 4.0})
+
+    assert seen == [pytest.approx(3.2)] * 120
+    assert await free_cores(sro) == pytest.approx(1.2)
+
+
+async def test_an_idle_lease_does_not_hide_what_others_use(
+    sro: SequentialResourceOptimizer,
+) -> None:
+    job = await lease_of(sro, 4)
+
+    measured(sro, busy=2.0, by_lease={job: 0.0})
+
+    assert await free_cores(sro) == pytest.approx(1.2)
+
+
+async def test_what_a_bound_lease_really_uses_is_shown_to_its_holder(
+    sro: SequentialResourceOptimizer,
+) -> None:
+    job = await lease_of(sro, 2)
+    await sro.performance_monitor.sample_once()
+    await sro.performance_monitor.sample_once()
+
+    (mine,) = (await sro.list_allocations()).allocations
+
+    assert mine.allocation_id == job
+    assert mine.observed is not None
+    assert mine.observed["memory"] > 2**20
+    assert "observed" not in mine.unknown
+
+
+async def test_bindings_outlive_a_restart_and_end_with_their_lease(
+    sro: SequentialResourceOptimizer,
+) -> None:
+    job = await lease_of(sro, 2)
+    await sro.stop_performance_monitoring()
+    await sro.start_performance_monitoring()
+    await sro.performance_monitor.sample_once()
+    await sro.performance_monitor.sample_once()
+    assert set(sro.performance_monitor.lease_use) == {job}
+
+    await sro.release_allocation(ReleaseRequest(allocation_id=job))
+    await sro.performance_monitor.sample_once()
+
+    assert sro.performance_monitor.lease_use == {}
+
+
+async def test_nobody_binds_to_the_lease_of_another(sro: SequentialResourceOptimizer) -> None:
+    job = await lease_of(sro, 2)
+
+    with pytest.raises(NotFoundError):
+        await sro.bind_allocation(job, pids=[os.getpid()], principal=Principal(name="uid:4242"))
+
+
+@pytest.mark.parametrize("what", [{}, {"pids": [1], "cgroup": "/x"}, {"pids": [2**22 + 1]}])
+async def test_a_binding_names_processes_that_run_or_a_control_group(
+    sro: SequentialResourceOptimizer, what: dict[str, object]
+) -> None:
+    with pytest.raises(InvalidRequestError, match="Nothing was changed"):
+        await sro.bind_allocation("alloc_x", **what)  # type: ignore[arg-type]
