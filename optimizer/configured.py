@@ -1,10 +1,12 @@
 """Settings as the plain values that rooms are built with: rooms never see Settings."""
 
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
+from optimizer.allocation.pool import build_pools
+from optimizer.allocation.quota import Quotas
 from optimizer.allocation.strategies import BUILT_IN as ALLOCATION_STRATEGIES
 from optimizer.allocation.strategies import AllocationStrategy
 from optimizer.decisions.objectives import BUILT_IN as OBJECTIVES
@@ -13,13 +15,81 @@ from optimizer.decisions.strategy import Strategies
 from optimizer.errors import ConfigurationError
 from optimizer.forecasting.planner import BUILT_IN as FORECAST_MODELS
 from optimizer.forecasting.protocol import ForecastModel
+from optimizer.machine.capacity import discover_capacities
+from optimizer.monitoring.probes import Probes
 from optimizer.monitoring.sample import Threshold, check_thresholds, critical_at
 from optimizer.operations.optimize import Policy
 from optimizer.plugins import Registry, assemble
 from optimizer.prices import FARGATE, Price, PriceTable
 from optimizer.settings import Settings
+from optimizer.store.engine import Database
 from optimizer.thinking.mind import Mind, Purse, mind_at
 from optimizer.thinking.prompt import Redactor
+from optimizer.thinking.scratchpad import scratchpad_at
+
+LIVE = frozenset(
+    {
+        "actuators",
+        "alert_thresholds",
+        "api_token",
+        "candidates",
+        "cpu_alert_threshold",
+        "error_rate_threshold",
+        "forecasting",
+        "log_level",
+        "memory_alert_threshold",
+        "optimization_strategies",
+        "prices",
+        "probes",
+        "quotas",
+        "rate_limit",
+        "read_only_token",
+        "storage_limit",
+        "tokens_file",
+        "weights",
+    }
+)
+"""Settings that a running process can change; the others count from its next start."""
+
+
+def reloaded(running: Settings, read: Settings) -> tuple[Settings, tuple[str, ...]]:
+    """What a running process goes by after it read its settings again.
+
+    Returns:
+        The settings with what can change, and the names of those that wait for a restart.
+    """
+    waiting = tuple(
+        name
+        for name in type(read).model_fields
+        if name not in LIVE and getattr(read, name) != getattr(running, name)
+    )
+    kept = {name: getattr(running, name) for name in waiting}
+    return read.model_copy(update=kept), waiting
+
+
+def problems(settings: Settings) -> tuple[ConfigurationError, ...]:
+    """Everything that the rooms would refuse of these settings; nothing is opened."""
+
+    def pools_and_quotas(settings: Settings) -> None:
+        folder = store_folder(settings, Database(settings.store_url).path)
+        pools = build_pools(discover_capacities(data_dir=folder), settings.pools, host=host_name())
+        Quotas(settings.quotas, pools)
+
+    checks: tuple[Callable[[Settings], object], ...] = (
+        thresholds,
+        lambda settings: objectives(settings, ()),
+        forecast_models,
+        pools_and_quotas,
+        lambda settings: Probes(settings.probes),
+        lambda settings: scratchpad_at(settings.sequential_thinking_mcp_endpoint),
+    )
+    found = []
+    for check in checks:
+        try:
+            check(settings)
+        except ConfigurationError as error:
+            found.append(error)
+    return tuple(found)
 
 
 def host_name() -> str:

@@ -98,6 +98,9 @@ class SequentialResourceOptimizer:
         predictive_planner: Forecasts from history.
         cost_benefit_analyzer: Analyses of options.
         resource_allocator: Leases.
+        troubles: What the process around this object knows to be broken: a word, and what it means;
+            the health tells it.
+        advice: The same of what should be different and makes nothing worse now.
         optimization_history: The decisions that this object made, oldest first; the store keeps
             those of everybody.
 
@@ -123,13 +126,16 @@ class SequentialResourceOptimizer:
             optimization_config=optimization_config,
         )
         self.events = EventBus()
+        self.troubles: dict[str, str] = {}
+        self.advice: dict[str, str] = {}
         self.optimization_history: deque[Decision] = deque(maxlen=MOST_KEPT)
         self._clock = clock
         self._host = configured.host_name()
         self._levels = configured.thresholds(self.settings)
         self._policy = configured.policy(self.settings, self._levels)
         self._prices = configured.prices(self.settings)
-        self.objectives = configured.objectives(self.settings, strategies)
+        self._further = tuple(strategies)
+        self.objectives = configured.objectives(self.settings, self._further)
         self.allocation_strategies = configured.allocation_strategies()
         self._database = Database(self.settings.store_url)
         self._decisions = DecisionStore(self._database)
@@ -233,6 +239,29 @@ class SequentialResourceOptimizer:
         await self._thinker.close()
         await self._database.close()
 
+    async def reload(self, settings: Settings) -> tuple[str, ...]:
+        """Go by other settings from now on, as far as a running process can.
+
+        Returns:
+            The settings that count only after a restart.
+
+        Raises:
+            ConfigurationError: A value is not allowed; nothing was changed.
+        """
+        changed, waiting = configured.reloaded(self.settings, settings)
+        levels = configured.thresholds(changed)
+        configured.objectives(changed, self._further)
+        configured.forecast_models(changed)
+        probes = Probes(changed.probes)
+        allocator = self.resource_allocator
+        allocator.quotas = Quotas(changed.quotas, allocator.pools)
+        self.settings, self._levels = changed, levels
+        self._policy = configured.policy(changed, levels)
+        self._prices = configured.prices(changed)
+        self._fronts.forget()
+        await self.performance_monitor.change(thresholds=levels, probes=probes)
+        return waiting
+
     async def get_health(
         self, request: HealthRequest | None = None, *, principal: Principal = LOCAL
     ) -> HealthReport:
@@ -245,6 +274,7 @@ class SequentialResourceOptimizer:
             pools=await self.resource_allocator.utilization(),
             version=VERSION,
             problems=self._problems(),
+            advice=self.advice,
         )
 
     async def get_metrics(
@@ -504,7 +534,7 @@ class SequentialResourceOptimizer:
             )
         for warning in self._thinker.warnings:
             problems[warning] = f"SEQUENTIAL_THINKING_MCP_ENDPOINT is {self._thinker.scratchpad}"
-        return problems
+        return problems | self.troubles
 
     def _note_lease(self, event: object) -> None:
         if isinstance(event, LeaseChanged):

@@ -1,10 +1,10 @@
-"""Words to a running daemon over its socket, beside MCP: status, stop. Standard library only."""
+"""Words to a running daemon over its socket, beside MCP. Standard library only."""
 
 import json
 import socket
 from typing import Any, Literal
 
-Word = Literal["status", "stop"]
+Word = Literal["status", "stop", "rest"]
 
 TIMEOUT_S = 5.0
 
@@ -14,7 +14,7 @@ def ask(path: str, word: Word) -> dict[str, Any] | None:
 
     Args:
         path: Its socket.
-        word: `status`, or `stop`, which its owner alone may say.
+        word: `status`; `stop` and `rest` (serve HTTP too), which its owner alone may say.
 
     Returns:
         Its answer; None when no daemon listens there.

@@ -67,7 +67,7 @@ class JsonLines(logging.Formatter):
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         super().__init__()
-        self._secrets = tuple(secrets)
+        self.secrets = tuple(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one redacted line."""
@@ -76,11 +76,11 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "request_id": request_id.get(),
-            "message": redact(record.getMessage(), self._secrets),
+            "message": redact(record.getMessage(), self.secrets),
             **getattr(record, "facts", {}),
         }
         if record.exc_info:
-            line["traceback"] = redact(self.formatException(record.exc_info), self._secrets)
+            line["traceback"] = redact(self.formatException(record.exc_info), self.secrets)
         return json.dumps(line, default=str)
 
 
@@ -94,7 +94,6 @@ def configure_logging(settings: Settings, *, to_file: bool) -> None:
     """
     formatter = JsonLines(secrets_of(settings))
     root = logging.getLogger()
-    root.setLevel(settings.log_level.upper())
     for handler in list(root.handlers):
         root.removeHandler(handler)
     to_stderr = logging.StreamHandler(sys.stderr)
@@ -102,9 +101,19 @@ def configure_logging(settings: Settings, *, to_file: bool) -> None:
     root.addHandler(to_stderr)
     logging.captureWarnings(capture=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    logging.getLogger("mcp").setLevel(max(root.level, logging.WARNING))
+    change_logging(settings)
     if to_file and settings.log_file:
         _add_file(root, Path(settings.log_file), formatter)
+
+
+def change_logging(settings: Settings) -> None:
+    """Log from LOG_LEVEL on, and mask the secrets that are configured now."""
+    root = logging.getLogger()
+    for handler in root.handlers:
+        if isinstance(handler.formatter, JsonLines):
+            handler.formatter.secrets = secrets_of(settings)
+    root.setLevel(settings.log_level.upper())
+    logging.getLogger("mcp").setLevel(max(root.level, logging.WARNING))
 
 
 def _add_file(root: logging.Logger, path: Path, formatter: logging.Formatter) -> None:

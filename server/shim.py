@@ -259,10 +259,32 @@ def _write(line: bytes) -> None:
         line = line[os.write(_STDOUT, line) :]
 
 
-def main() -> int:
-    """Join stdin and stdout to the daemon; 0 when the host closed its end."""
+def serve_rest(path: str) -> str:
+    """Let the daemon serve HTTP too, and start it when none runs.
+
+    Returns:
+        Where it serves, or why not, in words.
+    """
+    from server.control import ask
+
+    connect(path).close()
+    answer = ask(path, "rest") or {}
+    if "url" in answer:
+        return f"REST and MCP over HTTP at {answer['url']}"
+    return f"no HTTP: {answer.get('reason', 'the daemon ended')}"
+
+
+def main(*, rest: bool = False) -> int:
+    """Join stdin and stdout to the daemon; 0 when the host closed its end.
+
+    Args:
+        rest: Whether the daemon is to serve HTTP too.
+    """
+    path = socket_path(os.environ)
     try:
-        Shim(socket_path(os.environ)).run()
+        if rest:
+            sys.stderr.write(f"{serve_rest(path)}\n")
+        Shim(path).run()
     except DaemonUnreachableError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -27,7 +27,8 @@ GRACE_S = 3.0
 
 BACKLOG = 256
 
-Status = Callable[[], Mapping[str, Any]]
+Answer = Callable[[str, Peer], Awaitable[Mapping[str, Any]]]
+"""A control word, and who says it, to an answer."""
 
 
 class SocketDoor:
@@ -37,8 +38,7 @@ class SocketDoor:
         path: Where the socket lies; what a dead daemon left there is replaced.
         surface: The MCP server, made for connections that last.
         gate: Knows how often a principal may ask.
-        status: What `status` answers, beside what this door knows.
-        stop: Called when the owner says `stop`.
+        answer: Answers control words.
     """
 
     def __init__(
@@ -47,14 +47,12 @@ class SocketDoor:
         surface: McpSurface,
         *,
         gate: Gate,
-        status: Status,
-        stop: Callable[[], None],
+        answer: Answer,
     ) -> None:
         self._path = path
         self._surface = surface
         self._gate = gate
-        self._status = status
-        self._stop = stop
+        self._answer = answer
         self._connections: set[Unanswered] = set()
 
     @property
@@ -101,7 +99,8 @@ class SocketDoor:
                 return
             word = _control_word(first)
             if word is not None:
-                await stream.send(json.dumps(self._answer(word, peer)).encode() + b"\n")
+                answer = await self._answer(word, peer)
+                await stream.send(json.dumps(answer).encode() + b"\n")
                 return
             await self._serve_mcp(stream, lines, peer, first)
 
@@ -128,16 +127,6 @@ class SocketDoor:
             logger.exception("a connection failed; the others are served on")
         finally:
             self._connections.discard(unanswered)
-
-    def _answer(self, word: str, peer: Peer) -> Mapping[str, Any]:
-        if word == "status":
-            return {"connections": self.connections, **self._status()}
-        if word == "stop" and peer.is_owner:
-            self._stop()
-            return {"stopping": True}
-        if word == "stop":
-            return {"stopping": False, "reason": "only its owner or root may stop the daemon"}
-        return {"reason": f"there is no control word {word[:40]!r}; there are status and stop"}
 
 
 def _control_word(line: bytes) -> str | None:

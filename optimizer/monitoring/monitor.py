@@ -187,6 +187,16 @@ class PerformanceMonitor:
         past.load(stored)
         self._past = past
 
+    async def change(self, *, thresholds: Mapping[str, Threshold], probes: Probes) -> None:
+        """Go by other thresholds and ask other services, from the next sample on."""
+        self.thresholds = {**DEFAULT_THRESHOLDS, **thresholds}
+        former, self._probes = self._probes, probes
+        probing, self._probing, self._probed = self._probing, None, {}
+        if probing is not None:
+            probing.cancel()
+            await asyncio.gather(probing, return_exceptions=True)
+        await former.close()
+
     async def sample_once(self) -> Sample:
         """Take one sample, remember it, and keep it in the store.
 

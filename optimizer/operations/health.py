@@ -66,6 +66,7 @@ async def get_health(
     pools: Mapping[str, PoolState],
     version: str,
     problems: Mapping[str, str] | None = None,
+    advice: Mapping[str, str] | None = None,
 ) -> HealthReport:
     """Say how a machine is.
 
@@ -77,6 +78,7 @@ async def get_health(
         pools: What is leased and free here.
         version: Of this program.
         problems: Troubles of other parts: a word, and what it means. They are warnings.
+        advice: Warnings of what should be different and makes nothing worse now.
 
     Raises:
         NotFoundError: No machine of that name has samples.
@@ -86,6 +88,12 @@ async def get_health(
         health = await _elsewhere(request.host, monitor, keeper)
         return _report(health, version=version, unknown={"capacity": ELSEWHERE, "free": ELSEWHERE})
     health = await anyio.to_thread.run_sync(monitor.health, problems or {})
+    health = health.model_copy(
+        update={
+            "warnings": (*health.warnings, *(advice or {})),
+            "details": {**health.details, **(advice or {})},
+        }
+    )
     return _report(health, version=version, capacity=dict(capacities), free=free_of(pools))
 
 

@@ -20,10 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     typed = list(sys.argv[1:] if arguments is None else arguments)
     typed = typed or (["stdio"] if _is_piped(0) else ["--help"])
-    if typed == ["stdio"]:
+    if typed in (["stdio"], ["stdio", "--rest"]):
         from server.shim import main as join_daemon
 
-        return join_daemon()
+        return join_daemon(rest="--rest" in typed)
     from server.cli.commands import sro
 
     sro(typed, prog_name="sro")

@@ -17,23 +17,30 @@ from optimizer.settings import Settings, load_settings
 @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="An sro.toml.")
 def serve(host: str | None, port: int | None, config: Path | None) -> None:
     """Serve REST, MCP and a live page over HTTP until Ctrl-C."""
-    settings = _settings(config, host=host, port=port)
+    arguments = {"host": host, "port": port}
+    settings = _settings(config, **arguments)
     from server.serve import serve as serve_until_told
 
-    sys.exit(serve_until_told(settings, socket_path=socket_path(os.environ)))
+    def reread() -> Settings:
+        return load_settings(arguments=arguments, config_file=config)
+
+    sys.exit(serve_until_told(settings, socket_path=socket_path(os.environ), reread=reread))
 
 
 @click.command()
 @click.option("--in-process", is_flag=True, help="Answer here, instead of through the daemon.")
-def stdio(*, in_process: bool) -> None:
+@click.option("--rest", is_flag=True, help="Let the daemon serve HTTP on HOST:PORT too.")
+def stdio(*, in_process: bool, rest: bool) -> None:
     """Serve MCP over stdin and stdout, for a host that starts us.
 
     The one daemon of this machine answers; it is started when none runs.
     """
+    if in_process and rest:
+        raise click.UsageError("--rest needs the daemon, and --in-process does without it")
     if not in_process:
         from server.shim import main as join_daemon
 
-        sys.exit(join_daemon())
+        sys.exit(join_daemon(rest=rest))
     settings = _settings(None)
     from optimizer.orchestrator import SequentialResourceOptimizer
     from server.stdio import serve_stdio

@@ -13,6 +13,7 @@ from optimizer.settings import Settings
 from server.gate import Gate
 from server.lines import RATE_LIMITED, Lines
 from server.mcp_surface import create_mcp_surface
+from server.peers import Peer
 from server.socket_door import SocketDoor
 from tests.doors.fakes import FakeOptimizer
 
@@ -23,11 +24,15 @@ META = {
 }
 
 
+async def no_words(word: str, peer: Peer) -> dict[str, Any]:
+    raise AssertionError("nobody says one")
+
+
 @asynccontextmanager
 async def connected(folder: Path, settings: Settings) -> AsyncIterator[SocketStream]:
     surface = create_mcp_surface(FakeOptimizer(), lasting=True)
     path = str(folder / "d.sock")
-    door = SocketDoor(path, surface, gate=Gate(settings), status=dict, stop=lambda: None)
+    door = SocketDoor(path, surface, gate=Gate(settings), answer=no_words)
     with anyio.fail_after(10):
         async with surface.notices.running(), door.open(), await anyio.connect_unix(path) as stream:
             yield stream
