@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Hashable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
@@ -63,6 +63,7 @@ from optimizer.operations.report_usage import ReportUsageRequest, UsageRecorded,
 from optimizer.operations.select_mcp import SelectMcpRequest, select_mcp
 from optimizer.purse import LedgerPurse
 from optimizer.settings import Settings, load_settings
+from optimizer.shared import Shared
 from optimizer.store.bindings import BindingStore
 from optimizer.store.decisions import MOST_KEPT, DecisionStore
 from optimizer.store.engine import Database
@@ -154,6 +155,8 @@ class SequentialResourceOptimizer:
         )
         self.cost_benefit_analyzer = CostBenefitAnalyzer(measurements=self._outcomes, clock=clock)
         self._thinker = self._build_thinker()
+        self._shared = Shared()
+        self._lease_changes = 0
         self._forecasts = ForecastCache()
         self._fronts = Fronts()
         self.events.subscribe(self._note_lease)
@@ -266,28 +269,38 @@ class SequentialResourceOptimizer:
         self, request: HealthRequest | None = None, *, principal: Principal = LOCAL
     ) -> HealthReport:
         """How the machine is, what it has, and what is free to allocate."""
-        return await get_health(
-            request or HealthRequest(),
-            monitor=self.performance_monitor,
-            keeper=self._samples,
-            capacities=self.capacities,
-            pools=await self.resource_allocator.utilization(),
-            version=VERSION,
-            problems=self._problems(),
-            advice=self.advice,
-        )
+        asked = request or HealthRequest()
+        problems = self._problems()
+
+        async def look() -> HealthReport:
+            return await get_health(
+                asked,
+                monitor=self.performance_monitor,
+                keeper=self._samples,
+                capacities=self.capacities,
+                pools=await self.resource_allocator.utilization(),
+                version=VERSION,
+                problems=problems,
+                advice=self.advice,
+            )
+
+        return await self._shared.answer("health", (*self._state(), asked, *problems), look)
 
     async def get_metrics(
         self, request: MetricsRequest | None = None, *, principal: Principal = LOCAL
     ) -> MetricsReport:
         """The latest sample, where it is going, and the pools."""
-        held = await self.resource_allocator.list(principal, whose="all", limit=1)
-        return await get_metrics(
-            request or MetricsRequest(),
-            monitor=self.performance_monitor,
-            pools=held.pools,
-            total_allocations=held.total,
-        )
+
+        async def look() -> MetricsReport:
+            held = await self.resource_allocator.list(principal, whose="all", limit=1)
+            return await get_metrics(
+                request or MetricsRequest(),
+                monitor=self.performance_monitor,
+                pools=held.pools,
+                total_allocations=held.total,
+            )
+
+        return await self._shared.answer("metrics", self._state(), look)
 
     async def metrics_history(self, minutes: int) -> MetricsHistory:
         """The last minutes, thinned to a few means."""
@@ -536,9 +549,17 @@ class SequentialResourceOptimizer:
             problems[warning] = f"SEQUENTIAL_THINKING_MCP_ENDPOINT is {self._thinker.scratchpad}"
         return problems | self.troubles
 
+    def _state(self) -> tuple[Hashable, ...]:
+        """Tells one state from another; without monitoring every question looks anew."""
+        monitor = self.performance_monitor
+        if not monitor.is_running or monitor.latest is None:
+            return (object(),)
+        return monitor.version, self._lease_changes, id(self.settings)
+
     def _note_lease(self, event: object) -> None:
         if isinstance(event, LeaseChanged):
             self._fronts.forget()
+            self._lease_changes += 1
             if event.state in ("released", "expired"):
                 self._attribution.forget(event.allocation_id)
 
