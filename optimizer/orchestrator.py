@@ -32,11 +32,13 @@ from optimizer.holding import HeldLease, hold
 from optimizer.identity import LOCAL, Principal
 from optimizer.machine.attribution import Attribution, beyond_leases
 from optimizer.machine.capacity import Capacity, discover_capacities
+from optimizer.machine.census import Census
 from optimizer.machine.reader import Machine
 from optimizer.monitoring.monitor import PerformanceMonitor
 from optimizer.monitoring.probes import Probes
 from optimizer.operations.allocate import allocate
 from optimizer.operations.bind import bind_allocation
+from optimizer.operations.census import Counted, McpCensus
 from optimizer.operations.explain import ExplainRequest, explain_decision
 from optimizer.operations.forecast import ForecastCache, ForecastRequest, forecast_workload
 from optimizer.operations.health import HealthReport, HealthRequest, get_health
@@ -161,6 +163,7 @@ class SequentialResourceOptimizer:
         self._fronts = Fronts()
         self.events.subscribe(self._note_lease)
         self._keeping: asyncio.Task[None] | None = None
+        self._counting: asyncio.Task[None] | None = None
         self._users = 0
 
     def _build_monitor(self) -> PerformanceMonitor:
@@ -193,6 +196,11 @@ class SequentialResourceOptimizer:
     def capacities(self) -> dict[str, Capacity]:
         """What this process may use of this machine, by resource; found out on first use."""
         return discover_capacities(data_dir=self._data_folder)
+
+    @cached_property
+    def _counted(self) -> Counted:
+        memory = self.capacities["memory"].amount
+        return Counted(Census().count, memory_bytes=memory, clock=self._clock)
 
     @cached_property
     def resource_allocator(self) -> ResourceAllocator:
@@ -231,13 +239,16 @@ class SequentialResourceOptimizer:
         await self._thinker.open()
         if self._keeping is None or self._keeping.done():
             self._keeping = asyncio.create_task(self.resource_allocator.run(), name="ledger")
+        if self._counting is None or self._counting.done():
+            self._counting = asyncio.create_task(self._counted.run(), name="census")
 
     async def stop_performance_monitoring(self) -> None:
         """Stop sampling and close the store and the thinking server; the next use opens them."""
-        keeping, self._keeping = self._keeping, None
-        if keeping is not None:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+        tasks = [task for task in (self._keeping, self._counting) if task is not None]
+        self._keeping = self._counting = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self.performance_monitor.stop()
         await self._thinker.close()
         await self._database.close()
@@ -298,9 +309,14 @@ class SequentialResourceOptimizer:
                 monitor=self.performance_monitor,
                 pools=held.pools,
                 total_allocations=held.total,
+                census=self._counted.latest,
             )
 
         return await self._shared.answer("metrics", self._state(), look)
+
+    async def census(self, *, principal: Principal = LOCAL) -> McpCensus:
+        """Which MCP servers run on this machine: copies, memory, and those without a host."""
+        return await self._counted.census()
 
     async def metrics_history(self, minutes: int) -> MetricsHistory:
         """The last minutes, thinned to a few means."""
@@ -545,6 +561,8 @@ class SequentialResourceOptimizer:
                 f"the database was damaged and was moved to {self._database.set_aside}; history "
                 "and leases began anew. What to do: sqlite3 FILE .recover, or restore a backup"
             )
+        if self._counted.latest is not None:
+            problems |= self._counted.latest.warnings
         for warning in self._thinker.warnings:
             problems[warning] = f"SEQUENTIAL_THINKING_MCP_ENDPOINT is {self._thinker.scratchpad}"
         return problems | self.troubles

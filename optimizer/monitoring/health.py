@@ -10,6 +10,10 @@ HEADROOM = frozenset({"cpu_usage", "memory_usage", "storage_usage", "swap_usage"
 
 STALLED = "monitoring_stalled"
 
+ORPHANS, COPIES, MEMORY = "mcp_orphans", "mcp_copies", "mcp_memory"
+ADVISORY = frozenset({ORPHANS, COPIES, MEMORY})
+"""What is worth knowing but degrades nothing: MCP servers that nobody needs."""
+
 ADVICE = {
     "cpu_usage": "wait for a quiet window (forecast_workload), or reserve less with allocate",
     "memory_usage": "end what is not needed, or reserve memory with allocate before starting more",
@@ -72,7 +76,7 @@ def _status(
         return "unknown"
     if critical:
         return "critical"
-    if problems or any(alert.metric not in HEADROOM for alert in warning):
+    if set(problems) - ADVISORY or any(alert.metric not in HEADROOM for alert in warning):
         return "degraded"
     return "healthy"
 

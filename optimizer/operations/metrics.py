@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from optimizer.allocation.pool import PoolState
 from optimizer.monitoring.monitor import PerformanceMonitor
 from optimizer.monitoring.sample import METRICS, Alert, Sample, Trend, TrendWord
+from optimizer.operations.census import McpCensus
 from optimizer.statistics import FloatArray
 
 HISTORY_POINTS = 40
@@ -47,6 +48,9 @@ class MetricsReport(BaseModel):
     resource_allocation: ResourceAllocation
     trends: dict[str, Trend] = Field(description="The trends with their slopes and reasons.")
     alerts: tuple[Alert, ...] = Field(description="What is beyond a threshold now.")
+    mcp_servers: McpCensus | None = Field(
+        None, description="MCP servers that run here; null until they were counted."
+    )
     unknown: dict[str, str] = Field(description="Why a trend is null.")
     computed_at: AwareDatetime
 
@@ -72,6 +76,7 @@ async def get_metrics(
     monitor: PerformanceMonitor,
     pools: Mapping[str, PoolState],
     total_allocations: int,
+    census: McpCensus | None = None,
 ) -> MetricsReport:
     """Answer the latest sample, its trends, and the pools.
 
@@ -80,6 +85,7 @@ async def get_metrics(
         monitor: Of this machine.
         pools: What is leased and free.
         total_allocations: Leases that are held.
+        census: The last count of MCP servers.
 
     Raises:
         DependencyError: CPU or memory of this machine cannot be read.
@@ -94,6 +100,7 @@ async def get_metrics(
         ),
         trends=trends,
         alerts=monitor.alerts,
+        mcp_servers=census,
         unknown={name: trend.reason for name, trend in trends.items() if trend.reason is not None},
         computed_at=sample.timestamp,
     )

@@ -115,3 +115,12 @@ async def test_a_binding_names_processes_that_run_or_a_control_group(
 ) -> None:
     with pytest.raises(InvalidRequestError, match="Nothing was changed"):
         await sro.bind_allocation("alloc_x", **what)  # type: ignore[arg-type]
+
+
+async def test_the_mcp_servers_of_the_machine_are_counted_and_shown_with_the_metrics(
+    sro: SequentialResourceOptimizer,
+) -> None:
+    census = await sro.census()
+
+    assert (await sro.get_metrics()).mcp_servers == census
+    assert census.copies == sum(server.copies for server in census.servers)

@@ -52,3 +52,10 @@ def test_old_figures_make_the_state_unknown_even_when_they_look_bad() -> None:
 
     assert health.status == "unknown"
     assert health.cpu_usage == 97.0
+
+
+def test_servers_that_nobody_needs_are_a_warning_and_degrade_nothing() -> None:
+    health = assess(a_sample(), (), problems={"mcp_orphans": "2 have no host"}, at=NOON)
+
+    assert health.status == "healthy"
+    assert health.warnings == ("mcp_orphans",)

@@ -1,0 +1,260 @@
+"""The census of MCP servers: how many copies of each run, in how much memory, and for whom.
+
+Hosts start a set of servers for every session and do not always end them: 15 sessions and 34
+servers became 308 processes and 111 GB (anthropics/claude-code issue 45880).
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from optimizer.machine.mcp_names import is_launcher, program_of, server_name
+from optimizer.machine.processes import ProcessId, read_process
+
+INITS = frozenset(
+    [
+        "systemd",
+        "init",
+        "tini",
+        "dumb-init",
+        "docker-init",
+        "catatonit",
+        "s6-svscan",
+        "runit",
+        "launchd",
+    ]
+)
+"""Programs that take over the processes of a parent that ended."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One process in the list of all.
+
+    Attributes:
+        identity: Which one.
+        parent: Number of its parent.
+        program: Name of what it runs.
+        server: The MCP server that its command line names; None for all others.
+        is_launcher: Whether it only runs another program.
+    """
+
+    identity: ProcessId
+    parent: int
+    program: str
+    server: str | None
+    is_launcher: bool
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One running copy of an MCP server.
+
+    Attributes:
+        pid: Its first process: the launcher where there is one.
+        name: Of the server.
+        host: The program that started it.
+        processes: All of its processes.
+        is_orphan: Whether the host is gone.
+    """
+
+    pid: int
+    name: str
+    host: str
+    processes: tuple[int, ...]
+    is_orphan: bool
+
+
+@dataclass(frozen=True)
+class Server:
+    """All copies of one MCP server.
+
+    Attributes:
+        name: Without `mcp` and `server`.
+        copies: How many run.
+        processes: How many processes they are.
+        memory_bytes: Their resident memory without pages of files: what would come back.
+        hosts: How many copies each program started.
+        orphans: First processes of the copies whose host is gone.
+    """
+
+    name: str
+    copies: int
+    processes: int
+    memory_bytes: int
+    hosts: Mapping[str, int]
+    orphans: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Count:
+    """MCP servers at one moment, the largest first.
+
+    Attributes:
+        servers: By server.
+        copies: How many there are in all.
+        memory_bytes: Of all of them.
+        orphans: How many copies have no host any more.
+    """
+
+    servers: tuple[Server, ...] = ()
+    copies: int = 0
+    memory_bytes: int = 0
+    orphans: int = 0
+
+
+@dataclass
+class Census:
+    """Counts the MCP servers of a machine, from /proc.
+
+    Command lines are read once a process, so that a count costs one small file a process. A copy
+    is an orphan when its parent is another than when it was first seen, or when its parent is an
+    init and its input is a pipe: a service has none, and a server that its host started has.
+
+    Attributes:
+        root: Root of the file tree that holds `proc`.
+    """
+
+    root: Path = Path("/")
+    _seen: dict[ProcessId, Entry] = field(default_factory=dict)
+
+    def count(self) -> Count:
+        """List all processes and count; empty where there is no /proc."""
+        entries = self._list()
+        piped = {pid for pid, each in entries.items() if each.server and self._has_piped_input(pid)}
+        first = {
+            entry.identity.pid: self._seen[entry.identity].parent for entry in entries.values()
+        }
+        copies = find_copies(entries, first_parents=first, piped=piped)
+        return tally(copies, {pid: self._memory(pid) for c in copies for pid in c.processes})
+
+    def _list(self) -> dict[int, Entry]:
+        try:
+            names = os.listdir(self.root / "proc")
+        except OSError:
+            return {}
+        found = [self._entry(int(name)) for name in names if name.isdecimal()]
+        entries = {entry.identity.pid: entry for entry in found if entry is not None}
+        alive = {entry.identity for entry in entries.values()}
+        self._seen = {each: entry for each, entry in self._seen.items() if each in alive}
+        return entries
+
+    def _entry(self, pid: int) -> Entry | None:
+        """A process as it is now; one that was seen before keeps its name."""
+        try:
+            with open(f"{self.root}/proc/{pid}/stat", "rb") as file:
+                stat = file.read()
+            fields = stat[stat.rindex(b")") + 2 :].split()
+            identity, parent = ProcessId(pid, int(fields[19])), int(fields[1])
+            known = self._seen.get(identity)
+            if known is not None and (known.server or not known.is_launcher):
+                return Entry(identity, parent, known.program, known.server, known.is_launcher)
+            with open(f"{self.root}/proc/{pid}/cmdline", "rb") as file:
+                argv = file.read().decode(errors="replace").rstrip("\0").split("\0")
+        except (OSError, ValueError, IndexError):
+            return None
+        entry = Entry(
+            identity,
+            parent,
+            program=program_of(argv) or stat[stat.index(b"(") + 1 : stat.rindex(b")")].decode(),
+            server=server_name(argv),
+            is_launcher=is_launcher(argv),
+        )
+        self._seen.setdefault(identity, entry)
+        return entry
+
+    def _has_piped_input(self, pid: int) -> bool:
+        try:
+            return os.readlink(f"{self.root}/proc/{pid}/fd/0").startswith(("pipe:", "socket:"))
+        except OSError:
+            return False
+
+    def _memory(self, pid: int) -> int:
+        use = read_process(pid, self.root)
+        return 0 if use is None else use.memory_bytes
+
+
+def find_copies(
+    entries: Mapping[int, Entry], *, first_parents: Mapping[int, int], piped: set[int]
+) -> tuple[Copy, ...]:
+    """Running copies of MCP servers.
+
+    A launcher that names a server and what it launches are one copy; a server below another server
+    that is no launcher is a copy of its own. What a copy starts, a browser for example, is part of
+    it.
+
+    Args:
+        entries: All processes by number.
+        first_parents: Their parents when they were first seen.
+        piped: Processes whose input is a pipe or a socket.
+    """
+    roots = {pid for pid, entry in entries.items() if entry.server and _begins(entry, entries)}
+    belongs: dict[int, list[int]] = {root: [] for root in roots}
+    for pid in entries:
+        root = _root_of(pid, roots, entries)
+        if root is not None:
+            belongs[root].append(pid)
+    copies = []
+    for root in sorted(roots):
+        entry = entries[root]
+        host = entries.get(entry.parent)
+        left = host is None or (host.program in INITS and root in piped)
+        moved = first_parents.get(root, entry.parent) != entry.parent
+        copies.append(
+            Copy(
+                pid=root,
+                name=entry.server or "",
+                host="" if host is None else host.program,
+                processes=tuple(sorted(belongs[root])),
+                is_orphan=left or moved,
+            )
+        )
+    return tuple(copies)
+
+
+def _begins(entry: Entry, entries: Mapping[int, Entry]) -> bool:
+    """Whether a server's process is the first of its copy: no launcher of a server is above it."""
+    above = entries.get(entry.parent)
+    return above is None or above.server is None or not above.is_launcher
+
+
+def _root_of(pid: int, roots: set[int], entries: Mapping[int, Entry]) -> int | None:
+    """The copy that a process is part of."""
+    passed: set[int] = set()
+    while pid in entries and pid not in passed:
+        if pid in roots:
+            return pid
+        passed.add(pid)
+        pid = entries[pid].parent
+    return None
+
+
+def tally(copies: tuple[Copy, ...], memory: Mapping[int, int]) -> Count:
+    """Copies by server, those that take the most memory first."""
+    by_name: dict[str, list[Copy]] = {}
+    for copy in copies:
+        by_name.setdefault(copy.name, []).append(copy)
+    servers = []
+    for name, same in by_name.items():
+        hosts: dict[str, int] = {}
+        for copy in same:
+            hosts[copy.host] = hosts.get(copy.host, 0) + 1
+        processes = [pid for copy in same for pid in copy.processes]
+        servers.append(
+            Server(
+                name=name,
+                copies=len(same),
+                processes=len(processes),
+                memory_bytes=sum(memory.get(pid, 0) for pid in processes),
+                hosts=hosts,
+                orphans=tuple(copy.pid for copy in same if copy.is_orphan),
+            )
+        )
+    servers.sort(key=lambda server: (-server.memory_bytes, server.name))
+    return Count(
+        servers=tuple(servers),
+        copies=len(copies),
+        memory_bytes=sum(server.memory_bytes for server in servers),
+        orphans=sum(len(server.orphans) for server in servers),
+    )
