@@ -103,6 +103,21 @@ def find_limits(root: Path = Path("/")) -> Limits:
     return Limits(cpu=cpu, memory=memory)
 
 
+def own_group(root: Path = Path("/")) -> Path | None:
+    """The folder of this process's own group of version 2; None without one.
+
+    Args:
+        root: Root of the file tree that holds `proc` and `sys`.
+    """
+    try:
+        paths = parse_membership((root / "proc/self/cgroup").read_text())
+        mounts = parse_mounts((root / "proc/self/mountinfo").read_text())
+    except OSError:
+        return None
+    groups = (_groups(root, mount, paths.get("")) for mount in mounts if mount.version == 2)
+    return next((group.folder for found in groups for group in found), None)
+
+
 def parse_membership(text: str) -> dict[str, str]:
     """Paths of this process's groups from `/proc/self/cgroup`.
 

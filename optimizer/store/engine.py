@@ -10,13 +10,15 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, TypeVarTuple, Unpack
 
 import anyio
+import anyio.to_thread
 from sqlalchemy import Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -25,8 +27,9 @@ from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 from sqlalchemy.types import BigInteger, TypeDecorator
 
 from optimizer.errors import ConfigurationError, StorageError
+from optimizer.store.backup import alone, back_up
 from optimizer.store.damage import check, is_damaged, set_aside
-from optimizer.store.migrations import migrate
+from optimizer.store.migrations import SCHEMA, migrate, refuse_newer, version_of
 from optimizer.store.unstoppable import finish
 
 logger = logging.getLogger("sequential_resource_optimization.store")
@@ -153,10 +156,25 @@ class Database:
     async def _try_to_open(self) -> None:
         try:
             await self._engine.open()
-            await self._engine.write(migrate, durable=True)
+            await self._migrate()
         except BaseException:
             await self._engine.close()
             raise
+
+    async def _migrate(self) -> None:
+        """Bring the schema up to date; a SQLite file with an older one is copied before."""
+        path = self.path
+        if path is None or not 0 < await self._engine.read(version_of) < SCHEMA:
+            await self._engine.write(migrate, durable=True)
+            return
+        async with AsyncExitStack() as stack:
+            lock = alone(path)
+            await anyio.to_thread.run_sync(lock.__enter__)
+            stack.callback(lock.__exit__, None, None, None)
+            version = await self._engine.read(version_of)
+            if version < SCHEMA:
+                await anyio.to_thread.run_sync(partial(back_up, path, version=version))
+            await self._engine.write(migrate, durable=True)
 
     async def close(self) -> None:
         """Close every connection; the next use opens them again."""
@@ -237,6 +255,7 @@ class _SqliteEngine:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sro-store")
         self._write_turn = anyio.Lock()
         self._waiting: list[_Pending[Any]] = []
+        self._schema_cookie: int | None = None
 
     async def open(self) -> None:
         path = _sqlite_path(self._url)
@@ -248,6 +267,7 @@ class _SqliteEngine:
         event.listen(engine, "connect", _on_connect)
         event.listen(engine, "begin", _on_begin)
         self._engine = engine
+        self._schema_cookie = None
         await self._on_thread(check, engine)
 
     async def read(self, query: Callable[[Connection], ResultT]) -> ResultT:
@@ -293,13 +313,25 @@ class _SqliteEngine:
             with self._opened().connect() as connection:
                 connection.execution_options(sro_durable=any(p.durable for p in batch))
                 with connection.begin():
+                    self._refuse_changed_schema(connection)
                     _run_all(batch, connection)
+                    self._schema_cookie = self._schema_cookie or _schema_cookie(connection)
         except BaseException as error:
             for pending in batch:
                 pending.error = pending.error or error
         finally:
             for pending in batch:
                 pending.done = True
+
+    def _refuse_changed_schema(self, connection: Connection) -> None:
+        """Refuse to write when a newer program has migrated under us; costs microseconds.
+
+        SQLite counts changes of a schema in its file header. The first write of an engine is the
+        migration itself.
+        """
+        if self._schema_cookie not in (None, _schema_cookie(connection)):
+            refuse_newer(connection)
+            self._schema_cookie = _schema_cookie(connection)
 
     def _opened(self) -> Engine:
         if self._engine is None:
@@ -390,6 +422,11 @@ def _on_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> No
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _schema_cookie(connection: Connection) -> int:
+    raw: Any = connection.connection.driver_connection
+    return int(raw.execute("PRAGMA schema_version").fetchone()[0])
 
 
 def _on_begin(connection: Connection) -> None:

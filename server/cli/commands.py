@@ -12,6 +12,8 @@ from rich.console import Console
 from optimizer.errors import InvalidRequestError, OptimizerError
 from optimizer.settings import load_settings
 from optimizer.version import VERSION
+from server.cli.config import config
+from server.cli.daemon import doctor, status, stop
 from server.cli.doors import ServerError, nearest_door
 from server.cli.import_history import import_history
 from server.cli.install import install
@@ -76,5 +78,5 @@ def _fail(message: str, code: int) -> None:
 
 for _operation in OPERATIONS:
     sro.add_command(command_of(_operation))
-for _command in (serve, stdio, import_history, install, token):
+for _command in (serve, stdio, status, stop, doctor, config, token, import_history, install):
     sro.add_command(_command)

@@ -33,7 +33,10 @@ async def test_an_optimizer_goes_by_its_new_settings(settings: Settings) -> None
         | {
             "cpu_alert_threshold": 50,
             "quotas": {"*": {"mcp_tokens": "5k"}},
-            "optimization_strategies": {"default": "cost_minimization"},
+            "optimization_strategies": {
+                "default": "cost_minimization",
+                "emergency": "cost_minimization",
+            },
         }
     )
     async with optimizer:

@@ -8,7 +8,18 @@ migration that has run does not.
 import logging
 from collections.abc import Callable
 
-from sqlalchemy import Column, Connection, Integer, MetaData, Table, func, insert, select, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    Table,
+    func,
+    insert,
+    inspect,
+    select,
+    text,
+)
 
 from optimizer.errors import StorageError
 from optimizer.store.migrations import (
@@ -33,7 +44,34 @@ MIGRATIONS: tuple[Migration, ...] = (
 
 _versions = Table("schema_version", MetaData(), Column("version", Integer, primary_key=True))
 
+_NEWEST = select(func.max(_versions.c.version))
+
 _POSTGRES_LOCK = 0x53524F  # "SRO": one migrating process at a time
+
+
+SCHEMA = len(MIGRATIONS)
+"""The version that this program knows."""
+
+
+def version_of(connection: Connection) -> int:
+    """The schema version of a database; 0 for an empty one."""
+    if not inspect(connection).has_table(_versions.name):
+        return 0
+    return connection.scalar(select(func.max(_versions.c.version))) or 0
+
+
+def refuse_newer(connection: Connection) -> None:
+    """Refuse to write to what a newer program has migrated since.
+
+    Raises:
+        StorageError: It did.
+    """
+    current = connection.scalar(_NEWEST) or 0
+    if current > SCHEMA:
+        raise StorageError(
+            f"the database has schema {current}, this program knows {SCHEMA}: a newer version "
+            "migrated it. Restart this program with that version; nothing was changed"
+        )
 
 
 def migrate(connection: Connection) -> None:
@@ -45,12 +83,8 @@ def migrate(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
     _versions.create(connection, checkfirst=True)
-    current = connection.scalar(select(func.max(_versions.c.version))) or 0
-    if current > len(MIGRATIONS):
-        raise StorageError(
-            f"the database has schema {current}, this program knows {len(MIGRATIONS)}: it is older "
-            "than the database. Upgrade it and restart; nothing was changed"
-        )
+    refuse_newer(connection)
+    current = connection.scalar(_NEWEST) or 0
     for version, up in enumerate(MIGRATIONS[current:], start=current + 1):
         up(connection)
         connection.execute(insert(_versions).values(version=version))
