@@ -25,7 +25,7 @@ fewer of them there are, and the more the mixture was fitted to those."""
 SAME_HOUR_SHARE = 0.3
 """Share of the plain quantiles of the same hour (and its neighbours) on past days."""
 
-LEAST_TESTED = 24
+LEAST_TESTED = 12
 """Points at which a band must have been tested before its coverage is told."""
 
 LEAST_KNOWN_DAYS = 3.0

@@ -43,8 +43,8 @@ FINE_LEAST_DAYS = 1
 HALF_LIFE_DAYS = 7.0
 """Age at which an error counts half when candidates are compared."""
 
-TESTED_EVERY, TESTED_ORIGINS, TESTED_LEADS = 5, 10, 4
-"""The band is tested from every fifth origin, at most ten of them, at about four leads each."""
+TESTED_EVERY, TESTED_ORIGINS, TESTED_LEADS = 7, 7, 4
+"""The band is tested from every seventh origin, at most seven, at about four leads each."""
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,16 @@ def spike_decay(blocks: DayBlocks, *, days: int) -> FloatArray:
     Returns:
         Paths, shape (o, h).
     """
+    excess = blocks.once("remaining_excess", 0, lambda: _remaining_excess(blocks))
+    return same_hour_median(blocks, days=days) + excess
+
+
+def _remaining_excess(blocks: DayBlocks) -> FloatArray:
+    """What is left of the excess at each origin over the steps to come, shape (o, h)."""
     values, per_day = blocks.values, blocks.steps_per_day
     excess = (values - usual_values(values, steps_per_day=per_day))[blocks.origins - 1]
     remainder = hourly_remainder(values, steps_per_day=per_day)[blocks.origins]
-    left = remainder[:, None] ** blocks.lead[None, :]
-    return same_hour_median(blocks, days=days) + np.asarray(excess)[:, None] * left
+    return np.asarray(excess[:, None] * remainder[:, None] ** blocks.lead[None, :])
 
 
 SPIKES: tuple[Candidate, ...] = (
