@@ -5,6 +5,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Hashable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -34,6 +35,7 @@ from optimizer.machine.attribution import Attribution, beyond_leases
 from optimizer.machine.capacity import Capacity, discover_capacities
 from optimizer.machine.census import Census
 from optimizer.machine.reader import Machine
+from optimizer.monitoring.alerts import Crossing
 from optimizer.monitoring.monitor import PerformanceMonitor
 from optimizer.monitoring.probes import Probes
 from optimizer.operations.allocate import allocate
@@ -66,6 +68,7 @@ from optimizer.operations.select_mcp import SelectMcpRequest, select_mcp
 from optimizer.purse import LedgerPurse
 from optimizer.settings import Settings, load_settings
 from optimizer.shared import Shared
+from optimizer.store.alerts import AlertStore, PastAlert
 from optimizer.store.bindings import BindingStore
 from optimizer.store.decisions import MOST_KEPT, DecisionStore
 from optimizer.store.engine import Database
@@ -148,6 +151,7 @@ class SequentialResourceOptimizer:
             retention=configured.retention(self.settings),
             interval=configured.interval(self.settings),
         )
+        self._alerts = AlertStore(self._database)
         self._bindings = BindingStore(self._database, host=self._host)
         self._attribution = Attribution()
         self._data_folder = configured.store_folder(self.settings, self._database.path)
@@ -171,6 +175,7 @@ class SequentialResourceOptimizer:
         return PerformanceMonitor(
             machine=Machine(data_dir=self._data_folder, attribution=self._attribution),
             keeper=self._samples,
+            alert_keeper=self._alerts,
             interval=configured.interval(self.settings),
             host=self._host,
             thresholds=self._levels,
@@ -327,7 +332,7 @@ class SequentialResourceOptimizer:
     ) -> Forecast:
         """What load is coming."""
         default = ForecastRequest(horizon_hours=self._policy.horizon_hours)
-        return await forecast_workload(
+        forecast = await forecast_workload(
             request or default,
             monitor=self.performance_monitor,
             planner=self.predictive_planner,
@@ -336,6 +341,17 @@ class SequentialResourceOptimizer:
             models=self._policy.models,
             host=self._host,
         )
+        if self.performance_monitor.is_running and forecast.forecast_available:
+            await self.performance_monitor.foresee(
+                [Crossing(s.metric, s.limit, s.peak, s.at) for s in forecast.saturation],
+                covered=forecast.metrics,
+                until=forecast.generated_at + timedelta(hours=forecast.forecast_horizon_hours),
+            )
+        return forecast
+
+    async def past_alerts(self, limit: int = 50) -> tuple[PastAlert, ...]:
+        """The newest alerts of this machine, with when each was over."""
+        return await self._alerts.recent(self._host, limit=limit)
 
     async def optimize_resources(
         self,

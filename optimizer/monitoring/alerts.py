@@ -1,8 +1,8 @@
 """Alerts as a state machine: values in, alerts raised and cleared, once each. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from optimizer.monitoring.sample import Alert, AlertLevel, Threshold
@@ -31,6 +31,81 @@ class Change:
     metric: str
     level: Literal["warning", "critical", "cleared"]
     alert: Alert
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """A forecast expects a metric to reach its critical level.
+
+    Attributes:
+        metric: Which.
+        limit: The level.
+        peak: The highest value that is expected, in the metric's unit.
+        at: When the level is reached first.
+    """
+
+    metric: str
+    limit: float
+    peak: float
+    at: datetime
+
+
+PASSED = timedelta(hours=1)
+"""An expectation whose hour is over is no alert any more: it has come true, or it has not."""
+
+
+def foresee(
+    standing: Mapping[str, Alert],
+    crossings: Iterable[Crossing],
+    *,
+    covered: Collection[str],
+    until: datetime,
+    at: datetime,
+) -> tuple[dict[str, Alert], tuple[Change, ...]]:
+    """Take over what a forecast says.
+
+    Args:
+        standing: Expected alerts by metric.
+        crossings: What the forecast expects to be broken; critical levels, so the alert is critical
+            once it comes true and a warning until then.
+        covered: Metrics that the forecast looked at; the alerts of others stay.
+        until: How far it looked; an alert beyond that stays.
+        at: Now.
+
+    Returns:
+        The alerts that stand then, and what changed.
+    """
+    found = {
+        each.metric: Alert(
+            metric=each.metric,
+            level="warning",
+            value=each.peak,
+            threshold=each.limit,
+            direction="above",
+            raised_at=standing[each.metric].raised_at if each.metric in standing else at,
+            expected_at=each.at,
+        )
+        for each in crossings
+        if each.at + PASSED > at
+    }
+    left = {
+        metric: alert
+        for metric, alert in standing.items()
+        if metric not in found and not _is_over(alert, covered=covered, until=until, at=at)
+    }
+    new = [Change(a.key, "warning", a) for metric, a in found.items() if metric not in standing]
+    gone = [
+        Change(alert.key, "cleared", alert)
+        for metric, alert in standing.items()
+        if metric not in found and metric not in left
+    ]
+    return left | found, (*new, *gone)
+
+
+def _is_over(alert: Alert, *, covered: Collection[str], until: datetime, at: datetime) -> bool:
+    if alert.expected_at is None or alert.expected_at + PASSED <= at:
+        return True
+    return alert.metric in covered and alert.expected_at <= until
 
 
 def advance(

@@ -86,6 +86,12 @@ def explain(alert: Alert) -> str:
     unit = METRICS[alert.metric].unit if alert.metric in METRICS else "ratio"
     shown = "" if unit == "ratio" else f" {unit}"
     advice = ADVICE.get(alert.metric)
+    if alert.expected_at is not None:
+        return (
+            f"{alert.metric} is expected to reach {alert.threshold:.4g}{shown} in the hour from "
+            f"{alert.expected_at:%Y-%m-%d %H:%M} UTC on, and then up to {alert.value:.4g}{shown}, "
+            "with a probability of 10 % or more"
+        ) + (f". What to do: {advice}" if advice else "")
     return (
         f"{alert.metric} is {alert.value:.4g}{shown}; {alert.level} "
         f"{'from' if alert.direction == 'above' else 'down from'} {alert.threshold:.4g}{shown}"

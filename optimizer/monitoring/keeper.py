@@ -1,13 +1,15 @@
 """What the monitor needs of a store."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 import numpy as np
 
+from optimizer.monitoring.alerts import Change
 from optimizer.monitoring.rollup import FIVE_MINUTES_S, HOUR_S, RollUps
-from optimizer.monitoring.sample import METRICS, Sample
+from optimizer.monitoring.sample import METRICS, Alert, Sample
 from optimizer.statistics import FloatArray
 
 COLUMNS = {metric: column for column, metric in enumerate(METRICS)}
@@ -60,6 +62,24 @@ class SampleKeeper(Protocol):
 
         Raises:
             StorageError: The store cannot be read.
+        """
+
+
+class AlertKeeper(Protocol):
+    """Keeps alerts: each raised once and cleared once."""
+
+    async def standing(self, host: str) -> tuple[Alert, ...]:
+        """The alerts of a host that were not cleared.
+
+        Raises:
+            StorageError: The store cannot be read.
+        """
+
+    async def change(self, host: str, changes: Sequence[Change], *, at: datetime) -> None:
+        """Keep what was raised, what moved to another level, and what was cleared.
+
+        Raises:
+            StorageError: The store cannot be written.
         """
 
 

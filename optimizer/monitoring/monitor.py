@@ -4,8 +4,8 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -17,11 +17,11 @@ from optimizer.errors import DependencyError, StorageError
 from optimizer.events import AlertChanged, EventBus, SampleTaken
 from optimizer.machine.attribution import LeaseUse
 from optimizer.machine.readings import Reading, Usage, usage_between
-from optimizer.monitoring.alerts import AlertState, advance
+from optimizer.monitoring.alerts import AlertState, Change, Crossing, advance, foresee
 from optimizer.monitoring.compose import compose
 from optimizer.monitoring.health import STALLED, assess, explain
 from optimizer.monitoring.history import Series
-from optimizer.monitoring.keeper import SampleKeeper
+from optimizer.monitoring.keeper import AlertKeeper, SampleKeeper
 from optimizer.monitoring.past import Past
 from optimizer.monitoring.probes import ProbeResult, Probes
 from optimizer.monitoring.sample import DEFAULT_THRESHOLDS, Alert, Health, Sample, Threshold, Trend
@@ -76,6 +76,7 @@ class PerformanceMonitor:
     Args:
         machine: What reads the counters.
         keeper: Where samples last; None keeps them in memory only.
+        alert_keeper: Where alerts last, so that a restart raises none a second time.
         interval: Time between samples.
         host: Name under which this machine's samples are kept.
         thresholds: Alert thresholds by metric, in place of the defaults for these metrics.
@@ -97,6 +98,7 @@ class PerformanceMonitor:
         *,
         machine: ReadsMachine,
         keeper: SampleKeeper | None = None,
+        alert_keeper: AlertKeeper | None = None,
         interval: timedelta = timedelta(seconds=30),
         host: str = "localhost",
         thresholds: Mapping[str, Threshold] | None = None,
@@ -116,6 +118,7 @@ class PerformanceMonitor:
         self.version = 0
         self._machine = machine
         self._keeper = keeper
+        self._alert_keeper = alert_keeper
         self._events = events or EventBus()
         self._probes = probes or Probes({})
         self._lock = SamplerLock(sampler_lock)
@@ -128,6 +131,7 @@ class PerformanceMonitor:
         self._before: Reading | None = None
         self._latest_s = -math.inf
         self._alerts = AlertState()
+        self._expected: dict[str, Alert] = {}
         self._problems: dict[str, str] = {}
         self._past = Past(interval)
         self._trends: tuple[int, dict[str, Trend]] | None = None
@@ -144,8 +148,8 @@ class PerformanceMonitor:
 
     @property
     def alerts(self) -> tuple[Alert, ...]:
-        """The alerts that stand."""
-        return tuple(self._alerts.raised.values())
+        """The alerts that stand, those of the forecast last."""
+        return (*self._alerts.raised.values(), *self._expected.values())
 
     async def start(self) -> None:
         """Load the history and begin to sample; when it runs already, it does nothing.
@@ -156,6 +160,7 @@ class PerformanceMonitor:
             return
         self._own_lock()
         await self.reload()
+        await self._recall_alerts()
         try:
             self._before = await self._read()
         except DependencyError as error:
@@ -187,6 +192,22 @@ class PerformanceMonitor:
         past.load(stored)
         self._past = past
 
+    async def foresee(
+        self, crossings: Iterable[Crossing], *, covered: Collection[str], until: datetime
+    ) -> None:
+        """Raise and clear the alerts that a forecast calls for.
+
+        Args:
+            crossings: Critical levels that it expects to be reached.
+            covered: Metrics that it looked at.
+            until: How far it looked.
+        """
+        now = self._clock()
+        self._expected, changes = foresee(
+            self._expected, crossings, covered=covered, until=until, at=now
+        )
+        await self._announce(changes, now)
+
     async def change(self, *, thresholds: Mapping[str, Threshold], probes: Probes) -> None:
         """Go by other thresholds and ask other services, from the next sample on."""
         self.thresholds = {**DEFAULT_THRESHOLDS, **thresholds}
@@ -216,8 +237,7 @@ class PerformanceMonitor:
             changes = self._look_for_alerts(sample)
             await self._keep(sample)
         self._events.publish(SampleTaken(sample.timestamp))
-        for event in changes:
-            self._events.publish(event)
+        await self._announce(changes, sample.timestamp)
         return sample
 
     def get_current_metrics(self) -> Sample:
@@ -252,8 +272,7 @@ class PerformanceMonitor:
         troubles = {**self._problems, **(problems or {})}
         if self._is_stalled():
             troubles[STALLED] = _stalled(self.latest)
-        standing = self._alerts.raised.values()
-        return assess(self.latest, standing, problems=troubles, at=self._clock())
+        return assess(self.latest, self.alerts, problems=troubles, at=self._clock())
 
     def judge(self, sample: Sample, problems: Mapping[str, str] | None = None) -> Health:
         """The health that one sample shows, for example of another machine.
@@ -369,7 +388,7 @@ class PerformanceMonitor:
             failed = ProbeResult(None, f"the probe failed ({type(error).__name__})")
             self._probed = dict.fromkeys(self._probes.targets, failed)
 
-    def _look_for_alerts(self, sample: Sample) -> list[AlertChanged]:
+    def _look_for_alerts(self, sample: Sample) -> tuple[Change, ...]:
         self._alerts, changes = advance(
             self._alerts,
             self._watched(sample),
@@ -377,12 +396,40 @@ class PerformanceMonitor:
             at=sample.timestamp,
             now_s=self._latest_s,
         )
+        self._expected, passed = foresee(
+            self._expected, (), covered=(), until=sample.timestamp, at=sample.timestamp
+        )
+        return (*changes, *passed)
+
+    async def _announce(self, changes: Sequence[Change], at: datetime) -> None:
+        """Log, keep and publish what changed; nothing changed is the usual case."""
+        if not changes:
+            return
         for change in changes:
             if change.level == "cleared":
                 logger.info("alert over: %s", change.alert.word)
             else:
                 logger.warning("alert: %s", explain(change.alert))
-        return [AlertChanged(sample.timestamp, each.metric, each.level) for each in changes]
+        if self._alert_keeper is not None and self._own_lock():
+            try:
+                await self._alert_keeper.change(self.host, changes, at=at)
+            except StorageError as error:
+                self._note(NOT_STORED, f"alerts are in memory only: {error}")
+        for change in changes:
+            self._events.publish(AlertChanged(at, change.metric, change.level))
+
+    async def _recall_alerts(self) -> None:
+        """Take over what stood when the last monitor ended."""
+        if self._alert_keeper is None:
+            return
+        try:
+            standing = await self._alert_keeper.standing(self.host)
+        except StorageError as error:
+            self._note(NOT_STORED, f"alerts cannot be read: {error}")
+            return
+        now = {alert.metric: alert for alert in standing if alert.expected_at is None}
+        self._alerts = AlertState(raised=now)
+        self._expected = {each.metric: each for each in standing if each.expected_at is not None}
 
     def _watched(self, sample: Sample) -> dict[str, float | None]:
         return {metric: sample.value(metric) for metric in self.thresholds}

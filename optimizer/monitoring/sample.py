@@ -171,7 +171,7 @@ class Threshold(_Noun):
 
 
 class Alert(_Noun):
-    """A threshold that is broken now."""
+    """A threshold that is broken now, or is expected to be."""
 
     metric: str
     level: AlertLevel
@@ -179,6 +179,14 @@ class Alert(_Noun):
     threshold: float = Field(description="The level that it broke.")
     direction: Direction
     raised_at: AwareDatetime
+    expected_at: AwareDatetime | None = Field(
+        None, description="When a forecast expects it to be broken; null when it is broken now."
+    )
+
+    @property
+    def key(self) -> str:
+        """The same for all levels of one alert."""
+        return self.metric if self.expected_at is None else f"expected_{self.metric}"
 
     @property
     def word(self) -> str:
@@ -189,7 +197,8 @@ class Alert(_Noun):
             ("critical", "below"): "low",
             ("warning", "below"): "reduced",
         }
-        return f"{words[self.level, self.direction]}_{self.metric}"
+        word = f"{words[self.level, self.direction]}_{self.metric}"
+        return word if self.expected_at is None else f"expected_{word}"
 
 
 class Health(_Noun):

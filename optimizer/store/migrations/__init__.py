@@ -28,6 +28,7 @@ from optimizer.store.migrations import (
     m0003_decisions,
     m0004_outcomes,
     m0005_lease_bindings,
+    m0006_alerts,
 )
 
 logger = logging.getLogger("sequential_resource_optimization.store")
@@ -40,6 +41,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     m0003_decisions.up,
     m0004_outcomes.up,
     m0005_lease_bindings.up,
+    m0006_alerts.up,
 )
 
 _versions = Table("schema_version", MetaData(), Column("version", Integer, primary_key=True))

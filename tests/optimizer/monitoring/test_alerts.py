@@ -6,7 +6,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.monitoring.alerts import AlertState, advance
+from optimizer.monitoring.alerts import AlertState, Crossing, advance, foresee
+from optimizer.monitoring.health import explain
 from optimizer.monitoring.sample import Threshold
 from tests.optimizer.monitoring.fakes import NOON
 
@@ -80,3 +81,39 @@ def test_no_level_is_announced_twice_in_a_row_and_nothing_is_cleared_unraised(
 
     assert all(one != other for one, other in pairwise(told))
     assert not told or told[0] != "cleared"
+
+
+HOUR = timedelta(hours=1)
+SOON = Crossing("cpu_usage", limit=85.0, peak=93.0, at=NOON + 3 * HOUR)
+DAY = NOON + 24 * HOUR
+
+
+def test_an_expected_alert_is_raised_once_and_cleared_by_a_forecast_without_it() -> None:
+    raised, first = foresee({}, [SOON], covered={"cpu_usage"}, until=DAY, at=NOON)
+    still, second = foresee(raised, [SOON], covered={"cpu_usage"}, until=DAY, at=NOON + HOUR)
+    none, third = foresee(still, [], covered={"cpu_usage"}, until=DAY, at=NOON + 2 * HOUR)
+
+    assert [change.level for change in (*first, *second, *third)] == ["warning", "cleared"]
+    assert still["cpu_usage"].raised_at == NOON
+    assert still["cpu_usage"].word == "expected_elevated_cpu_usage"
+    assert "expected to reach 85 %" in explain(still["cpu_usage"])
+    assert none == {}
+
+
+def test_a_forecast_that_did_not_look_clears_nothing() -> None:
+    raised, _ = foresee({}, [SOON], covered={"cpu_usage"}, until=DAY, at=NOON)
+
+    for covered, until in (({"memory_usage"}, DAY), ({"cpu_usage"}, NOON + HOUR)):
+        after, changes = foresee(raised, [], covered=covered, until=until, at=NOON)
+        assert (after, changes) == (raised, ())
+
+
+def test_an_expectation_ends_when_its_hour_is_over() -> None:
+    raised, _ = foresee({}, [SOON], covered={"cpu_usage"}, until=DAY, at=NOON)
+    late = NOON + 4 * HOUR
+
+    after, changes = foresee(raised, [], covered=(), until=late, at=late)
+
+    assert after == {}
+    assert [change.level for change in changes] == ["cleared"]
+    assert foresee({}, [SOON], covered={"cpu_usage"}, until=DAY, at=late) == ({}, ())
