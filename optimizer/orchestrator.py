@@ -75,6 +75,8 @@ from optimizer.store.engine import Database
 from optimizer.store.ledger import LedgerKeeper
 from optimizer.store.outcomes import OutcomeKeeper
 from optimizer.store.samples import StoredSamples
+from optimizer.store.storage import StorageKeeper
+from optimizer.store.storage import problems as storage_problems
 from optimizer.thinking.scratchpad import scratchpad_at
 from optimizer.thinking.thinker import Thinker
 from optimizer.version import VERSION
@@ -104,6 +106,7 @@ class SequentialResourceOptimizer:
         predictive_planner: Forecasts from history.
         cost_benefit_analyzer: Analyses of options.
         resource_allocator: Leases.
+        storage: How much is written, and what was dropped to stay below the limit.
         troubles: What the process around this object knows to be broken: a word, and what it means;
             the health tells it.
         advice: The same of what should be different and makes nothing worse now.
@@ -168,6 +171,12 @@ class SequentialResourceOptimizer:
         self.events.subscribe(self._note_lease)
         self._keeping: asyncio.Task[None] | None = None
         self._counting: asyncio.Task[None] | None = None
+        self._sparing: asyncio.Task[None] | None = None
+        self.storage = StorageKeeper(
+            self._database,
+            limit=self.settings.storage_limit,
+            log=Path(self.settings.log_file) if self.settings.log_file else None,
+        )
         self._users = 0
 
     def _build_monitor(self) -> PerformanceMonitor:
@@ -246,11 +255,14 @@ class SequentialResourceOptimizer:
             self._keeping = asyncio.create_task(self.resource_allocator.run(), name="ledger")
         if self._counting is None or self._counting.done():
             self._counting = asyncio.create_task(self._counted.run(), name="census")
+        if self._sparing is None or self._sparing.done():
+            self._sparing = asyncio.create_task(self.storage.run(), name="storage")
 
     async def stop_performance_monitoring(self) -> None:
         """Stop sampling and close the store and the thinking server; the next use opens them."""
-        tasks = [task for task in (self._keeping, self._counting) if task is not None]
-        self._keeping = self._counting = None
+        running = (self._keeping, self._counting, self._sparing)
+        tasks = [task for task in running if task is not None]
+        self._keeping = self._counting = self._sparing = None
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -277,6 +289,7 @@ class SequentialResourceOptimizer:
         self.settings, self._levels = changed, levels
         self._policy = configured.policy(changed, levels)
         self._prices = configured.prices(changed)
+        self.storage.limit = changed.storage_limit
         self._fronts.forget()
         await self.performance_monitor.change(thresholds=levels, probes=probes)
         return waiting
@@ -581,7 +594,7 @@ class SequentialResourceOptimizer:
             problems |= self._counted.latest.warnings
         for warning in self._thinker.warnings:
             problems[warning] = f"SEQUENTIAL_THINKING_MCP_ENDPOINT is {self._thinker.scratchpad}"
-        return problems | self.troubles
+        return problems | storage_problems(self.storage.latest) | self.troubles
 
     def _state(self) -> tuple[Hashable, ...]:
         """Tells one state from another; without monitoring every question looks anew."""

@@ -174,6 +174,7 @@ class Daemon:
 
     def _status(self) -> Mapping[str, Any]:
         monitor = self._optimizer.performance_monitor
+        storage = self._optimizer.storage.latest
         return {
             "connections": 0 if self._socket is None else self._socket.connections,
             "version": VERSION,
@@ -182,6 +183,8 @@ class Daemon:
             "socket": self._socket_path,
             "http": self._http.url if self._http is not None else None,
             "store": self._optimizer.store_url,
+            "stored_bytes": None if storage is None else storage.total,
+            "storage_limit": self._optimizer.storage.limit,
             "samples": monitor.version,
             "is_sampler": monitor.is_writer,
             "ends_when_idle": self._idle is not None,

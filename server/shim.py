@@ -18,6 +18,9 @@ from optimizer.places import socket_path
 CONNECT_DEADLINE_S = 45.0
 """A first start compiles every module, and on a busy machine that takes a while."""
 
+LOG_BYTES = 10 * 2**20
+"""A daemon whose log is longer than this begins it anew."""
+
 POLL_S = 0.02
 CHUNK = 1 << 16
 DAEMON_ENDED = -32000
@@ -71,6 +74,8 @@ def start_daemon(path: str) -> int:
     arguments = [sys.executable, "-m", "server.daemon", "--socket", path]
     nothing = os.open(os.devnull, os.O_RDWR)
     log = os.open(daemon_log(path), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    if os.fstat(log).st_size > LOG_BYTES:
+        os.ftruncate(log, 0)
     streams = [(os.POSIX_SPAWN_DUP2, nothing, 0), (os.POSIX_SPAWN_DUP2, log, 1)]
     streams.append((os.POSIX_SPAWN_DUP2, log, 2))
     try:

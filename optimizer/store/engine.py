@@ -44,6 +44,9 @@ THREADS = 5
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+WAL_BYTES = 16 * 2**20
+"""To which the write-ahead log is cut back when it has been written into the file."""
+
 BUSY_TIMEOUT_S = 10.0
 """How long a writer waits for another process that holds the SQLite file."""
 
@@ -416,10 +419,12 @@ def _sqlite_path(url: URL) -> Path | None:
 
 
 def _on_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
-    """Leave transactions to us, and let readers work beside the writer (WAL)."""
+    """Leave transactions to us, let readers work beside the writer (WAL), and files shrink."""
     connection.isolation_level = None
     cursor = connection.cursor()
+    cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
     cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
 
