@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.postgres import Cluster, running_cluster
+
 
 @pytest.fixture
 def anyio_backend() -> str:
@@ -17,6 +19,13 @@ def _data_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATA_DIR", str(tmp_path_factory.mktemp("data")))
         yield
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """One PostgreSQL server for the whole run."""
+    with running_cluster() as running:
+        yield running
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -3,7 +3,7 @@
 Keepers hand in plain functions of a connection; this file decides where and when they run. On
 SQLite they run on a worker thread, one hop for a whole transaction, and writes that wait for each
 other are committed together (one flush for all of them). On PostgreSQL each runs in a transaction
-of its own through asyncpg.
+of its own (optimizer/store/postgres.py).
 """
 
 import asyncio
@@ -30,6 +30,7 @@ from optimizer.errors import ConfigurationError, StorageError
 from optimizer.store.backup import alone, back_up
 from optimizer.store.damage import check, is_damaged, set_aside
 from optimizer.store.migrations import SCHEMA, migrate, refuse_newer, version_of
+from optimizer.store.postgres import PostgresEngine
 from optimizer.store.unstoppable import finish
 
 logger = logging.getLogger("sequential_resource_optimization.store")
@@ -89,6 +90,8 @@ class _Engine(Protocol):
 
     async def write(self, change: Callable[[Connection], ResultT], *, durable: bool) -> ResultT: ...
 
+    async def claim(self, name: str) -> bool: ...
+
     async def close(self) -> None: ...
 
 
@@ -108,7 +111,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = _parse(url)
         self._engine: _Engine = (
-            _SqliteEngine(self.url) if self.is_sqlite else _PostgresEngine(self.url)
+            _SqliteEngine(self.url) if self.is_sqlite else PostgresEngine(self.url)
         )
         self.set_aside: Path | None = None
         self._opening = anyio.Lock()
@@ -220,6 +223,23 @@ class Database:
         except (SQLAlchemyError, OSError) as error:
             raise self._storage_error("write", error) from error
 
+    async def claim(self, name: str) -> bool:
+        """Try to be the only one with this name on the store, from now until it is closed.
+
+        A SQLite file is of one machine, whose processes have lock files; there it is always ours.
+
+        Returns:
+            Whether it is ours, from now or before.
+
+        Raises:
+            StorageError: The database cannot be reached.
+        """
+        await self.open()
+        try:
+            return await self._engine.claim(name)
+        except (SQLAlchemyError, OSError) as error:
+            raise self._storage_error("read", error) from error
+
     def _storage_error(self, action: str, error: Exception) -> StorageError:
         cause = str(getattr(error, "orig", None) or error).splitlines()[0]
         logger.debug("cannot %s %s: %s", action, self.shown_url, cause)
@@ -291,6 +311,9 @@ class _SqliteEngine:
                 self._waiting.remove(pending)
         return pending.outcome()
 
+    async def claim(self, name: str) -> bool:
+        return True
+
     async def close(self) -> None:
         async with self._write_turn:
             engine, self._engine = self._engine, None
@@ -355,47 +378,6 @@ def _run_all(batch: list[_Pending[Any]], connection: Connection) -> None:
         except Exception as error:
             pending.error = error
             savepoint.rollback()
-
-
-class _PostgresEngine:
-    """PostgreSQL through asyncpg; the drivers are imported when this is opened."""
-
-    def __init__(self, url: URL) -> None:
-        self._url = url
-        self._engine: Any = None
-
-    async def open(self) -> None:
-        try:
-            from sqlalchemy.ext.asyncio import create_async_engine
-
-            self._engine = create_async_engine(self._url, pool_pre_ping=True)
-        except ImportError as error:
-            raise ConfigurationError(
-                setting="DATABASE_URL",
-                problem=f"PostgreSQL needs a driver that is not installed ({error.name})",
-                fix="pip install 'sequential-resource-optimization[postgres]'",
-            ) from error
-
-    async def read(self, query: Callable[[Connection], ResultT]) -> ResultT:
-        async with self._engine.connect() as connection:
-            options = {"isolation_level": "REPEATABLE READ"}
-            connection = await connection.execution_options(**options)
-            result: ResultT = await connection.run_sync(query)
-            return result
-
-    async def write(self, change: Callable[[Connection], ResultT], *, durable: bool) -> ResultT:
-        return await finish(asyncio.ensure_future(self._write(change, durable)))
-
-    async def _write(self, change: Callable[[Connection], ResultT], durable: bool) -> ResultT:
-        async with self._engine.begin() as connection:
-            if not durable:
-                await connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
-            result: ResultT = await connection.run_sync(change)
-        return result
-
-    async def close(self) -> None:
-        if self._engine is not None:
-            await self._engine.dispose()
 
 
 def _parse(url: str) -> URL:

@@ -57,7 +57,7 @@ class _Waiting(Generic[ResultT]):
 
     def run(self, books: Books) -> None:
         """Run it; if it fails before it has changed anything, the others go on."""
-        before = books.changes
+        before, self.error = books.changes, None
         try:
             self.result = [self.change(books)]
         except Exception as error:
@@ -215,7 +215,7 @@ class LedgerKeeper:
         askers = list({waiting.asker for waiting in batch})
 
         def run(connection: Connection) -> None:
-            books = Books(connection, self._clock(), self._windows, askers)
+            books = Books(connection, self._clock, self._windows, askers)
             books.pass_time()
             for waiting in batch:
                 waiting.run(books)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from optimizer.allocation.lease import Grant, Lease
 from optimizer.allocation.pool import Balance
 from optimizer.allocation.window import Window
+from optimizer.clock import Clock
 from optimizer.quantities import MOST_COUNTED
 from optimizer.store.ledger_leases import (
     BY_REQUEST,
@@ -84,22 +85,25 @@ class Books:
     """Every pool, locked for one transaction, with the changes that it makes.
 
     Pools are locked in one order, so that transactions on PostgreSQL cannot wait for each other in
-    a circle; on SQLite the transaction holds the only write lock.
+    a circle; on SQLite the transaction holds the only write lock. Time is read once they are
+    locked, so that it does not run backwards from one transaction to the next.
 
     Attributes:
         connection: The transaction.
-        at: The ledger's time.
+        clock: The ledger's time.
         windows: Of budgets that refill.
         askers: Names of the principals who ask.
+        at: The moment of the transaction.
         accounts: Every pool.
         ended: Ids of leases that ended by themselves and were noticed in this transaction.
         ending: Leases of the askers that end soon.
     """
 
     connection: Connection
-    at: datetime
+    clock: Clock
     windows: Mapping[PoolKey, Window]
     askers: Sequence[str]
+    at: datetime = field(init=False)
     accounts: dict[PoolKey, Account] = field(init=False)
     ended: tuple[str, ...] = ()
     ending: tuple[Lease, ...] = ()
@@ -116,6 +120,7 @@ class Books:
             )
             for row in self.connection.execute(_LOCK_POOLS)
         }
+        self.at = self.clock()
 
     def pass_time(self) -> None:
         """End leases and refill budgets up to now, in the order in which it came about."""

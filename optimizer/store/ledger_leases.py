@@ -4,7 +4,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, insert, or_, select, update
+from sqlalchemy import (
+    Boolean,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from optimizer.allocation.lease import Grant, Lease
 from optimizer.store.ledger_tables import grants, leases
@@ -43,7 +54,7 @@ _NEWEST = (
     select(leases.c.fencing_token)
     .where(
         _ACTIVE,
-        or_(bindparam("everybody"), leases.c.principal == bindparam("principal")),
+        or_(bindparam("everybody", type_=Boolean), leases.c.principal == bindparam("principal")),
     )
     .order_by(leases.c.fencing_token.desc())
     .limit(bindparam("most"))
@@ -52,7 +63,8 @@ NEWEST = _LEASES.where(leases.c.fencing_token.in_(_NEWEST))
 """The newest active leases of a principal, or of everybody."""
 
 HOW_MANY = select(func.count()).where(
-    _ACTIVE, or_(bindparam("everybody"), leases.c.principal == bindparam("principal"))
+    _ACTIVE,
+    or_(bindparam("everybody", type_=Boolean), leases.c.principal == bindparam("principal")),
 )
 """How many active leases a principal, or everybody, has."""
 

@@ -95,22 +95,22 @@ async def test_a_change_that_raises_is_undone_and_its_error_passed_on(database: 
 
 
 async def test_one_change_that_raises_does_not_undo_those_committed_with_it(
-    database: Database,
+    sqlite: Database,
 ) -> None:
-    await database.write(make_notes)
+    await sqlite.write(make_notes)
     gate = Gate()
 
     def fails(connection: Connection) -> int:
         note(2)(connection)
         raise KeyError("mine")
 
-    first = asyncio.create_task(database.write(gate))
+    first = asyncio.create_task(sqlite.write(gate))
     await gate.entered()
     others = [
-        asyncio.create_task(database.write(change))
+        asyncio.create_task(sqlite.write(change))
         for change in (note(1), fails, note(3), note(1), note(4))
     ]
-    await queued(database, 5)
+    await queued(sqlite, 5)
     gate.open()
     outcomes = await asyncio.gather(first, *others, return_exceptions=True)
 
@@ -120,11 +120,11 @@ async def test_one_change_that_raises_does_not_undo_those_committed_with_it(
     assert outcomes[3] == 3
     assert isinstance(outcomes[4], StorageError)
     assert outcomes[5] == 4
-    assert await database.read(numbers) == [1, 3, 4, 1000]
+    assert await sqlite.read(numbers) == [1, 3, 4, 1000]
 
 
-async def test_changes_that_wait_together_are_committed_together(database: Database) -> None:
-    await database.write(make_notes)
+async def test_changes_that_wait_together_are_committed_together(sqlite: Database) -> None:
+    await sqlite.write(make_notes)
     gate = Gate()
     threads: set[int] = set()
     transactions: set[int] = set()
@@ -133,24 +133,24 @@ async def test_changes_that_wait_together_are_committed_together(database: Datab
         threads.add(threading.get_ident())
         transactions.add(id(connection.get_transaction()))
 
-    first = asyncio.create_task(database.write(gate))
+    first = asyncio.create_task(sqlite.write(gate))
     await gate.entered()
-    others = [asyncio.create_task(database.write(looks)) for _ in range(5)]
-    await queued(database, 5)
+    others = [asyncio.create_task(sqlite.write(looks)) for _ in range(5)]
+    await queued(sqlite, 5)
     gate.open()
     await asyncio.gather(first, *others)
 
     assert len(threads) == len(transactions) == 1
 
 
-async def test_a_writer_that_gives_up_while_it_waits_changes_nothing(database: Database) -> None:
-    await database.write(make_notes)
+async def test_a_writer_that_gives_up_while_it_waits_changes_nothing(sqlite: Database) -> None:
+    await sqlite.write(make_notes)
     gate = Gate()
-    first = asyncio.create_task(database.write(gate))
+    first = asyncio.create_task(sqlite.write(gate))
     await gate.entered()
-    given_up = asyncio.create_task(database.write(note(1)))
-    stays = asyncio.create_task(database.write(note(2)))
-    await queued(database, 2)
+    given_up = asyncio.create_task(sqlite.write(note(1)))
+    stays = asyncio.create_task(sqlite.write(note(2)))
+    await queued(sqlite, 2)
 
     given_up.cancel()
     await asyncio.wait([given_up])
@@ -158,18 +158,18 @@ async def test_a_writer_that_gives_up_while_it_waits_changes_nothing(database: D
     await asyncio.gather(first, stays)
 
     assert given_up.cancelled()
-    assert await database.read(numbers) == [2, 1000]
+    assert await sqlite.read(numbers) == [2, 1000]
 
 
 async def test_a_change_that_has_begun_is_finished_even_when_its_writer_is_cancelled(
-    database: Database,
+    sqlite: Database,
 ) -> None:
-    await database.write(make_notes)
+    await sqlite.write(make_notes)
     gate = Gate()
-    first = asyncio.create_task(database.write(gate))
+    first = asyncio.create_task(sqlite.write(gate))
     await gate.entered()
-    second = asyncio.create_task(database.write(note(2)))
-    await queued(database, 1)
+    second = asyncio.create_task(sqlite.write(note(2)))
+    await queued(sqlite, 1)
 
     first.cancel()
     first.cancel()
@@ -178,11 +178,11 @@ async def test_a_change_that_has_begun_is_finished_even_when_its_writer_is_cance
 
     assert isinstance(outcomes[0], asyncio.CancelledError)
     assert outcomes[1] == 2
-    assert await database.read(numbers) == [2, 1000]
+    assert await sqlite.read(numbers) == [2, 1000]
 
 
-async def test_a_deadline_does_not_cut_a_change_in_two(database: Database) -> None:
-    await database.write(make_notes)
+async def test_a_deadline_does_not_cut_a_change_in_two(sqlite: Database) -> None:
+    await sqlite.write(make_notes)
     gate = Gate()
 
     async def let_go() -> None:
@@ -193,13 +193,13 @@ async def test_a_deadline_does_not_cut_a_change_in_two(database: Database) -> No
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(let_go)
         with anyio.CancelScope() as scope:
-            await database.write(gate)
+            await sqlite.write(gate)
 
-    assert await database.read(numbers) == [1000]
+    assert await sqlite.read(numbers) == [1000]
 
 
-async def test_a_reader_that_is_cancelled_leaves_the_store_usable(database: Database) -> None:
-    await database.write(make_notes)
+async def test_a_reader_that_is_cancelled_leaves_the_store_usable(sqlite: Database) -> None:
+    await sqlite.write(make_notes)
     entered, let_go = threading.Event(), threading.Event()
 
     def reads(connection: Connection) -> list[int]:
@@ -207,14 +207,14 @@ async def test_a_reader_that_is_cancelled_leaves_the_store_usable(database: Data
         let_go.wait(5)
         return numbers(connection)
 
-    reader = asyncio.create_task(database.read(reads))
+    reader = asyncio.create_task(sqlite.read(reads))
     await anyio.to_thread.run_sync(entered.wait, 5)
     reader.cancel()
     let_go.set()
     await asyncio.wait([reader])
 
-    assert await database.write(note(1)) == 1
-    assert await database.read(numbers) == [1]
+    assert await sqlite.write(note(1)) == 1
+    assert await sqlite.read(numbers) == [1]
 
 
 async def test_a_reading_is_of_one_moment(tmp_path: Path) -> None:
@@ -241,12 +241,12 @@ async def test_a_reading_is_of_one_moment(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("durable", "synchronous"), [(True, 2), (False, 1)])
 async def test_only_durable_changes_wait_for_the_disk(
-    database: Database, durable: bool, synchronous: int
+    sqlite: Database, durable: bool, synchronous: int
 ) -> None:
     def level(connection: Connection) -> int:
         return int(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
 
-    assert await database.write(level, durable=durable) == synchronous
+    assert await sqlite.write(level, durable=durable) == synchronous
 
 
 async def test_a_store_on_file_keeps_what_one_in_memory_forgets(tmp_path: Path) -> None:
