@@ -33,7 +33,7 @@ PROBLEM_MEDIA_TYPE = "application/problem+json"
 _STATUS: tuple[tuple[type[OptimizerError], int], ...] = (
     (NotFoundError, 404),
     (ForbiddenError, 403),
-    (LeaseEndedError, 410),
+    (LeaseEndedError, 409),
     (RequestError, 422),
     (CapacityError, 409),
     (DependencyError, 503),

@@ -9,14 +9,11 @@ from pydantic.json_schema import JsonSchemaMode
 from optimizer.operations.select_mcp import SelectMcpRequest
 from optimizer.version import VERSION
 from server.errors import PROBLEM_MEDIA_TYPE
+from server.examples import EXAMPLES
 from server.operation import Operation
 from server.rest import API
 from server.schemas import Schema, input_schema
-from server.selection_schemas import (
-    A_SET_NEEDS_CAPABILITIES,
-    DESCRIPTOR,
-    requirements_schema,
-)
+from server.selection_schemas import DESCRIPTOR, requirements_schema
 from server.vocabulary import Vocabulary, with_names
 
 _TEXT: dict[int, str] = {
@@ -27,8 +24,7 @@ _TEXT: dict[int, str] = {
     404: "There is no such thing, or it is not the caller's.",
     405: "The path is not answered with this method.",
     408: "The body took too long to arrive.",
-    409: "Refused for now; the body says what binds, what fits and when.",
-    410: "The lease is over.",
+    409: "Refused for now, with what binds and what fits when; or the lease is over.",
     413: "The body is too large.",
     415: "The body is not application/json.",
     421: "The Host is not served here.",
@@ -115,7 +111,6 @@ def request_schema(operation: Operation, vocabulary: Vocabulary) -> Schema:
     if operation.request is SelectMcpRequest:
         schema["properties"]["available_mcps"]["items"] = DESCRIPTOR
         schema["properties"]["task_requirements"] |= requirements_schema()
-        schema |= A_SET_NEEDS_CAPABILITIES
     return schema
 
 
@@ -143,7 +138,10 @@ def _operation(operation: Operation, schema: Schema, answer: Schema) -> dict[str
         described["requestBody"] = {
             "required": bool(required),
             "content": {
-                "application/json": {"schema": body | ({"required": required} if required else {})}
+                "application/json": {
+                    "schema": body | ({"required": required} if required else {}),
+                    "example": EXAMPLES[operation.name],
+                }
             },
         }
     if parameters:

@@ -13,26 +13,31 @@ _SHARES = ("performance", "reliability")
 _TEXT: Schema = {"type": ["string", "null"]}
 _NUMBER: Schema = {"type": ["number", "null"], "minimum": 0}
 _SHARE: Schema = _NUMBER | {"maximum": 1}
-_NAME: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_ID}
 
 DESCRIPTOR: Schema = {
     "type": "object",
-    "description": "A candidate: its id and what is known of it; members of other names are kept "
-    "out of the analysis, and the answer says so.",
-    "required": ["id"],
+    "description": "A candidate: its id (or name), and what is known of it. Members of other names "
+    "are kept out of the analysis, and the answer says so.",
     "properties": {
-        "id": _NAME,
+        "id": _TEXT | {"maxLength": MAX_ID},
         "name": _TEXT,
         "description": _TEXT,
         "category": _TEXT,
-        "capabilities": {"type": ["array", "null"], "items": {"type": "string"}},
+        "capabilities": {
+            "type": ["array", "string", "object", "null"],
+            "description": "Words: a list, text with commas, or the keys of an object.",
+        },
         "tools": {
             "type": ["array", "null"],
             "maxItems": MAX_TOOLS,
-            "items": {"type": "object", "properties": {"name": _TEXT, "description": _TEXT}},
+            "items": {"type": ["object", "string"]},
         },
-        **{names[0]: _SHARE if claim in _SHARES else _NUMBER for claim, names in NUMBERS.items()},
-        "cost": _NUMBER | {"description": "The same as cost_usd: USD per call."},
+        "cost": _NUMBER | {"description": "USD per call."},
+        **{
+            claim: _SHARE if claim in _SHARES else _NUMBER
+            for claim in NUMBERS
+            if claim != "cost_usd"
+        },
     },
 }
 
@@ -40,17 +45,3 @@ DESCRIPTOR: Schema = {
 def requirements_schema() -> Schema:
     """What a task needs; `mode` stands beside it in the request."""
     return input_schema(Requirements, without=frozenset({"mode"}))
-
-
-A_SET_NEEDS_CAPABILITIES: Schema = {
-    "if": {"required": ["mode"], "properties": {"mode": {"const": "set"}}},
-    "then": {
-        "required": ["task_requirements"],
-        "properties": {
-            "task_requirements": {
-                "required": ["capabilities"],
-                "properties": {"capabilities": {"minItems": 1}},
-            }
-        },
-    },
-}

@@ -5,6 +5,7 @@ request models take any text and the operations check it; the description says w
 """
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -72,5 +73,5 @@ def _name(schema: Schema, names: Sequence[str]) -> None:
         elif option.get("type") == "object":
             patterns: Mapping[str, Schema] = option.pop("patternProperties")
             value = next(iter(patterns.values()))
-            option["properties"] = dict.fromkeys(names, value)
+            option["properties"] = {name: deepcopy(value) for name in names}
             option["additionalProperties"] = False

@@ -1,0 +1,35 @@
+"""A request of each operation with a body, for the API description and to try it out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+EXAMPLES: Mapping[str, dict[str, Any]] = {
+    "optimize_resources": {
+        "scope": "system_level",
+        "primary_objective": "balanced_optimization",
+        "constraints": {"max_cost": 1000.0, "min_reliability": 0.95},
+        "use_sequential_thinking": True,
+    },
+    "analyze_mcp_selection": {
+        "available_mcps": [
+            {"id": "sequential_thinking", "cost": 0.05, "performance": 0.9},
+            {"id": "cost_optimization", "cost": 0.02, "performance": 0.7},
+            {"id": "graph_analysis", "cost": 0.08, "performance": 0.95},
+        ],
+        "task_requirements": {"complexity": "high", "budget": 100.0, "performance_target": 0.85},
+    },
+    "allocate": {
+        "resources": {"cpu": 10, "memory": "512 MiB"},
+        "purpose": "nightly build",
+        "strategy": "performance_priority",
+        "priority_level": "high",
+        "ttl_s": 60,
+    },
+    "renew_allocation": {"ttl_s": 600},
+    "release_allocation": {"used": {}},
+    "report_usage": {
+        "calls": [
+            {"mcp": "graph_analysis", "tool": "query", "outcome": "ok", "latency_ms": 180.0, "n": 3}
+        ]
+    },
+}
