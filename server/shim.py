@@ -37,7 +37,7 @@ def connect(path: str, *, deadline_s: float = CONNECT_DEADLINE_S) -> socket.sock
     """Connect to the daemon, starting it when none listens.
 
     Raises:
-        DaemonUnreachableError: None answered before the deadline.
+        DaemonUnreachableError: None answered before the deadline, or this user may not connect.
     """
     end = time.monotonic() + deadline_s
     started = False
@@ -46,6 +46,12 @@ def connect(path: str, *, deadline_s: float = CONNECT_DEADLINE_S) -> socket.sock
         try:
             connection.connect(path)
             return connection
+        except PermissionError:
+            connection.close()
+            raise DaemonUnreachableError(
+                f"this user may not connect to {path}; an operator can add it to the group of that "
+                "socket, or SRO_SOCKET can name another"
+            ) from None
         except OSError as error:
             connection.close()
             if time.monotonic() > end:
