@@ -43,6 +43,7 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.shim
 
 fuzz: setup
 	$(BIN)/python -m benchmarks.fuzz
