@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Route
 from optimizer.errors import OptimizerError
 from optimizer.settings import Settings
 from server.errors import Problem, problem_response
+from server.exposition import Counted, RequestCounts, exposition_route
 from server.gate import Gate
 from server.mcp_surface import create_mcp_surface
 from server.openapi import openapi
@@ -81,9 +82,10 @@ def create_app(optimizer: Optimizer, settings: Settings, gate: Gate | None = Non
             yield
             surface.listen.close()
 
+    counts = RequestCounts()
     app = Starlette(
-        routes=_routes(optimizer, gate, sessions),
-        middleware=_middleware(settings, gate),
+        routes=[*_routes(optimizer, gate, sessions), exposition_route(optimizer, counts)],
+        middleware=[Middleware(Counted, counts=counts), *_middleware(settings, gate)],
         exception_handlers={HTTPException: _http_problem},
         lifespan=lifespan,
     )
