@@ -54,6 +54,7 @@ from optimizer.operations.history import (
 from optimizer.operations.import_history import ImportReport, OnProgress, import_history
 from optimizer.operations.list_allocations import ListAllocationsRequest, list_allocations
 from optimizer.operations.metrics import (
+    USE_WINDOW,
     MetricsHistory,
     MetricsReport,
     MetricsRequest,
@@ -328,6 +329,7 @@ class SequentialResourceOptimizer:
                 pools=held.pools,
                 total_allocations=held.total,
                 census=self._counted.latest,
+                spent=await self._outcomes.spent_since(self._clock() - USE_WINDOW),
             )
 
         return await self._shared.answer("metrics", self._state(), look)

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from optimizer.allocation.pool import PoolState
+from optimizer.catalog.spent import Spent
 from optimizer.monitoring.monitor import PerformanceMonitor
 from optimizer.monitoring.sample import METRICS, Alert, Sample, Trend, TrendWord
 from optimizer.operations.census import McpCensus
@@ -19,6 +20,9 @@ HISTORY_POINTS = 40
 """Points of a history, so that its answer stays small."""
 
 MAX_MINUTES = 1440
+
+USE_WINDOW = timedelta(hours=1)
+"""Tokens and cost of recorded calls look back this far."""
 
 
 class MetricsRequest(BaseModel):
@@ -36,6 +40,20 @@ class ResourceAllocation(BaseModel):
     resource_utilization: dict[str, PoolState] = Field(description="Every pool, by resource.")
 
 
+class ReportedUse(BaseModel):
+    """What the calls of the last hour used, as far as report_usage or our own doors know."""
+
+    model_config = ConfigDict(frozen=True)
+
+    window_s: float = Field(description="Seconds that are looked back on.")
+    calls: int = Field(description="Calls that were recorded.")
+    tokens_per_s: float | None = Field(description="Tokens per second, mean of the window.")
+    tokens_per_operation: float | None = Field(description="Mean of the calls that state tokens.")
+    usd_per_hour: float | None = Field(description="US dollars per hour, sum of the window.")
+    usd_per_operation: float | None = Field(description="Mean of the calls that state a cost.")
+    unknown: dict[str, str] = Field(description="Why a figure is null.")
+
+
 class MetricsReport(BaseModel):
     """The reference document's three tables, and what stands behind them."""
 
@@ -48,6 +66,9 @@ class MetricsReport(BaseModel):
     resource_allocation: ResourceAllocation
     trends: dict[str, Trend] = Field(description="The trends with their slopes and reasons.")
     alerts: tuple[Alert, ...] = Field(description="What is beyond a threshold now.")
+    usage: ReportedUse | None = Field(
+        None, description="Tokens and cost of recorded calls; null without a store to ask."
+    )
     mcp_servers: McpCensus | None = Field(
         None, description="MCP servers that run here; null until they were counted."
     )
@@ -77,6 +98,7 @@ async def get_metrics(
     pools: Mapping[str, PoolState],
     total_allocations: int,
     census: McpCensus | None = None,
+    spent: Spent | None = None,
 ) -> MetricsReport:
     """Answer the latest sample, its trends, and the pools.
 
@@ -86,6 +108,7 @@ async def get_metrics(
         pools: What is leased and free.
         total_allocations: Leases that are held.
         census: The last count of MCP servers.
+        spent: What the calls of the last `USE_WINDOW` used.
 
     Raises:
         DependencyError: CPU or memory of this machine cannot be read.
@@ -100,10 +123,36 @@ async def get_metrics(
         ),
         trends=trends,
         alerts=monitor.alerts,
+        usage=None if spent is None else use_of(spent),
         mcp_servers=census,
         unknown={name: trend.reason for name, trend in trends.items() if trend.reason is not None},
         computed_at=sample.timestamp,
     )
+
+
+def use_of(spent: Spent, window: timedelta = USE_WINDOW) -> ReportedUse:
+    """Rates and means from sums; what no call stated is null, not nothing."""
+    seconds = window.total_seconds()
+    unknown: dict[str, str] = {}
+    nothing = "no call was recorded" if not spent.calls else "no recorded call stated it"
+    reason = f"{nothing} in the last {seconds / 60:.0f} minutes (report_usage records calls)"
+    if not spent.calls_with_tokens:
+        unknown |= dict.fromkeys(("tokens_per_s", "tokens_per_operation"), reason)
+    if not spent.calls_with_usd:
+        unknown |= dict.fromkeys(("usd_per_hour", "usd_per_operation"), reason)
+    return ReportedUse(
+        window_s=seconds,
+        calls=spent.calls,
+        tokens_per_s=spent.tokens / seconds if spent.calls_with_tokens else None,
+        tokens_per_operation=_mean(spent.tokens, spent.calls_with_tokens),
+        usd_per_hour=spent.usd / seconds * 3600 if spent.calls_with_usd else None,
+        usd_per_operation=_mean(spent.usd, spent.calls_with_usd),
+        unknown=unknown,
+    )
+
+
+def _mean(total: float, count: int) -> float | None:
+    return total / count if count else None
 
 
 def get_metrics_history(

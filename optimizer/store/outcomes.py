@@ -14,6 +14,7 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    case,
     delete,
     func,
     insert,
@@ -21,6 +22,7 @@ from sqlalchemy import (
 )
 
 from optimizer.catalog.outcomes import CallOutcome, Measured, Witness, summarise
+from optimizer.catalog.spent import Spent
 from optimizer.store.engine import Database, UtcDateTime
 
 ROWS_KEPT_PER_MCP = 1000
@@ -112,6 +114,20 @@ class OutcomeKeeper:
             return _read(connection, mcp, limit)
 
         return await self._database.read(query)
+
+    async def spent_since(self, start: datetime) -> Spent:
+        """What the calls that ended since then used, as far as they are kept."""
+        n = _outcomes.c.n
+        query = select(
+            func.sum(n),
+            func.sum(case((_outcomes.c.tokens.is_not(None), n), else_=0)),
+            func.sum(_outcomes.c.tokens * n),
+            func.sum(case((_outcomes.c.usd.is_not(None), n), else_=0)),
+            func.sum(_outcomes.c.usd * n),
+        ).where(_outcomes.c.at >= start)
+        row = await self._database.read(lambda connection: connection.execute(query).one())
+        calls, with_tokens, tokens, with_usd, usd = (figure or 0 for figure in row)
+        return Spent(int(calls), int(with_tokens), float(tokens), int(with_usd), float(usd))
 
     def _summary(self, connection: Connection, mcp: str, last_id: int) -> _Summary:
         known = self._summaries.get(mcp)

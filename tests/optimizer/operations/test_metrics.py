@@ -2,12 +2,14 @@
 
 from datetime import timedelta
 
+from optimizer.catalog.spent import Spent
 from optimizer.monitoring.monitor import PerformanceMonitor
 from optimizer.operations.metrics import (
     HISTORY_POINTS,
     MetricsRequest,
     get_metrics,
     get_metrics_history,
+    use_of,
 )
 from tests.optimizer.monitoring.fakes import FakeMachine, FakeTime
 
@@ -79,3 +81,20 @@ async def test_a_short_past_begins_where_it_is_known_and_gaps_are_null() -> None
 
     assert history.start == time.now - timedelta(seconds=450)
     assert history.metrics["cpu_usage"] == (25.0, 25.0, None, None, 25.0)
+
+
+def test_tokens_and_cost_are_means_of_the_calls_that_state_them() -> None:
+    use = use_of(Spent(calls=10, calls_with_tokens=4, tokens=7200.0, calls_with_usd=2, usd=0.5))
+
+    assert (use.calls, use.tokens_per_operation, use.tokens_per_s) == (10, 1800.0, 2.0)
+    assert (use.usd_per_operation, use.usd_per_hour) == (0.25, 0.5)
+    assert use.unknown == {}
+
+
+def test_without_recorded_calls_tokens_and_cost_are_unknown_with_a_reason() -> None:
+    use = use_of(Spent())
+
+    assert use.tokens_per_s is None
+    assert use.usd_per_operation is None
+    assert "no call was recorded in the last 60 minutes" in use.unknown["usd_per_operation"]
+    assert "no recorded call stated it" in use_of(Spent(calls=3)).unknown["tokens_per_s"]
