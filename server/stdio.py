@@ -1,8 +1,13 @@
-"""`stdio`: the same MCP server over our own pipe.
+"""`stdio --in-process`: the same MCP server over our own pipe.
 
-The transport takes stdout for itself and points file descriptor 1 at stderr while it serves, so a
-stray print, ours or a library's, cannot land on the wire.
+A stray print, ours, a library's or a plug-in's, must not land on the wire. While the optimizer is
+built stdout points at stderr; while it serves, the transport does the same.
 """
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import anyio
 from mcp.server.stdio import stdio_server
@@ -12,18 +17,22 @@ from server.logs import configure_logging
 from server.mcp_surface import create_mcp_surface
 from server.operation import Optimizer
 
+STDOUT, STDERR = 1, 2
 
-def serve_stdio(optimizer: Optimizer, settings: Settings) -> int:
+
+def serve_stdio(build: Callable[[], Optimizer], settings: Settings) -> int:
     """Serve MCP on stdin and stdout until stdin ends.
 
     Args:
-        optimizer: Does the work; it is started and stopped here.
+        build: Makes the optimizer, which is started and stopped here; plug-ins are loaded by it.
         settings: The log level and the secrets to mask; LOG_FILE is not written.
 
     Returns:
         The exit code, 0.
     """
     configure_logging(settings, to_file=False)
+    with stdout_to_stderr():
+        optimizer = build()
     anyio.run(run_stdio, optimizer)
     return 0
 
@@ -34,3 +43,17 @@ async def run_stdio(optimizer: Optimizer) -> None:
     async with stdio_server() as (read, write), optimizer, surface.notices.running():
         await surface.server.run(read, write, surface.server.create_initialization_options())
         surface.listen.close()
+
+
+@contextmanager
+def stdout_to_stderr() -> Iterator[None]:
+    """Let everything that is printed meanwhile, also by C code, go to stderr."""
+    sys.stdout.flush()
+    wire = os.dup(STDOUT)
+    os.dup2(STDERR, STDOUT)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(wire, STDOUT)
+        os.close(wire)

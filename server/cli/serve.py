@@ -45,7 +45,7 @@ def stdio(*, in_process: bool, rest: bool) -> None:
     from optimizer.orchestrator import SequentialResourceOptimizer
     from server.stdio import serve_stdio
 
-    sys.exit(serve_stdio(SequentialResourceOptimizer(settings=settings), settings))
+    sys.exit(serve_stdio(lambda: SequentialResourceOptimizer(settings=settings), settings))
 
 
 def _settings(config: Path | None, **arguments: object) -> Settings:
