@@ -121,7 +121,12 @@ class StoredSamples:
         return await self._database.read(lambda connection: _load(connection, host, now))
 
     async def add(self, sample: Sample) -> None:
-        """Keep a sample, and roll up the steps that it ends; see `SampleKeeper`."""
+        """Keep a sample, and roll up the steps that it ends; see `SampleKeeper`.
+
+        On a server one process of a host keeps them; while another has claimed it, nothing is done.
+        """
+        if not await self._database.claim(f"sampler of {sample.host}"):
+            return
         seen = await self._database.write(
             lambda connection: self._add(connection, sample), durable=False
         )
