@@ -22,6 +22,11 @@ class Gpus:
         self._nvml: ModuleType | None = None
         self._is_absent = False
 
+    @property
+    def are_there(self) -> bool:
+        """Whether a look would ask a device."""
+        return not self._is_absent
+
     def read(self) -> tuple[GpuReading, ...]:
         """Look at every device once; empty without devices, or without the extra `gpu`."""
         if self._is_absent:

@@ -27,7 +27,10 @@ from optimizer.machine.gpus import Gpus
 from optimizer.machine.readings import Reading, percent
 
 LAYOUT_AGE_S = 60.0
-"""How long limits, links and disks are taken as they were found."""
+"""How long limits, links, disks and the use of the filesystem are taken as they were found."""
+
+MARGIN_S = 1.0
+"""A reading this soon before they are looked up again is not called quick."""
 
 
 class Machine:
@@ -55,8 +58,21 @@ class Machine:
         self._gpus = Gpus(root)
         self._attribution = attribution or Attribution(root)
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether the next reading looks at the kernel's own counters only.
+
+        Else it asks a filesystem, which may hang, or devices and processes of leases.
+        """
+        return (
+            self._layout is not None
+            and self._monotonic() - self._layout.found_at_s < LAYOUT_AGE_S - MARGIN_S
+            and not self._attribution.leases
+            and not self._gpus.are_there
+        )
+
     def read(self) -> Reading:
-        """Read every counter once.
+        """Read every counter once; the filesystem and what changes rarely once a minute.
 
         Raises:
             DependencyError: CPU or memory cannot be read; there is no sample without them.
@@ -65,7 +81,7 @@ class Machine:
         if self._layout is None or now - self._layout.found_at_s >= LAYOUT_AGE_S:
             self._layout = _find_layout(self._root, self._data_dir, found_at_s=now)
         found = _Found()
-        _read_storage(self._layout.storage, found)
+        _show_storage(self._layout, found)
         _read_load(found)
         try:
             if self._layout.proc is None:
@@ -97,6 +113,7 @@ class _Layout:
     disks: frozenset[bytes]
     disk_errors: tuple[str, ...]
     storage: Path
+    storage_use: tuple[int, int] | str
 
 
 @dataclass
@@ -116,6 +133,7 @@ def _find_layout(root: Path, data_dir: Path, *, found_at_s: float) -> _Layout:
     memory_bytes, memory_source = allowed_memory(limits, total=total_memory(root))
     links = physical_devices(root / "sys/class/net")
     disks = physical_devices(root / "sys/block")
+    storage = nearest_folder(data_dir)
     return _Layout(
         found_at_s=found_at_s,
         proc=str(root / "proc") if (root / "proc/stat").exists() else None,
@@ -128,7 +146,8 @@ def _find_layout(root: Path, data_dir: Path, *, found_at_s: float) -> _Layout:
         links=frozenset(name.encode() for name in links) or _any_links(root),
         disks=frozenset(name.encode() for name in disks),
         disk_errors=_error_counts(root, disks),
-        storage=nearest_folder(data_dir),
+        storage=storage,
+        storage_use=_storage_use(storage),
     )
 
 
@@ -281,17 +300,22 @@ def _read_pressure(path: str, metric: str, found: _Found) -> None:
         found.unknown[metric] = f"this kernel does not offer {path} (needs Linux 4.20 with psi=1)"
 
 
-def _read_storage(folder: Path, found: _Found) -> None:
+def _storage_use(folder: Path) -> tuple[int, int] | str:
+    """Size and used part of a filesystem in bytes, or why nobody knows."""
     try:
         size, used = storage_use(folder)
     except OSError as error:
-        found.unknown["storage_usage"] = f"the filesystem of {folder}: {error.strerror}"
+        return f"the filesystem of {folder}: {error.strerror}"
+    return (size, used) if size > 0 else f"the filesystem of {folder} states no size"
+
+
+def _show_storage(layout: _Layout, found: _Found) -> None:
+    if isinstance(layout.storage_use, str):
+        found.unknown["storage_usage"] = layout.storage_use
         return
-    if size > 0:
-        found.storage_bytes = size
-        found.levels["storage_usage"] = percent(used, size)
-    else:
-        found.unknown["storage_usage"] = f"the filesystem of {folder} states no size"
+    size, used = layout.storage_use
+    found.storage_bytes = size
+    found.levels["storage_usage"] = percent(used, size)
 
 
 def _read_disk_errors(files: tuple[str, ...], found: _Found) -> None:

@@ -59,6 +59,10 @@ NOT_SAMPLED = "sampling_failed"
 class ReadsMachine(Protocol):
     """The machine room, as far as the monitor needs it."""
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether the next reading cannot hang, so that it needs no worker."""
+
     def read(self) -> Reading:
         """Read every counter once.
 
@@ -345,7 +349,9 @@ class PerformanceMonitor:
             due_s += beat_s * (1 + late_s // beat_s)
 
     async def _read(self) -> Reading:
-        """On a worker, because a filesystem that hangs must not stop the event loop."""
+        """On a worker where it may take a while: a filesystem must not stop the event loop."""
+        if self._machine.is_quick:
+            return self._machine.read()
         return await anyio.to_thread.run_sync(self._machine.read, abandon_on_cancel=True)
 
     async def _measure(self) -> Usage:

@@ -51,6 +51,8 @@ CANARY = "sk-canary-4f1c9b7a"
 class NoMachine:
     """Must not be read."""
 
+    is_quick = True
+
     def read(self) -> Reading:
         raise AssertionError("the doors do not read the machine")
 

@@ -129,3 +129,19 @@ def test_this_machine_can_be_read(tmp_path: Path) -> None:
 
     assert 0 < reading.memory_used_bytes < reading.memory_bytes
     assert reading.storage_bytes is not None
+
+
+def test_a_filesystem_is_asked_once_a_minute_and_readings_between_are_quick(
+    tmp_path: Path,
+) -> None:
+    plant(tmp_path, PROC)
+    seconds = [100.0]
+    machine = Machine(data_dir=tmp_path, root=tmp_path, monotonic=lambda: seconds[0])
+    quick = [machine.is_quick]
+
+    for now in (100.0, 130.0, 159.5):
+        seconds[0] = now
+        machine.read()
+        quick.append(machine.is_quick)
+
+    assert quick == [False, True, True, False]

@@ -58,6 +58,8 @@ class FakeMachine:
         self.is_broken = False
         self._reading = READING
 
+    is_quick = True
+
     def read(self) -> Reading:
         if self.is_broken:
             raise DependencyError("CPU and memory of this machine cannot be read (broken)")
