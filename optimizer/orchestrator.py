@@ -51,7 +51,13 @@ from optimizer.operations.history import (
     get_decision,
     list_decisions,
 )
-from optimizer.operations.import_history import ImportReport, OnProgress, import_history
+from optimizer.operations.import_history import (
+    ImportReport,
+    OnProgress,
+    import_history,
+    read_csv,
+    read_sysstat,
+)
 from optimizer.operations.list_allocations import ListAllocationsRequest, list_allocations
 from optimizer.operations.metrics import (
     USE_WINDOW,
@@ -539,15 +545,22 @@ class SequentialResourceOptimizer:
             yield held
 
     async def import_history(
-        self, lines: Iterable[str], *, on_progress: OnProgress | None = None
+        self, lines: Iterable[str], *, on_progress: OnProgress | None = None, sysstat: bool = False
     ) -> ImportReport:
-        """Fill this machine's history from a CSV table, so that a forecast need not wait."""
+        """Fill this machine's history, so that a forecast need not wait.
+
+        Args:
+            lines: A CSV table, or what `sadf -j` printed.
+            on_progress: Hears of every batch.
+            sysstat: Whether it is the latter.
+        """
         report = await import_history(
             lines,
             host=self._host,
             keeper=self._samples,
             clock=self._clock,
             on_progress=on_progress,
+            parse=read_sysstat if sysstat else read_csv,
         )
         await self.performance_monitor.reload()
         return report

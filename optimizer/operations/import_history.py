@@ -1,4 +1,4 @@
-"""History from a CSV file into the roll-ups, so that a forecast need not wait a week."""
+"""History from elsewhere into the roll-ups, so that a forecast need not wait a week."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -10,13 +10,27 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from optimizer.clock import Clock, utc_now
 from optimizer.monitoring.imports import ImportedHistory, parse_csv
+from optimizer.monitoring.imports_sysstat import parse_sysstat
 from optimizer.monitoring.rollup import FIVE_MINUTES_S, HOUR_S, RollUps, roll_up
 
 STEPS_AT_ONCE = 500
 """Steps written in one transaction: samples get their turn in between."""
 
+Parse = Callable[[Iterable[str], datetime], ImportedHistory]
+"""Reads lines, none of which may be later than the moment."""
+
 OnProgress = Callable[[int, int], None]
 """Hears how many steps are done, and of how many."""
+
+
+def read_csv(lines: Iterable[str], now: datetime) -> ImportedHistory:
+    """A CSV table; see `parse_csv`."""
+    return parse_csv(lines, now=now)
+
+
+def read_sysstat(lines: Iterable[str], now: datetime) -> ImportedHistory:
+    """What `sadf -j` printed; see `parse_sysstat`."""
+    return parse_sysstat(lines, now=now)
 
 
 class HistoryKeeper(Protocol):
@@ -58,8 +72,9 @@ async def import_history(
     keeper: HistoryKeeper,
     clock: Clock = utc_now,
     on_progress: OnProgress | None = None,
+    parse: Parse = read_csv,
 ) -> ImportReport:
-    """Read a CSV table and fill the steps of 5 minutes and of an hour that have no data yet.
+    """Fill the steps of 5 minutes and of an hour that have no data yet.
 
     Steps that were measured, or imported before, stay as they are, so a file can be imported again.
     A monitor that runs sees the new past after `PerformanceMonitor.reload`.
@@ -70,13 +85,14 @@ async def import_history(
         keeper: Where it goes.
         clock: Says what is too old, and what is not finished yet.
         on_progress: Hears of every batch.
+        parse: Understands the lines.
 
     Raises:
         InvalidRequestError: A line is bad; nothing was imported.
         StorageError: The store cannot be written; what was filled before stays.
     """
     now = clock()
-    imported = await anyio.to_thread.run_sync(lambda: parse_csv(lines, now=now))
+    imported = await anyio.to_thread.run_sync(lambda: parse(lines, now))
     steps = {
         step_s: await anyio.to_thread.run_sync(_finished, imported, step_s, now)
         for step_s in (HOUR_S, FIVE_MINUTES_S)

@@ -14,8 +14,9 @@ from optimizer.operations.import_history import ImportReport
 
 @click.command("import")
 @click.argument("file", type=click.File(encoding="utf-8"))
+@click.option("--sysstat", is_flag=True, help="FILE is what `sadf -j` printed.")
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
-def import_history(file: TextIO, *, as_json: bool) -> None:
+def import_history(file: TextIO, *, sysstat: bool, as_json: bool) -> None:
     """Fill the history from a CSV FILE, or from stdin with `-`.
 
     The first line names the columns: timestamp (ISO 8601, or seconds since 1970) and metrics, such
@@ -23,7 +24,7 @@ def import_history(file: TextIO, *, as_json: bool) -> None:
     sees the new past after its next start.
     """
     try:
-        report = anyio.run(_import, file)
+        report = anyio.run(_import, file, sysstat)
     except OptimizerError as error:
         raise click.ClickException(str(error)) from None
     if as_json:
@@ -37,7 +38,7 @@ def import_history(file: TextIO, *, as_json: bool) -> None:
     )
 
 
-async def _import(file: TextIO) -> ImportReport:
+async def _import(file: TextIO, sysstat: bool) -> ImportReport:
     from optimizer.orchestrator import SequentialResourceOptimizer
 
     optimizer = SequentialResourceOptimizer()
@@ -48,6 +49,6 @@ async def _import(file: TextIO) -> ImportReport:
             progress.update(task, completed=done, total=total)
 
         try:
-            return await optimizer.import_history(file, on_progress=advance)
+            return await optimizer.import_history(file, on_progress=advance, sysstat=sysstat)
         finally:
             await optimizer.stop_performance_monitoring()
