@@ -7,7 +7,15 @@ from optimizer.allocation.lease import Allocation, Alternative
 from optimizer.allocation.pool import PoolState
 from optimizer.decisions.decision import ConstraintCheck, Decision
 from optimizer.decisions.explain import Explanation
-from optimizer.forecasting.forecast import BacktestScore, Forecast, MetricForecast, QuietWindow
+from optimizer.forecasting.forecast import (
+    BacktestScore,
+    Forecast,
+    MetricForecast,
+    ModelForecast,
+    Prediction,
+    QuietWindow,
+    ScalingRecommendation,
+)
 from optimizer.machine.capacity import Capacity
 from optimizer.monitoring.sample import Sample, Trend
 from optimizer.operations.health import Free, HealthReport
@@ -102,6 +110,32 @@ FORECAST = Forecast(
     generated_at=NOW,
     origin=NOW,
     metrics={"cpu_usage": CPU},
+    model_forecasts={
+        "linear_trend": ModelForecast(
+            predictions=(
+                Prediction(
+                    hour_offset=1,
+                    timestamp=NOW + timedelta(hours=1),
+                    cpu_usage=48.5,
+                    memory_usage=None,
+                    confidence=0.85,
+                ),
+            ),
+            backtest={},
+        )
+    },
+    scaling_recommendations=(
+        ScalingRecommendation(
+            type="scale_memory_resources",
+            priority="medium",
+            target_increase="20%",
+            reason="memory_usage reaches 91 %",
+            metric="memory_usage",
+            probability=0.4,
+            target_probability=0.05,
+            needed_by=None,
+        ),
+    ),
     quiet_windows=tuple(
         QuietWindow(
             start=NOW + timedelta(hours=hour),
