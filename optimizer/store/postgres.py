@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from optimizer.errors import ConfigurationError
+from optimizer.store.migrations import refuse_newer
 from optimizer.store.unstoppable import finish
 
 ResultT = TypeVar("ResultT")
@@ -49,6 +50,7 @@ class PostgresEngine:
         self._engine: Any = None
         self._reading: Any = None
         self._claims = _Claims()
+        self._is_migrated = False
 
     async def open(self) -> None:
         """Make the pool of connections; none is opened yet.
@@ -68,6 +70,7 @@ class PostgresEngine:
             ) from error
         self._engine = create_async_engine(self._url, pool_pre_ping=True)
         self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ")
+        self._is_migrated = False
 
     async def read(self, query: Callable[[Connection], ResultT]) -> ResultT:
         """Answer a query, all of one moment."""
@@ -92,10 +95,14 @@ class PostgresEngine:
     async def _try_to_write(
         self, change: Callable[[Connection], ResultT], durable: bool
     ) -> ResultT:
+        """Run a change once; the first one of all is the migration, the others need its schema."""
         async with _driver_errors(), self._engine.begin() as connection:
             if not durable:
                 await connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
+            if self._is_migrated:
+                await connection.run_sync(refuse_newer)
             result: ResultT = await connection.run_sync(change)
+        self._is_migrated = True
         return result
 
     async def claim(self, name: str) -> bool:

@@ -51,14 +51,15 @@ async def test_a_newer_program_copies_the_database_before_it_migrates(
     await kept.close()
 
 
+@pytest.mark.parametrize("store_url", ["file", "postgresql"], indirect=True)
 async def test_an_older_program_that_runs_refuses_to_write_and_still_reads(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    older = Database(f"sqlite:///{path}")
+    older = Database(store_url)
     await older.write(nothing)
     with monkeypatch.context() as patch:
         become_newer(patch)
-        newer = Database(f"sqlite:///{path}")
+        newer = Database(store_url)
         await newer.open()
         await newer.close()
 

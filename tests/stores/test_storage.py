@@ -70,6 +70,20 @@ async def test_near_the_limit_the_oldest_goes_samples_first(database: Database) 
     await database.close()
 
 
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+async def test_on_a_server_it_is_measured_and_nothing_is_dropped(store_url: str) -> None:
+    server = Database(store_url)
+    await server.write(fill)
+    keeper = StorageKeeper(server, limit=10**5, log=None)
+
+    use = await keeper.keep_below()
+
+    assert use.dropped == ()
+    assert use.database > 10**5
+    assert NEAR_LIMIT in problems(keeper.latest)
+    await server.close()
+
+
 async def test_what_cannot_be_dropped_is_told(database: Database, tmp_path: Path) -> None:
     log = tmp_path / "sro.log"
     log.write_bytes(bytes(2**20))
