@@ -36,6 +36,7 @@ from optimizer.machine.capacity import Capacity, discover_capacities
 from optimizer.machine.census import Census
 from optimizer.machine.reader import Machine
 from optimizer.monitoring.alerts import Crossing
+from optimizer.monitoring.imports_prometheus import fetch_history
 from optimizer.monitoring.monitor import PerformanceMonitor
 from optimizer.monitoring.probes import Probes
 from optimizer.operations.allocate import allocate
@@ -54,6 +55,7 @@ from optimizer.operations.history import (
 from optimizer.operations.import_history import (
     ImportReport,
     OnProgress,
+    fill_history,
     import_history,
     read_csv,
     read_sysstat,
@@ -561,6 +563,27 @@ class SequentialResourceOptimizer:
             clock=self._clock,
             on_progress=on_progress,
             parse=read_sysstat if sysstat else read_csv,
+        )
+        await self.performance_monitor.reload()
+        return report
+
+    async def import_prometheus(
+        self, url: str, *, instance: str, days: int, on_progress: OnProgress | None = None
+    ) -> ImportReport:
+        """Fill this machine's history with what a Prometheus server recorded of it.
+
+        Args:
+            url: Of the server.
+            instance: The label of this machine's node_exporter, for example `localhost:9100`.
+            days: How far back.
+            on_progress: Hears of every batch.
+        """
+        now = self._clock()
+        imported = await fetch_history(
+            url, instance=instance, start=now - timedelta(days=days), end=now
+        )
+        report = await fill_history(
+            imported, host=self._host, keeper=self._samples, now=now, on_progress=on_progress
         )
         await self.performance_monitor.reload()
         return report

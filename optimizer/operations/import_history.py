@@ -93,6 +93,29 @@ async def import_history(
     """
     now = clock()
     imported = await anyio.to_thread.run_sync(lambda: parse(lines, now))
+    return await fill_history(imported, host=host, keeper=keeper, now=now, on_progress=on_progress)
+
+
+async def fill_history(
+    imported: ImportedHistory,
+    *,
+    host: str,
+    keeper: HistoryKeeper,
+    now: datetime,
+    on_progress: OnProgress | None = None,
+) -> ImportReport:
+    """Fill the steps that have no data yet from measurements that were read before.
+
+    Args:
+        imported: The measurements.
+        host: Machine that they are of.
+        keeper: Where they go.
+        now: Says what is too old, and what is not finished yet.
+        on_progress: Hears of every batch.
+
+    Raises:
+        StorageError: The store cannot be written; what was filled before stays.
+    """
     steps = {
         step_s: await anyio.to_thread.run_sync(_finished, imported, step_s, now)
         for step_s in (HOUR_S, FIVE_MINUTES_S)

@@ -1,7 +1,8 @@
 """`sro import FILE`: history from elsewhere, so that a forecast need not wait a week."""
 
 import json
-from typing import TextIO
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TextIO
 
 import anyio
 import click
@@ -9,22 +10,48 @@ from rich.console import Console
 from rich.progress import Progress
 
 from optimizer.errors import OptimizerError
-from optimizer.operations.import_history import ImportReport
+from optimizer.operations.import_history import ImportReport, OnProgress
+
+if TYPE_CHECKING:
+    from optimizer.orchestrator import SequentialResourceOptimizer
+
+_Read = Callable[["SequentialResourceOptimizer", OnProgress], Awaitable[ImportReport]]
 
 
 @click.command("import")
-@click.argument("file", type=click.File(encoding="utf-8"))
+@click.argument("file", type=click.File(encoding="utf-8"), required=False)
 @click.option("--sysstat", is_flag=True, help="FILE is what `sadf -j` printed.")
+@click.option("--prometheus", metavar="URL", help="Ask this Prometheus server instead of a FILE.")
+@click.option("--instance", default="localhost:9100", show_default=True, help="Its node_exporter.")
+@click.option("--days", type=click.IntRange(1, 365), default=30, show_default=True, help="Of it.")
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
-def import_history(file: TextIO, *, sysstat: bool, as_json: bool) -> None:
+def import_history(
+    file: TextIO | None,
+    *,
+    sysstat: bool,
+    prometheus: str | None,
+    instance: str,
+    days: int,
+    as_json: bool,
+) -> None:
     """Fill the history from a CSV FILE, or from stdin with `-`.
 
     The first line names the columns: timestamp (ISO 8601, or seconds since 1970) and metrics, such
     as cpu_usage and memory_usage. What was measured here stays as it is. A server that runs already
     sees the new past after its next start.
     """
+    if (file is None) == (prometheus is None):
+        raise click.UsageError("give either a FILE or --prometheus URL")
+
+    async def read(optimizer: "SequentialResourceOptimizer", heard: OnProgress) -> ImportReport:
+        if prometheus is not None:
+            return await optimizer.import_prometheus(
+                prometheus, instance=instance, days=days, on_progress=heard
+            )
+        return await optimizer.import_history(file or (), on_progress=heard, sysstat=sysstat)
+
     try:
-        report = anyio.run(_import, file, sysstat)
+        report = anyio.run(_import, read)
     except OptimizerError as error:
         raise click.ClickException(str(error)) from None
     if as_json:
@@ -38,7 +65,7 @@ def import_history(file: TextIO, *, sysstat: bool, as_json: bool) -> None:
     )
 
 
-async def _import(file: TextIO, sysstat: bool) -> ImportReport:
+async def _import(read: _Read) -> ImportReport:
     from optimizer.orchestrator import SequentialResourceOptimizer
 
     optimizer = SequentialResourceOptimizer()
@@ -49,6 +76,6 @@ async def _import(file: TextIO, sysstat: bool) -> ImportReport:
             progress.update(task, completed=done, total=total)
 
         try:
-            return await optimizer.import_history(file, on_progress=advance, sysstat=sysstat)
+            return await read(optimizer, advance)
         finally:
             await optimizer.stop_performance_monitoring()

@@ -1,0 +1,119 @@
+"""A real Prometheus that scrapes a real node_exporter, and answers by hand."""
+
+import json
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import anyio
+import pytest
+
+from optimizer.errors import ConfigurationError, DependencyError, InvalidRequestError
+from optimizer.monitoring.imports_prometheus import fetch_history, parse_matrix
+
+PROGRAMS = ("prometheus", "prometheus-node-exporter")
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """The server's URL and the instance that it scrapes every second."""
+    if any(shutil.which(program) is None for program in PROGRAMS):
+        pytest.skip("not installed: apt-get install prometheus prometheus-node-exporter")
+    instance, served = (f"127.0.0.1:{free_port()}" for _ in range(2))
+    (tmp_path / "prometheus.yml").write_text(
+        "global: {scrape_interval: 1s}\n"
+        f"scrape_configs: [{{job_name: node, static_configs: [{{targets: ['{instance}']}}]}}]\n"
+    )
+    commands = (
+        [PROGRAMS[1], f"--web.listen-address={instance}"],
+        [
+            PROGRAMS[0],
+            f"--config.file={tmp_path / 'prometheus.yml'}",
+            f"--storage.tsdb.path={tmp_path / 'data'}",
+            f"--web.listen-address={served}",
+        ],
+    )
+    with ExitStack() as stack:
+        for command in commands:
+            child = stack.enter_context(
+                subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            )
+            stack.callback(child.terminate)
+        yield f"http://{served}", instance
+
+
+async def test_a_real_prometheus_tells_what_its_node_exporter_saw(real: tuple[str, str]) -> None:
+    url, instance = real
+    wanted = {"cpu_usage", "memory_usage", "load_1m", "network_rx_bytes_s"}
+    seen: set[str] = set()
+
+    with anyio.fail_after(40):
+        while not wanted <= seen:
+            await anyio.sleep(0.5)  # the server scrapes in its own time
+            now = datetime.now(UTC)
+            try:
+                found = await fetch_history(
+                    url,
+                    instance=instance,
+                    start=now - timedelta(seconds=30),
+                    end=now,
+                    step=timedelta(seconds=1),
+                )
+            except (DependencyError, InvalidRequestError):
+                continue
+            seen = set(found.metrics)
+
+    assert found.rows == found.times_s.size > 0
+
+
+async def test_an_instance_that_nobody_scrapes_has_no_history(real: tuple[str, str]) -> None:
+    url, _ = real
+    now = datetime.now(UTC)
+
+    async def ask_until_it_is_up() -> None:
+        while True:
+            with suppress(DependencyError):
+                await fetch_history(url, instance='no"body', start=now, end=now)
+            await anyio.sleep(0.2)
+
+    with anyio.fail_after(30), pytest.raises(InvalidRequestError, match="Nothing was imported"):
+        await ask_until_it_is_up()
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host", "nonsense", "http://[bad"])
+async def test_only_http_is_spoken(url: str) -> None:
+    now = datetime.now(UTC)
+
+    with pytest.raises(ConfigurationError, match="PROMETHEUS_URL"):
+        await fetch_history(url, instance="x", start=now, end=now)
+
+
+def test_what_is_not_a_number_or_impossible_is_unknown() -> None:
+    values = [[1, "5"], [2, "NaN"], [3, "-1"], [4, "101"], [5, "+Inf"]]
+    body = json.dumps({"data": {"resultType": "matrix", "result": [{"values": values}]}})
+
+    assert parse_matrix(body.encode(), 100) == {1.0: 5.0}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>",
+        b"{}",
+        b'{"data": {"resultType": "vector", "result": []}}',
+        b'{"data": {"resultType": "matrix", "result": [{"values": []}, {"values": []}]}}',
+    ],
+)
+def test_an_answer_that_is_not_prometheus_own_is_refused(body: bytes) -> None:
+    with pytest.raises(DependencyError, match="PROMETHEUS_URL"):
+        parse_matrix(body, None)
