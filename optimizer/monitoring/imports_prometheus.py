@@ -10,16 +10,18 @@ import json
 import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import httpx
 import numpy as np
 
 from optimizer.errors import ConfigurationError, DependencyError, InvalidRequestError
 from optimizer.monitoring.imports import ImportedHistory
 from optimizer.monitoring.keeper import COLUMNS
 from optimizer.monitoring.sample import METRICS
+
+if TYPE_CHECKING:
+    import httpx
 
 MAX_BYTES = 16 * 2**20
 TIMEOUT_S = 30.0
@@ -65,6 +67,8 @@ async def fetch_history(
         DependencyError: The server cannot be reached, or answers something else.
         InvalidRequestError: It has recorded nothing of this instance then.
     """
+    import httpx
+
     address = _checked(url)
     found: dict[str, dict[float, float]] = {name: {} for name in QUERIES}
     async with httpx.AsyncClient(
@@ -109,7 +113,9 @@ def parse_matrix(body: bytes, maximum: float | None) -> dict[float, float]:
     return {t: v for t, v in points if math.isfinite(v) and 0 <= v <= most}
 
 
-async def _ask(client: httpx.AsyncClient, url: str, asked: Mapping[str, str]) -> bytes:
+async def _ask(client: "httpx.AsyncClient", url: str, asked: Mapping[str, str]) -> bytes:
+    import httpx
+
     body = bytearray()
     try:
         async with client.stream("GET", url, params=dict(asked)) as answer:
