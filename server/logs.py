@@ -77,11 +77,14 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "request_id": request_id.get(),
             "message": redact(record.getMessage(), self.secrets),
-            **getattr(record, "facts", {}),
+            **{name: self._safe(fact) for name, fact in getattr(record, "facts", {}).items()},
         }
         if record.exc_info:
             line["traceback"] = redact(self.formatException(record.exc_info), self.secrets)
         return json.dumps(line, default=str)
+
+    def _safe(self, fact: object) -> object:
+        return redact(fact, self.secrets) if isinstance(fact, str) else fact
 
 
 def configure_logging(settings: Settings, *, to_file: bool) -> None:

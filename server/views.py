@@ -14,6 +14,7 @@ from pydantic_core import to_jsonable_python
 from optimizer.forecasting.forecast import Forecast, MetricForecast
 from optimizer.operations.forecast import ForecastRequest
 from optimizer.operations.select_mcp import brief as brief_selection
+from optimizer.quantities import format_amount
 
 View = Literal["brief", "full", "reference"]
 
@@ -60,9 +61,6 @@ _LEASE = (
 )
 _HELD = (
     "allocation_id",
-    "state",
-    "granted",
-    "units",
     "observed",
     "expires_in_s",
     "priority_level",
@@ -134,10 +132,17 @@ def allocations(answer: Any, request: BaseModel, view: View) -> Json:
     if view != "brief":
         return shown
     return {
-        "allocations": [brief(lease, _HELD) for lease in shown["allocations"]],
+        "allocations": [_held(lease) for lease in shown["allocations"]],
         "total": shown["total"],
         "pools": {name: pool["summary"] for name, pool in shown["pools"].items()},
     }
+
+
+def _held(lease: Json) -> Json:
+    """One lease of a list: what it holds, in words."""
+    units = lease["units"]
+    held = {name: format_amount(amount, units[name]) for name, amount in lease["granted"].items()}
+    return {"granted": held, **brief({**lease, "unknown": {}}, _HELD)}
 
 
 def decision(answer: Any, request: BaseModel, view: View) -> Json:
