@@ -51,6 +51,9 @@ WAL_BYTES = 16 * 2**20
 BUSY_TIMEOUT_S = 10.0
 """How long a writer waits for another process that holds the SQLite file."""
 
+INCREMENTAL = 2
+"""What `PRAGMA auto_vacuum` answers for a file that gives free pages back in small steps."""
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware moment in UTC, kept as whole microseconds since 1970, safe from reinterpretation."""
@@ -404,7 +407,9 @@ def _on_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> No
     """Leave transactions to us, let readers work beside the writer (WAL), and files shrink."""
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    cursor.execute("PRAGMA auto_vacuum")
+    if cursor.fetchone() != (INCREMENTAL,):  # to say it again would write to the file
+        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
     cursor.execute("PRAGMA foreign_keys=ON")
