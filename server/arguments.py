@@ -42,7 +42,7 @@ def parse(values: object, model: type[BaseModel], *, operation: str, unchanged: 
     Raises:
         InvalidRequestError: Something is not allowed; the message says what is.
     """
-    schema = _schema(model)
+    schema = schema_of(model)
     if not isinstance(values, Mapping):
         raise InvalidRequestError(f"{operation} takes a JSON object of arguments. {unchanged}")
     _refuse_what_json_cannot_say(values, (), operation, unchanged)
@@ -54,7 +54,8 @@ def parse(values: object, model: type[BaseModel], *, operation: str, unchanged: 
 
 
 @cache
-def _schema(model: type[BaseModel]) -> Schema:
+def schema_of(model: type[BaseModel]) -> Schema:
+    """The input schema of a request model, made once; not to be changed."""
     return input_schema(model)
 
 

@@ -15,11 +15,11 @@ from starlette.types import Receive, Scope, Send
 
 from optimizer.errors import InvalidRequestError
 from optimizer.identity import Principal
-from server.arguments import shown
+from server.arguments import schema_of, shown
 from server.errors import Problem, problem_of, problem_response
 from server.gate import ANONYMOUS
 from server.operation import Operation, Optimizer, perform
-from server.schemas import Schema, input_schema
+from server.schemas import Schema
 
 API = "/api/v1"
 
@@ -149,7 +149,7 @@ async def _arguments(request: Request, operation: Operation) -> dict[str, Any] |
 
 
 def _from_query(query: Sequence[tuple[str, str]], operation: Operation) -> dict[str, Any]:
-    properties = input_schema(operation.request)["properties"]
+    properties = schema_of(operation.request)["properties"]
     given: dict[str, Any] = {}
     for name, text in query:
         if name in given:
