@@ -107,9 +107,9 @@ def _routes(
         return JSONResponse(described(guarded=gate.is_guarded))
 
     return [
+        Route(MCP_PATH, StreamableHTTPASGIApp(sessions), methods=["POST"]),
         Route(OPEN_PATH, RestPath({"GET": PROBE}, optimizer, told_to_anybody=TOLD_TO_ANYBODY)),
         *rest_routes(OPERATIONS, optimizer),
-        Route(MCP_PATH, StreamableHTTPASGIApp(sessions), methods=["POST"]),
         Route("/openapi.json", description),
         *page_routes(),
     ]

@@ -5,10 +5,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+import anyio
 from mcp_types import ToolAnnotations
 from pydantic import BaseModel
 
-from optimizer.errors import RequestError
+from optimizer.errors import DependencyError, RequestError
 from optimizer.events import EventBus
 from optimizer.identity import Principal
 from optimizer.monitoring.monitor import PerformanceMonitor
@@ -17,6 +18,9 @@ from optimizer.thinking.question import Thought
 from server import views
 from server.arguments import parse
 from server.schemas import Schema
+
+DEADLINE_S = 55.0
+"""Desktop hosts cut calls at about 60 s; the longest wait that a request may ask for is 45 s."""
 
 OnThought = Callable[[Thought], Awaitable[None]]
 
@@ -162,6 +166,7 @@ async def perform(
     *,
     principal: Principal,
     on_thought: OnThought | None = None,
+    deadline_s: float = DEADLINE_S,
 ) -> Any:
     """Do it: the one call behind every door, counted in the monitor's workload.
 
@@ -172,19 +177,25 @@ async def perform(
 
     Raises:
         ForbiddenError: The principal may only read.
+        DependencyError: It did not end within `deadline_s`.
         OptimizerError: Whatever the operation raises.
     """
     if operation.writes:
         principal.require_writer(operation.name)
-    method = getattr(optimizer, operation.name)
+    further = {"on_thought": on_thought} if operation.thinks and on_thought is not None else {}
     began = time.perf_counter()
     ok = False
     try:
-        if operation.thinks and on_thought is not None:
-            answer = await method(request, principal=principal, on_thought=on_thought)
-        else:
-            answer = await method(request, principal=principal)
-        ok = True
+        with anyio.move_on_after(deadline_s):
+            answer = await getattr(optimizer, operation.name)(
+                request, principal=principal, **further
+            )
+            ok = True
+            return answer
+        raise DependencyError(
+            f"{operation.name} did not end within {deadline_s:g} s and was given up; "
+            "get_health says what is wrong"
+        )
     except RequestError:
         ok = True
         raise
@@ -192,4 +203,3 @@ async def perform(
         if not getattr(request, "wait_s", 0):
             latency_ms = (time.perf_counter() - began) * 1000
             optimizer.performance_monitor.workload.record(ok=ok, latency_ms=latency_ms)
-    return answer
