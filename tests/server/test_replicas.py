@@ -27,9 +27,7 @@ def replicas(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[lis
         for name in ("one", "other"):
             folder: Path = tmp_path_factory.mktemp(name)
             settings = {"DATABASE_URL": url, "SRO_SOCKET": str(folder / "sro.sock")}
-            address = stack.enter_context(
-                serving(folder, **settings, MONITORING_INTERVAL="1")
-            )
+            address = stack.enter_context(serving(folder, **settings, MONITORING_INTERVAL="1"))
             clients.append(
                 stack.enter_context(httpx.Client(base_url=f"{address}/api/v1", timeout=30))
             )
