@@ -8,7 +8,8 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
@@ -19,7 +20,10 @@ from optimizer.settings import Settings
 
 logger = logging.getLogger("sequential_resource_optimization.server")
 
-request_id: ContextVar[str] = ContextVar("request_id", default="-")
+NO_REQUEST = "-"
+"""The request id of what happens outside any request."""
+
+request_id: ContextVar[str] = ContextVar("request_id", default=NO_REQUEST)
 """Identifier of the request being answered; it is in every line that the request logs."""
 
 REQUEST_ID_HEADER = "x-request-id"
@@ -46,6 +50,17 @@ def request_id_from(header: str | None) -> str:
     if header is not None and _ALLOWED_REQUEST_ID.match(header):
         return header
     return token_hex(8)
+
+
+@contextmanager
+def request_named() -> Iterator[None]:
+    """Give what happens inside an id of its own, unless HTTP gave it one already."""
+    token = request_id.set(token_hex(8)) if request_id.get() == NO_REQUEST else None
+    try:
+        yield
+    finally:
+        if token is not None:
+            request_id.reset(token)
 
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:

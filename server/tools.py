@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from mcp.shared.exceptions import MCPError
 from optimizer.thinking.question import Thought
 from server.arguments import nearest, shown
 from server.errors import Problem, problem_of, tool_error
+from server.logs import request_named
 from server.operation import Operation, Optimizer, perform
 from server.principals import principal_of
 from server.schemas import agent_schema
@@ -60,7 +62,21 @@ class Tools:
     async def call(
         self, ctx: ServerRequestContext[Any, Any], params: types.CallToolRequestParams
     ) -> types.CallToolResult:
-        """Answer tools/call; whatever goes wrong inside is a tool error that the agent can read."""
+        """Answer tools/call under a request id; what goes wrong is an error that agents read."""
+        with request_named():
+            began = time.perf_counter()
+            result = await self._answer(ctx, params)
+            facts = {
+                "tool": params.name[:100],
+                "ok": not result.is_error,
+                "ms": round((time.perf_counter() - began) * 1000, 1),
+            }
+            logger.info("tool call", extra={"facts": facts})
+        return result
+
+    async def _answer(
+        self, ctx: ServerRequestContext[Any, Any], params: types.CallToolRequestParams
+    ) -> types.CallToolResult:
         operation = self._operations.get(params.name)
         if operation is None:
             return tool_error(self._no_such_tool(params.name))

@@ -1,6 +1,7 @@
 """Tools, resources, prompts, completions and notices over MCP in memory, in both protocol eras."""
 
 import json
+import logging
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from mcp_types import PromptReference, ResourceTemplateReference
 
 from optimizer.events import DecisionMade, LeaseChanged, SampleTaken
 from optimizer.identity import LOCAL
+from server.logs import NO_REQUEST, request_id
 from server.mcp_surface import INSTRUCTIONS, McpSurface, create_mcp_surface
 from server.operations import TOOLS
 from server.resources import DECISION, HISTORY, READABLES, decision_uri
@@ -275,3 +277,27 @@ async def test_over_stateless_http_no_subscription_is_offered(optimizer: FakeOpt
 
     assert capabilities.resources is not None
     assert not capabilities.resources.subscribe
+
+
+@pytest.mark.parametrize(("name", "is_ok"), [("get_health", True), ("get_healt", False)])
+async def test_a_tool_call_logs_one_line_under_an_id_of_its_own(
+    name: str, is_ok: bool, surface: McpSurface, caplog: pytest.LogCaptureFixture
+) -> None:
+    ids: list[str] = []
+
+    def note(record: logging.LogRecord) -> bool:
+        ids.append(request_id.get())
+        return True
+
+    logger = logging.getLogger("sequential_resource_optimization.mcp")
+    caplog.set_level(logging.INFO, logger=logger.name)
+    logger.addFilter(note)
+    async with Client(surface.server) as agent:
+        await agent.call_tool(name, {})
+        await agent.call_tool(name, {})
+    logger.removeFilter(note)
+
+    lines = [record.facts for record in caplog.records if record.name == logger.name]
+    assert [(line["tool"], line["ok"]) for line in lines] == [(name, is_ok)] * 2
+    assert len(set(ids)) == 2
+    assert NO_REQUEST not in ids
