@@ -1,8 +1,8 @@
 """One noun, three views: brief for agents, full, and reference for the documented REST shape.
 
 The nouns already carry every key of the reference document, so reference is full wherever nothing
-else is said. Brief picks what an agent acts on, in four significant digits; a null that has no
-reason in `unknown` is left out of it.
+else is said. Brief picks what an agent acts on, fractions in four significant digits; a null that
+has no reason in `unknown` is left out of it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -240,9 +240,9 @@ def _tidy(shown: Mapping[str, Any]) -> Json:
 
 
 def _rounded(value: Any) -> Any:
-    """Floats in four significant digits."""
+    """Whole numbers as they are, since amounts are exact; others in four significant digits."""
     if isinstance(value, float):
-        return float(f"{value:.4g}")
+        return int(value) if value.is_integer() else float(f"{value:.4g}")
     if isinstance(value, Mapping):
         return {name: _rounded(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
