@@ -66,8 +66,8 @@ PARTS: dict[Unit, int] = {
 }
 """Smallest parts in one unit. The ledger counts in whole parts, so that sums are exact."""
 
-MOST_PARTS = 2**50
-"""More does not survive the way to an amount and back in doubles, so nothing larger is leased."""
+MOST_PARTS = 2**53
+"""More cannot be counted exactly by a double, so nothing larger is leased."""
 
 MOST_COUNTED = 2**61
 """Where a pool without a limit stops counting: sums of parts fit the store's 64-bit integers."""

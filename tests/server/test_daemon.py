@@ -195,7 +195,8 @@ def test_sigterm_lets_a_call_in_flight_end_and_leaves_no_socket(
     finally:
         end(host)
 
-    assert "decision_id" in structured(answer) or "Call again" in json.dumps(answer)
+    # Either the call was there in time and is answered, or the shim says that it came too late.
+    assert "Call again" in json.dumps(answer) or "decision_id" in structured(answer)
 
 
 def test_the_owner_can_stop_it_and_the_lock_is_free(
