@@ -64,8 +64,14 @@ class ForbiddenError(RequestError):
 
     code = "forbidden"
 
-    def __init__(self, *, operation: str, role: str) -> None:
-        self.operation, self.role = operation, role
+    def __init__(self, *, operation: str, role: str, needs: str = "user") -> None:
+        self.operation, self.role, self.needs = operation, role, needs
+        if needs == "operator":
+            super().__init__(
+                f"{operation} is for operators, and you are a {role}; use a token of that role "
+                "(`sro token add NAME --role operator`), or the socket as the server's own user"
+            )
+            return
         super().__init__(
             f"{operation} changes something, and a {role} may only read; "
             "use a token with a writing role (API_TOKEN)"

@@ -30,6 +30,15 @@ class Principal:
         if self.role == "reader":
             raise ForbiddenError(operation=operation, role=self.role)
 
+    def require_operator(self, operation: str) -> None:
+        """Refuse everybody but an operator.
+
+        Raises:
+            ForbiddenError: The principal does not operate this machine.
+        """
+        if self.role != "operator":
+            raise ForbiddenError(operation=operation, role=self.role, needs="operator")
+
 
 LOCAL = Principal(name="local", role="operator")
 """A Python program that holds the library in its own process."""

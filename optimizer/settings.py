@@ -160,7 +160,9 @@ class Settings(Table):
         default_factory=dict, description="Commands of the operator, by name; only in sro.toml."
     )
     toolsets: tuple[Toolset, ...] = Field(
-        (), description="Further MCP tools to show: operator, analysis, thinking."
+        (),
+        description="Further MCP tools to show: operator, analysis, thinking. The default list "
+        "stays as it is; REST and the shell have all of them always.",
     )
 
     @field_validator("log_level", mode="before")

@@ -22,7 +22,7 @@ from server.gate import Gate
 from server.mcp_surface import create_mcp_surface
 from server.openapi import openapi
 from server.operation import Optimizer
-from server.operations import OPERATIONS, PROBE
+from server.operations import OPERATIONS, PROBE, listed
 from server.page import page_routes
 from server.rest import RestPath, rest_routes
 from server.security import (
@@ -61,7 +61,7 @@ def create_app(optimizer: Optimizer, settings: Settings, gate: Gate | None = Non
     """
     gate = gate or Gate(settings)
     check_binding(settings, gate)
-    surface = create_mcp_surface(optimizer, lasting=False)
+    surface = create_mcp_surface(optimizer, lasting=False, operations=listed(settings.toolsets))
     sessions = StreamableHTTPSessionManager(
         surface.server,
         stateless=True,

@@ -50,7 +50,7 @@ def create_mcp_surface(
         optimizer: Does the work.
         lasting: Whether a connection outlives a request, as on stdio; only then can clients of the
             handshake eras subscribe to resources.
-        operations: What agents see.
+        operations: What agents see; see `operations.listed`.
     """
     tools, resources, prompts = (
         Tools(operations, optimizer),

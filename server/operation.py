@@ -14,6 +14,7 @@ from optimizer.events import EventBus
 from optimizer.identity import Principal
 from optimizer.monitoring.monitor import PerformanceMonitor
 from optimizer.operations.metrics import MetricsHistory
+from optimizer.settings import Toolset
 from optimizer.thinking.question import Thought
 from server import views
 from server.arguments import parse
@@ -100,6 +101,8 @@ class Tool:
         about: Descriptions of arguments, shorter than the model's; an empty one is left out.
         without: Arguments that agents do not see.
         answer: The output schema: what of the answer it promises.
+        toolset: The list that it belongs to, which an operator turns on with TOOLSETS; None is the
+            default list, at most ten tools, for good.
     """
 
     description: str
@@ -107,6 +110,7 @@ class Tool:
     about: Mapping[str, str] = field(default_factory=dict)
     without: frozenset[str] = frozenset()
     answer: Schema = field(default_factory=lambda: {"type": "object"})
+    toolset: Toolset | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,7 @@ class Operation:
         command: The shell command.
         tool: The MCP tool; None where agents have a resource instead.
         writes: Whether it changes something, so that a reader may not.
+        operates: Whether it acts on the machine itself, so that only an operator may.
         unchanged: What an error says to have not happened.
         thinks: Whether it takes `on_thought`, for progress.
     """
@@ -147,6 +152,7 @@ class Operation:
     command: Command
     tool: Tool | None = None
     writes: bool = False
+    operates: bool = False
     unchanged: str = "Nothing was changed."
     thinks: bool = False
 
@@ -176,12 +182,14 @@ async def perform(
         The facade's answer, for `operation.view`.
 
     Raises:
-        ForbiddenError: The principal may only read.
+        ForbiddenError: The principal's role does not allow it.
         DependencyError: It did not end within `deadline_s`.
         OptimizerError: Whatever the operation raises.
     """
     if operation.writes:
         principal.require_writer(operation.name)
+    if operation.operates:
+        principal.require_operator(operation.name)
     further = {"on_thought": on_thought} if operation.thinks and on_thought is not None else {}
     began = time.perf_counter()
     ok = False

@@ -4,7 +4,9 @@ Every door reads this table and nothing else, so a tool, its REST twin and its c
 arguments, check them in the same words and do the same thing.
 """
 
+from collections.abc import Collection, Iterable
 from types import MappingProxyType
+from typing import get_args
 
 from mcp_types import ToolAnnotations
 
@@ -25,6 +27,7 @@ from optimizer.operations.release import ReleaseRequest
 from optimizer.operations.renew import RenewRequest
 from optimizer.operations.report_usage import ReportUsageRequest, UsageRecorded
 from optimizer.operations.select_mcp import SelectMcpRequest
+from optimizer.settings import Toolset
 from server import views
 from server.operation import Command, Operation, Rest, Tool
 from server.schemas import Schema
@@ -336,8 +339,24 @@ OPERATIONS: tuple[Operation, ...] = (
 BY_NAME = MappingProxyType({operation.name: operation for operation in OPERATIONS})
 """The table by name of operation."""
 
-TOOLS: tuple[Operation, ...] = tuple(op for op in OPERATIONS if op.tool is not None)
-"""What agents see; at most ten, for good."""
+
+def listed(
+    toolsets: Collection[Toolset] = (), operations: Iterable[Operation] = OPERATIONS
+) -> tuple[Operation, ...]:
+    """What agents see: the default list, and the tools of the toolsets that are on."""
+    return tuple(
+        operation
+        for operation in operations
+        if operation.tool is not None
+        and (operation.tool.toolset is None or operation.tool.toolset in toolsets)
+    )
+
+
+TOOLS: tuple[Operation, ...] = listed()
+"""The default list; at most ten, for good."""
+
+ALL_TOOLS: tuple[Operation, ...] = listed(get_args(Toolset))
+"""The default list and every toolset."""
 
 PROBE: Operation = BY_NAME["get_health"]
 """`/health` at the root, for probes, which ask for it without a token."""

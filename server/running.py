@@ -23,6 +23,7 @@ from server.gate import Gate
 from server.http_door import HttpDoor
 from server.logs import change_logging
 from server.mcp_surface import create_mcp_surface
+from server.operations import listed
 from server.peers import Peer
 from server.security import check_binding
 from server.socket_door import SocketDoor
@@ -93,7 +94,8 @@ class Daemon:
 
     @asynccontextmanager
     async def _open_socket(self, path: str) -> AsyncIterator[None]:
-        surface = create_mcp_surface(self._optimizer, lasting=True)
+        operations = listed(self._optimizer.settings.toolsets)
+        surface = create_mcp_surface(self._optimizer, lasting=True, operations=operations)
         door = SocketDoor(path, surface, gate=self._gate, answer=self._answer)
         async with surface.notices.running(), door.open():
             self._socket = door

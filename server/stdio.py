@@ -6,7 +6,7 @@ built stdout points at stderr; while it serves, the transport does the same.
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import anyio
@@ -15,7 +15,8 @@ from mcp.server.stdio import stdio_server
 from optimizer.settings import Settings
 from server.logs import configure_logging
 from server.mcp_surface import create_mcp_surface
-from server.operation import Optimizer
+from server.operation import Operation, Optimizer
+from server.operations import listed
 
 STDOUT, STDERR = 1, 2
 
@@ -25,7 +26,7 @@ def serve_stdio(build: Callable[[], Optimizer], settings: Settings) -> int:
 
     Args:
         build: Makes the optimizer, which is started and stopped here; plug-ins are loaded by it.
-        settings: The log level and the secrets to mask; LOG_FILE is not written.
+        settings: The toolsets, the log level and the secrets to mask; LOG_FILE is not written.
 
     Returns:
         The exit code, 0.
@@ -33,13 +34,13 @@ def serve_stdio(build: Callable[[], Optimizer], settings: Settings) -> int:
     configure_logging(settings, to_file=False)
     with stdout_to_stderr():
         optimizer = build()
-    anyio.run(run_stdio, optimizer)
+    anyio.run(run_stdio, optimizer, listed(settings.toolsets))
     return 0
 
 
-async def run_stdio(optimizer: Optimizer) -> None:
+async def run_stdio(optimizer: Optimizer, operations: Sequence[Operation]) -> None:
     """Serve one connection over the process's stdin and stdout."""
-    surface = create_mcp_surface(optimizer, lasting=True)
+    surface = create_mcp_surface(optimizer, lasting=True, operations=operations)
     async with stdio_server() as (read, write), optimizer, surface.notices.running():
         await surface.server.run(read, write, surface.server.create_initialization_options())
         surface.listen.close()

@@ -15,6 +15,7 @@ from server.arguments import nearest, shown
 from server.errors import Problem, problem_of, tool_error
 from server.logs import request_named
 from server.operation import Operation, Optimizer, perform
+from server.operations import ALL_TOOLS
 from server.principals import principal_of
 from server.schemas import agent_schema
 
@@ -106,5 +107,9 @@ class Tools:
     def _no_such_tool(self, name: str) -> Problem:
         """A result and not a protocol error, so that the agent reads it and can correct itself."""
         near = nearest(name, tuple(self._operations))
-        hint = f"did you mean {near}?" if near else f"tools: {', '.join(self._operations)}"
+        hidden = next((op.tool for op in ALL_TOOLS if op.name == name), None)
+        if hidden is not None:
+            hint = f"it is shown when an operator sets TOOLSETS={hidden.toolset}"
+        else:
+            hint = f"did you mean {near}?" if near else f"tools: {', '.join(self._operations)}"
         return Problem(status=404, code="unknown_tool", detail=f"No tool {shown(name)}; {hint}")

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,11 +13,14 @@ from mcp import Client, MCPError
 from mcp.client.subscriptions import ResourceUpdated
 from mcp_types import PromptReference, ResourceTemplateReference
 
+from optimizer.errors import ForbiddenError
 from optimizer.events import DecisionMade, LeaseChanged, SampleTaken
-from optimizer.identity import LOCAL
+from optimizer.identity import LOCAL, Principal
+from optimizer.operations.health import HealthRequest
 from server.logs import NO_REQUEST, request_id
 from server.mcp_surface import INSTRUCTIONS, McpSurface, create_mcp_surface
-from server.operations import TOOLS
+from server.operation import Operation, Tool, perform
+from server.operations import ALL_TOOLS, BY_NAME, OPERATIONS, TOOLS, WRITES, listed
 from server.resources import DECISION, HISTORY, READABLES, decision_uri
 from tests.doors.fakes import ABSENT, CANARY, CRASH, FakeOptimizer
 from tests.doors.nouns import THOUGHT
@@ -24,6 +28,11 @@ from tests.doors.nouns import THOUGHT
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 ERAS = ("auto", "legacy")
+
+APPLY = replace(
+    BY_NAME["get_health"], operates=True, tool=Tool("Apply it.", WRITES, toolset="operator")
+)
+"""A tool of the operators."""
 
 
 @pytest.fixture
@@ -51,14 +60,34 @@ def test_the_instructions_cost_at_most_60_tokens() -> None:
     assert tokens(INSTRUCTIONS) <= 60
 
 
-@pytest.mark.parametrize("operation", TOOLS, ids=lambda operation: operation.name)
-def test_a_tool_takes_no_unknown_argument_and_says_so(operation: Any, surface: McpSurface) -> None:
+@pytest.mark.parametrize("operation", ALL_TOOLS, ids=lambda operation: operation.name)
+def test_a_tool_takes_no_unknown_argument_and_says_so(
+    operation: Operation, optimizer: FakeOptimizer
+) -> None:
+    surface = create_mcp_surface(optimizer, lasting=True, operations=ALL_TOOLS)
+
     schema = surface.server.get_tool_input_schema(operation.name)
 
     assert schema["additionalProperties"] is False
     assert "$ref" not in json.dumps(schema)
     assert '"title"' not in json.dumps(schema)
     assert '"null"' not in json.dumps(schema)
+
+
+def test_a_toolset_adds_its_tools_and_leaves_the_default_list_as_it_is() -> None:
+    assert [op.name for op in listed(operations=(*OPERATIONS, APPLY))] == [op.name for op in TOOLS]
+    assert listed(["analysis"], (*OPERATIONS, APPLY))[-1] is not APPLY
+    assert listed(["analysis", "operator"], (*OPERATIONS, APPLY))[-1] is APPLY
+
+
+async def test_a_tool_for_operators_is_refused_to_everybody_else(optimizer: FakeOptimizer) -> None:
+    user = Principal(name="token:default", role="user")
+
+    with pytest.raises(ForbiddenError, match="for operators"):
+        await perform(APPLY, HealthRequest(), optimizer, principal=user)
+
+    assert optimizer.asked == []
+    assert await perform(APPLY, HealthRequest(), optimizer, principal=LOCAL)
 
 
 @pytest.mark.parametrize("era", ERAS)

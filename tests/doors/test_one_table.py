@@ -11,7 +11,7 @@ from optimizer.identity import LOCAL
 from server.arguments import shown
 from server.mcp_surface import create_mcp_surface
 from server.operation import Operation, perform
-from server.operations import BY_NAME, OPERATIONS, TOOLS
+from server.operations import ALL_TOOLS, BY_NAME, OPERATIONS
 from server.rest import API
 from tests.doors.fakes import ABSENT, BROKEN, HUGE, FakeOptimizer
 
@@ -49,14 +49,15 @@ def test_every_operation_has_an_example(operation: Operation) -> None:
     assert operation.parse(EXAMPLES[operation.name])
 
 
-@pytest.mark.parametrize("operation", TOOLS, ids=lambda operation: operation.name)
+@pytest.mark.parametrize("operation", ALL_TOOLS, ids=lambda operation: operation.name)
 async def test_a_tool_and_its_rest_twin_ask_the_same(
     operation: Operation, optimizer: FakeOptimizer, client: httpx.AsyncClient
 ) -> None:
     values = EXAMPLES[operation.name]
+    surface = create_mcp_surface(optimizer, lasting=False, operations=ALL_TOOLS)
 
     response = await over_rest(client, operation, values)
-    async with Client(create_mcp_surface(optimizer, lasting=False).server) as agent:
+    async with Client(surface.server) as agent:
         result = await agent.call_tool(operation.name, values)
 
     assert response.status_code == 200

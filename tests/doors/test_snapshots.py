@@ -6,10 +6,12 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from optimizer.settings import Toolset
 from server.openapi import openapi
-from server.operations import OPERATIONS, TOOLS
+from server.operation import Operation
+from server.operations import OPERATIONS, TOOLS, listed
 from server.prompts import PROMPTS
 from server.resources import READABLES
 from server.tools import tool_of
@@ -27,14 +29,19 @@ def compare(name: str, contract: Any) -> None:
     assert text == path.read_text(encoding="utf-8"), f"{name} changed; see the docstring"
 
 
+def on_the_wire(operation: Operation) -> dict[str, Any]:
+    return tool_of(operation).model_dump(by_alias=True, mode="json", exclude_none=True)
+
+
 def test_what_agents_see_is_as_agreed() -> None:
     compare(
         "mcp.json",
         {
-            "tools": [
-                tool_of(operation).model_dump(by_alias=True, mode="json", exclude_none=True)
-                for operation in TOOLS
-            ],
+            "tools": [on_the_wire(operation) for operation in TOOLS],
+            "toolsets": {
+                toolset: [on_the_wire(op) for op in listed([toolset]) if op not in TOOLS]
+                for toolset in get_args(Toolset)
+            },
             "resources": [readable.uri for readable in READABLES],
             "prompts": {prompt.name: dict(prompt.arguments) for prompt in PROMPTS},
         },

@@ -14,3 +14,9 @@ def test_a_reader_may_not_write_and_is_told_what_may() -> None:
 def test_users_and_operators_may_write() -> None:
     Principal(name="uid:1000", role="user").require_writer("allocate")
     LOCAL.require_writer("allocate")
+
+
+def test_only_an_operator_passes_where_one_is_needed() -> None:
+    LOCAL.require_operator("apply_decision")
+    with pytest.raises(ForbiddenError, match=r"apply_decision is for operators, .* a user"):
+        Principal(name="uid:1000", role="user").require_operator("apply_decision")
