@@ -1,49 +1,34 @@
 """SequentialResourceOptimizer: a thin facade that builds the rooms and hands requests to them."""
 
-import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Hashable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from functools import cached_property
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from optimizer import configured
 from optimizer.allocation.allocator import AllocationList, ResourceAllocator
 from optimizer.allocation.lease import Allocation, AllocationRequest
-from optimizer.allocation.pool import build_pools
-from optimizer.allocation.quota import Quotas
 from optimizer.clock import Clock, utc_now
 from optimizer.cost_benefit.analysis import McpSelectionAnalysis
-from optimizer.cost_benefit.analyzer import CostBenefitAnalyzer
 from optimizer.decisions.decision import Decision
 from optimizer.decisions.explain import Explanation
-from optimizer.decisions.fronts import Fronts
 from optimizer.decisions.objectives import Objective
 from optimizer.decisions.request import OptimizationRequest
 from optimizer.errors import InvalidRequestError
-from optimizer.events import EventBus, LeaseChanged
 from optimizer.forecasting.forecast import Forecast
-from optimizer.forecasting.planner import PredictivePlanner
 from optimizer.holding import HeldLease, hold
 from optimizer.identity import LOCAL, Principal
-from optimizer.machine.attribution import Attribution, beyond_leases
-from optimizer.machine.capacity import Capacity, discover_capacities
-from optimizer.machine.census import Census
-from optimizer.machine.reader import Machine
+from optimizer.machine.capacity import Capacity
 from optimizer.monitoring.alerts import Crossing
 from optimizer.monitoring.imports_prometheus import fetch_history
-from optimizer.monitoring.monitor import PerformanceMonitor
-from optimizer.monitoring.probes import Probes
 from optimizer.operations.allocate import allocate
 from optimizer.operations.bind import bind_allocation
-from optimizer.operations.census import Counted, McpCensus
+from optimizer.operations.census import McpCensus
 from optimizer.operations.explain import ExplainRequest, explain_decision
-from optimizer.operations.forecast import ForecastCache, ForecastRequest, forecast_workload
+from optimizer.operations.forecast import ForecastRequest, forecast_workload
 from optimizer.operations.health import HealthReport, HealthRequest, get_health
 from optimizer.operations.history import (
     DecisionRequest,
@@ -74,20 +59,11 @@ from optimizer.operations.release import ReleaseRequest, release_allocation
 from optimizer.operations.renew import RenewRequest, renew_allocation
 from optimizer.operations.report_usage import ReportUsageRequest, UsageRecorded, report_usage
 from optimizer.operations.select_mcp import SelectMcpRequest, select_mcp
-from optimizer.purse import LedgerPurse
+from optimizer.plugins import Registry
+from optimizer.rooms import Rooms
 from optimizer.settings import Settings, load_settings
-from optimizer.shared import Shared
-from optimizer.store.alerts import AlertStore, PastAlert
-from optimizer.store.bindings import BindingStore
-from optimizer.store.decisions import MOST_KEPT, DecisionStore
-from optimizer.store.engine import Database
-from optimizer.store.ledger import LedgerKeeper
-from optimizer.store.outcomes import OutcomeKeeper
-from optimizer.store.samples import StoredSamples
-from optimizer.store.storage import StorageKeeper
-from optimizer.store.storage import problems as storage_problems
-from optimizer.thinking.scratchpad import scratchpad_at
-from optimizer.thinking.thinker import Thinker
+from optimizer.store.alerts import PastAlert
+from optimizer.store.decisions import MOST_KEPT
 from optimizer.version import VERSION
 
 logger = logging.getLogger("sequential_resource_optimization")
@@ -136,107 +112,52 @@ class SequentialResourceOptimizer:
         strategies: Iterable[Objective] = (),
         clock: Clock = utc_now,
     ) -> None:
-        self.settings = settings or load_settings(
-            arguments={
-                "openrouter_api_key": openrouter_api_key,
-                "sequential_thinking_mcp_endpoint": sequential_thinking_mcp_endpoint,
-            },
-            optimization_config=optimization_config,
+        self._rooms = Rooms(
+            settings
+            or load_settings(
+                arguments={
+                    "openrouter_api_key": openrouter_api_key,
+                    "sequential_thinking_mcp_endpoint": sequential_thinking_mcp_endpoint,
+                },
+                optimization_config=optimization_config,
+            ),
+            strategies=strategies,
+            clock=clock,
         )
-        self.events = EventBus()
-        self.troubles: dict[str, str] = {}
-        self.advice: dict[str, str] = {}
+        self.events = self._rooms.events
+        self.troubles = self._rooms.troubles
+        self.advice = self._rooms.advice
+        self.performance_monitor = self._rooms.monitor
+        self.predictive_planner = self._rooms.planner
+        self.cost_benefit_analyzer = self._rooms.analyzer
+        self.storage = self._rooms.storage
         self.optimization_history: deque[Decision] = deque(maxlen=MOST_KEPT)
-        self._clock = clock
-        self._host = configured.host_name()
-        self._levels = configured.thresholds(self.settings)
-        self._policy = configured.policy(self.settings, self._levels)
-        self._prices = configured.prices(self.settings)
-        self._further = tuple(strategies)
-        self.objectives = configured.objectives(self.settings, self._further)
-        self.allocation_strategies = configured.allocation_strategies()
-        self._database = Database(self.settings.store_url)
-        self._decisions = DecisionStore(self._database)
-        self._outcomes = OutcomeKeeper(self._database)
-        self._samples = StoredSamples(
-            self._database,
-            retention=configured.retention(self.settings),
-            interval=configured.interval(self.settings),
-        )
-        self._alerts = AlertStore(self._database)
-        self._bindings = BindingStore(self._database, host=self._host)
-        self._attribution = Attribution()
-        self._data_folder = configured.store_folder(self.settings, self._database.path)
-        self.performance_monitor = self._build_monitor()
-        self.predictive_planner = PredictivePlanner(
-            configured.forecast_models(self.settings), clock=clock
-        )
-        self.cost_benefit_analyzer = CostBenefitAnalyzer(measurements=self._outcomes, clock=clock)
-        self._thinker = self._build_thinker()
-        self._shared = Shared()
-        self._lease_changes = 0
-        self._forecasts = ForecastCache()
-        self._fronts = Fronts()
-        self.events.subscribe(self._note_lease)
-        self._keeping: asyncio.Task[None] | None = None
-        self._counting: asyncio.Task[None] | None = None
-        self._sparing: asyncio.Task[None] | None = None
-        self.storage = StorageKeeper(
-            self._database,
-            limit=self.settings.storage_limit,
-            log=Path(self.settings.log_file) if self.settings.log_file else None,
-        )
         self._users = 0
 
-    def _build_monitor(self) -> PerformanceMonitor:
-        path = self._database.path
-        return PerformanceMonitor(
-            machine=Machine(data_dir=self._data_folder, attribution=self._attribution),
-            keeper=self._samples,
-            alert_keeper=self._alerts,
-            interval=configured.interval(self.settings),
-            host=self._host,
-            thresholds=self._levels,
-            events=self.events,
-            probes=Probes(self.settings.probes),
-            sampler_lock=None if path is None else Path(f"{path}.sampler"),
-            clock=self._clock,
-        )
+    @property
+    def settings(self) -> Settings:
+        """What it goes by now."""
+        return self._rooms.settings
 
-    def _build_thinker(self) -> Thinker:
-        purse = LedgerPurse(lambda: self.resource_allocator)
-        return Thinker(
-            scratchpad_at(self.settings.sequential_thinking_mcp_endpoint),
-            mind=configured.mind(self.settings, purse, hide=(self._host,)),
-        )
+    @property
+    def objectives(self) -> Registry[Objective]:
+        """What a decision can be asked to strive for, by name."""
+        return self._rooms.objectives
 
     @property
     def store_url(self) -> str:
         """Where the store is, without a password."""
-        return self._database.shown_url
+        return self._rooms.database.shown_url
 
-    @cached_property
+    @property
     def capacities(self) -> dict[str, Capacity]:
         """What this process may use of this machine, by resource; found out on first use."""
-        return discover_capacities(data_dir=self._data_folder)
+        return self._rooms.capacities
 
-    @cached_property
-    def _counted(self) -> Counted:
-        memory = self.capacities["memory"].amount
-        return Counted(Census().count, memory_bytes=memory, clock=self._clock)
-
-    @cached_property
+    @property
     def resource_allocator(self) -> ResourceAllocator:
         """Leases of what this machine may use."""
-        pools = build_pools(self.capacities, self.settings.pools, host=self._host)
-        return ResourceAllocator(
-            pools=pools,
-            ledger=LedgerKeeper(self._database, pools, clock=self._clock),
-            strategies=self.allocation_strategies,
-            events=self.events,
-            unmanaged=self._unmanaged,
-            quotas=Quotas(self.settings.quotas, pools),
-        )
+        return self._rooms.allocator
 
     async def __aenter__(self) -> Self:
         """Start monitoring; entered again, it stays started until the last exit."""
@@ -256,28 +177,11 @@ class SequentialResourceOptimizer:
         Raises:
             StorageError: The store cannot be opened.
         """
-        await self._database.open()
-        self._attribution.bind(await self._bindings.active())
-        await self.performance_monitor.start()
-        await self._thinker.open()
-        if self._keeping is None or self._keeping.done():
-            self._keeping = asyncio.create_task(self.resource_allocator.run(), name="ledger")
-        if self._counting is None or self._counting.done():
-            self._counting = asyncio.create_task(self._counted.run(), name="census")
-        if self._sparing is None or self._sparing.done():
-            self._sparing = asyncio.create_task(self.storage.run(), name="storage")
+        await self._rooms.open()
 
     async def stop_performance_monitoring(self) -> None:
         """Stop sampling and close the store and the thinking server; the next use opens them."""
-        running = (self._keeping, self._counting, self._sparing)
-        tasks = [task for task in running if task is not None]
-        self._keeping = self._counting = self._sparing = None
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self.performance_monitor.stop()
-        await self._thinker.close()
-        await self._database.close()
+        await self._rooms.close()
 
     async def reload(self, settings: Settings) -> tuple[str, ...]:
         """Go by other settings from now on, as far as a running process can.
@@ -288,33 +192,20 @@ class SequentialResourceOptimizer:
         Raises:
             ConfigurationError: A value is not allowed; nothing was changed.
         """
-        changed, waiting = configured.reloaded(self.settings, settings)
-        levels = configured.thresholds(changed)
-        configured.objectives(changed, self._further)
-        configured.forecast_models(changed)
-        probes = Probes(changed.probes)
-        allocator = self.resource_allocator
-        allocator.quotas = Quotas(changed.quotas, allocator.pools)
-        self.settings, self._levels = changed, levels
-        self._policy = configured.policy(changed, levels)
-        self._prices = configured.prices(changed)
-        self.storage.limit = changed.storage_limit
-        self._fronts.forget()
-        await self.performance_monitor.change(thresholds=levels, probes=probes)
-        return waiting
+        return await self._rooms.reload(settings)
 
     async def get_health(
         self, request: HealthRequest | None = None, *, principal: Principal = LOCAL
     ) -> HealthReport:
         """How the machine is, what it has, and what is free to allocate."""
         asked = request or HealthRequest()
-        problems = self._problems()
+        problems = self._rooms.problems()
 
         async def look() -> HealthReport:
             return await get_health(
                 asked,
                 monitor=self.performance_monitor,
-                keeper=self._samples,
+                keeper=self._rooms.samples,
                 capacities=self.capacities,
                 pools=await self.resource_allocator.utilization(),
                 version=VERSION,
@@ -322,7 +213,9 @@ class SequentialResourceOptimizer:
                 advice=self.advice,
             )
 
-        return await self._shared.answer("health", (*self._state(), asked, *problems), look)
+        return await self._rooms.shared.answer(
+            "health", (*self._rooms.state(), asked, *problems), look
+        )
 
     async def get_metrics(
         self, request: MetricsRequest | None = None, *, principal: Principal = LOCAL
@@ -336,15 +229,15 @@ class SequentialResourceOptimizer:
                 monitor=self.performance_monitor,
                 pools=held.pools,
                 total_allocations=held.total,
-                census=self._counted.latest,
-                spent=await self._outcomes.spent_since(self._clock() - USE_WINDOW),
+                census=self._rooms.counted.latest,
+                spent=await self._rooms.outcomes.spent_since(self._rooms.clock() - USE_WINDOW),
             )
 
-        return await self._shared.answer("metrics", self._state(), look)
+        return await self._rooms.shared.answer("metrics", self._rooms.state(), look)
 
     async def census(self, *, principal: Principal = LOCAL) -> McpCensus:
         """Which MCP servers run on this machine: copies, memory, and those without a host."""
-        return await self._counted.census()
+        return await self._rooms.counted.census()
 
     async def metrics_history(self, minutes: int) -> MetricsHistory:
         """The last minutes, thinned to a few means."""
@@ -354,15 +247,15 @@ class SequentialResourceOptimizer:
         self, request: ForecastRequest | None = None, *, principal: Principal = LOCAL
     ) -> Forecast:
         """What load is coming."""
-        default = ForecastRequest(horizon_hours=self._policy.horizon_hours)
+        default = ForecastRequest(horizon_hours=self._rooms.policy.horizon_hours)
         forecast = await forecast_workload(
             request or default,
             monitor=self.performance_monitor,
             planner=self.predictive_planner,
-            cache=self._forecasts,
-            thresholds=self._policy.thresholds,
-            models=self._policy.models,
-            host=self._host,
+            cache=self._rooms.forecasts,
+            thresholds=self._rooms.policy.thresholds,
+            models=self._rooms.policy.models,
+            host=self._rooms.host,
         )
         if self.performance_monitor.is_running and forecast.forecast_available:
             await self.performance_monitor.foresee(
@@ -374,7 +267,7 @@ class SequentialResourceOptimizer:
 
     async def past_alerts(self, limit: int = 50) -> tuple[PastAlert, ...]:
         """The newest alerts of this machine, with when each was over."""
-        return await self._alerts.recent(self._host, limit=limit)
+        return await self._rooms.alerts.recent(self._rooms.host, limit=limit)
 
     async def optimize_resources(
         self,
@@ -405,16 +298,16 @@ class SequentialResourceOptimizer:
             request,
             monitor=self.performance_monitor,
             planner=self.predictive_planner,
-            forecasts=self._forecasts,
+            forecasts=self._rooms.forecasts,
             allocator=self.resource_allocator,
-            prices=self._prices,
-            fronts=self._fronts,
+            prices=self._rooms.prices,
+            fronts=self._rooms.fronts,
             objectives=self.objectives,
-            thinker=self._thinker,
-            keeper=self._decisions,
+            thinker=self._rooms.thinker,
+            keeper=self._rooms.decisions,
             events=self.events,
-            clock=self._clock,
-            policy=self._policy,
+            clock=self._rooms.clock,
+            policy=self._rooms.policy,
             on_thought=on_thought,
         )
         self.optimization_history.append(decision)
@@ -424,19 +317,21 @@ class SequentialResourceOptimizer:
         self, request: ExplainRequest, *, principal: Principal = LOCAL
     ) -> Explanation:
         """Why a kept decision fell so."""
-        return await explain_decision(request, keeper=self._decisions, objectives=self.objectives)
+        return await explain_decision(
+            request, keeper=self._rooms.decisions, objectives=self.objectives
+        )
 
     async def list_decisions(
         self, request: HistoryRequest | None = None, *, principal: Principal = LOCAL
     ) -> History:
         """The newest decisions of everybody on this store."""
-        return await list_decisions(request or HistoryRequest(), keeper=self._decisions)
+        return await list_decisions(request or HistoryRequest(), keeper=self._rooms.decisions)
 
     async def get_decision(
         self, request: DecisionRequest, *, principal: Principal = LOCAL
     ) -> Decision:
         """One kept decision."""
-        return await get_decision(request, keeper=self._decisions)
+        return await get_decision(request, keeper=self._rooms.decisions)
 
     async def analyze_mcp_selection(
         self, request: SelectMcpRequest, *, principal: Principal = LOCAL
@@ -449,7 +344,7 @@ class SequentialResourceOptimizer:
     ) -> UsageRecorded:
         """Record calls that this program could not see itself."""
         return await report_usage(
-            request, outcomes=self._outcomes, clock=self._clock, principal=principal
+            request, outcomes=self._rooms.outcomes, clock=self._rooms.clock, principal=principal
         )
 
     async def allocate(
@@ -484,9 +379,13 @@ class SequentialResourceOptimizer:
         For code that knows whose they are (`sro run`, the peer of a socket); no door offers it.
         """
         await bind_allocation(
-            allocation_id, pids=pids, cgroup=cgroup, keeper=self._bindings, principal=principal
+            allocation_id,
+            pids=pids,
+            cgroup=cgroup,
+            keeper=self._rooms.bindings,
+            principal=principal,
         )
-        self._attribution.bind(await self._bindings.active())
+        self._rooms.attribution.bind(await self._rooms.bindings.active())
 
     async def release_allocation(
         self, request: ReleaseRequest, *, principal: Principal = LOCAL
@@ -558,9 +457,9 @@ class SequentialResourceOptimizer:
         """
         report = await import_history(
             lines,
-            host=self._host,
-            keeper=self._samples,
-            clock=self._clock,
+            host=self._rooms.host,
+            keeper=self._rooms.samples,
+            clock=self._rooms.clock,
             on_progress=on_progress,
             parse=read_sysstat if sysstat else read_csv,
         )
@@ -578,12 +477,16 @@ class SequentialResourceOptimizer:
             days: How far back.
             on_progress: Hears of every batch.
         """
-        now = self._clock()
+        now = self._rooms.clock()
         imported = await fetch_history(
             url, instance=instance, start=now - timedelta(days=days), end=now
         )
         report = await fill_history(
-            imported, host=self._host, keeper=self._samples, now=now, on_progress=on_progress
+            imported,
+            host=self._rooms.host,
+            keeper=self._rooms.samples,
+            now=now,
+            on_progress=on_progress,
         )
         await self.performance_monitor.reload()
         return report
@@ -592,61 +495,9 @@ class SequentialResourceOptimizer:
         """What can be asked for by name: each part with its one line."""
         return {
             "objectives": _described(self.objectives),
-            "allocation_strategies": _described(self.allocation_strategies),
+            "allocation_strategies": _described(self._rooms.allocation_strategies),
             "forecast_models": _described(self.predictive_planner.models),
         }
-
-    def _unmanaged(self, leased: Mapping[str, float]) -> dict[str, float]:
-        """The demand that no lease covers, by the latest sample, in each resource's unit."""
-        bound = self._attribution.leases
-        use = self.performance_monitor.lease_use.items()
-        return beyond_leases(self._used(), leased, (each for id_, each in use if id_ in bound))
-
-    def _used(self) -> dict[str, float]:
-        """What is used of each resource, leased or not, by the latest sample."""
-        sample = self.performance_monitor.latest
-        if sample is None:
-            return {}
-        used = {
-            "cpu": sample.cpu_usage / 100 * sample.cpu_cores,
-            "memory": float(sample.memory_used_bytes),
-        }
-        if sample.storage_usage is not None and sample.storage_bytes is not None:
-            used["storage"] = sample.storage_usage / 100 * sample.storage_bytes
-        return used
-
-    def _problems(self) -> dict[str, str]:
-        """What other parts have to say in the health: a word, and what it means."""
-        registries = (self.objectives, self.allocation_strategies, self.predictive_planner.models)
-        problems = {
-            f"plugin_failed_{part.name}": f"{registry.kind} {part.name} is left out: {part.reason}"
-            for registry in registries
-            for part in registry.broken
-        }
-        if self._database.set_aside is not None:
-            problems["store_set_aside"] = (
-                f"the database was damaged and was moved to {self._database.set_aside}; history "
-                "and leases began anew. What to do: sqlite3 FILE .recover, or restore a backup"
-            )
-        if self._counted.latest is not None:
-            problems |= self._counted.latest.warnings
-        for warning in self._thinker.warnings:
-            problems[warning] = f"SEQUENTIAL_THINKING_MCP_ENDPOINT is {self._thinker.scratchpad}"
-        return problems | storage_problems(self.storage.latest) | self.troubles
-
-    def _state(self) -> tuple[Hashable, ...]:
-        """Tells one state from another; without monitoring every question looks anew."""
-        monitor = self.performance_monitor
-        if not monitor.is_running or monitor.latest is None:
-            return (object(),)
-        return monitor.version, self._lease_changes, id(self.settings)
-
-    def _note_lease(self, event: object) -> None:
-        if isinstance(event, LeaseChanged):
-            self._fronts.forget()
-            self._lease_changes += 1
-            if event.state in ("released", "expired"):
-                self._attribution.forget(event.allocation_id)
 
     def _observed(self, allocation: Allocation) -> Allocation:
         """The same, with what its processes used in the last sample."""

@@ -1,0 +1,252 @@
+"""The rooms: built once from settings with plain values, opened, closed and reloaded together."""
+
+import asyncio
+from collections.abc import Hashable, Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+
+from optimizer import configured
+from optimizer.allocation.allocator import ResourceAllocator
+from optimizer.allocation.pool import build_pools
+from optimizer.allocation.quota import Quotas
+from optimizer.clock import Clock
+from optimizer.cost_benefit.analyzer import CostBenefitAnalyzer
+from optimizer.decisions.fronts import Fronts
+from optimizer.decisions.objectives import Objective
+from optimizer.events import EventBus, LeaseChanged
+from optimizer.forecasting.planner import PredictivePlanner
+from optimizer.machine.attribution import Attribution, beyond_leases
+from optimizer.machine.capacity import Capacity, discover_capacities
+from optimizer.machine.census import Census
+from optimizer.machine.reader import Machine
+from optimizer.monitoring.monitor import PerformanceMonitor
+from optimizer.monitoring.probes import Probes
+from optimizer.operations.census import Counted
+from optimizer.operations.forecast import ForecastCache
+from optimizer.purse import LedgerPurse
+from optimizer.settings import Settings
+from optimizer.shared import Shared
+from optimizer.store.alerts import AlertStore
+from optimizer.store.bindings import BindingStore
+from optimizer.store.decisions import DecisionStore
+from optimizer.store.engine import Database
+from optimizer.store.ledger import LedgerKeeper
+from optimizer.store.outcomes import OutcomeKeeper
+from optimizer.store.samples import StoredSamples
+from optimizer.store.storage import StorageKeeper
+from optimizer.store.storage import problems as storage_problems
+from optimizer.thinking.scratchpad import scratchpad_at
+from optimizer.thinking.thinker import Thinker
+
+
+class Rooms:
+    """One of each room, and the store below them. Building opens nothing and needs no event loop.
+
+    Args:
+        settings: What is configured.
+        strategies: Further objectives, beside the built-in ones and those of installed packages.
+        clock: The wall clock.
+
+    Attributes:
+        settings: What the rooms go by now; `reload` replaces it.
+        host: The name under which this machine's samples and leases are kept.
+        events: What happened.
+        troubles: What the process around the rooms knows to be broken: a word, and what it means.
+        advice: The same of what should be different and makes nothing worse now.
+
+    Raises:
+        ConfigurationError: A setting has a value that is not allowed.
+    """
+
+    def __init__(
+        self, settings: Settings, *, strategies: Iterable[Objective], clock: Clock
+    ) -> None:
+        self.clock = clock
+        self.host = configured.host_name()
+        self.events = EventBus()
+        self.troubles: dict[str, str] = {}
+        self.advice: dict[str, str] = {}
+        self._further = tuple(strategies)
+        self._set_by(settings)
+        self.allocation_strategies = configured.allocation_strategies()
+        self.database = Database(settings.store_url)
+        self.decisions = DecisionStore(self.database)
+        self.outcomes = OutcomeKeeper(self.database)
+        self.samples = StoredSamples(
+            self.database,
+            retention=configured.retention(settings),
+            interval=configured.interval(settings),
+        )
+        self.alerts = AlertStore(self.database)
+        self.bindings = BindingStore(self.database, host=self.host)
+        self.attribution = Attribution()
+        self.data_folder = configured.store_folder(settings, self.database.path)
+        self.monitor = self._build_monitor()
+        self.planner = PredictivePlanner(configured.forecast_models(settings), clock=clock)
+        self.analyzer = CostBenefitAnalyzer(measurements=self.outcomes, clock=clock)
+        self.thinker = self._build_thinker()
+        self.storage = StorageKeeper(
+            self.database,
+            limit=settings.storage_limit,
+            log=Path(settings.log_file) if settings.log_file else None,
+        )
+        self.shared = Shared()
+        self.forecasts = ForecastCache()
+        self.fronts = Fronts()
+        self._lease_changes = 0
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.events.subscribe(self._note_lease)
+
+    def _set_by(self, settings: Settings) -> None:
+        """What a running process can change about its rooms."""
+        levels = configured.thresholds(settings)
+        objectives = configured.objectives(settings, self._further)
+        self.settings, self.levels, self.objectives = settings, levels, objectives
+        self.policy = configured.policy(settings, levels)
+        self.prices = configured.prices(settings)
+
+    def _build_monitor(self) -> PerformanceMonitor:
+        path = self.database.path
+        return PerformanceMonitor(
+            machine=Machine(data_dir=self.data_folder, attribution=self.attribution),
+            keeper=self.samples,
+            alert_keeper=self.alerts,
+            interval=configured.interval(self.settings),
+            host=self.host,
+            thresholds=self.levels,
+            events=self.events,
+            probes=Probes(self.settings.probes),
+            sampler_lock=None if path is None else Path(f"{path}.sampler"),
+            clock=self.clock,
+        )
+
+    def _build_thinker(self) -> Thinker:
+        purse = LedgerPurse(lambda: self.allocator)
+        return Thinker(
+            scratchpad_at(self.settings.sequential_thinking_mcp_endpoint),
+            mind=configured.mind(self.settings, purse, hide=(self.host,)),
+        )
+
+    @cached_property
+    def capacities(self) -> dict[str, Capacity]:
+        """What this process may use of this machine, by resource; found out on first use."""
+        return discover_capacities(data_dir=self.data_folder)
+
+    @cached_property
+    def counted(self) -> Counted:
+        """Counts the MCP servers of this machine once a minute."""
+        memory = self.capacities["memory"].amount
+        return Counted(Census().count, memory_bytes=memory, clock=self.clock)
+
+    @cached_property
+    def allocator(self) -> ResourceAllocator:
+        """Leases of what this machine may use."""
+        pools = build_pools(self.capacities, self.settings.pools, host=self.host)
+        return ResourceAllocator(
+            pools=pools,
+            ledger=LedgerKeeper(self.database, pools, clock=self.clock),
+            strategies=self.allocation_strategies,
+            events=self.events,
+            unmanaged=self.unmanaged,
+            quotas=Quotas(self.settings.quotas, pools),
+        )
+
+    async def open(self) -> None:
+        """Open the store, sample on an interval, and keep the ledger, the census and the storage.
+
+        Raises:
+            StorageError: The store cannot be opened.
+        """
+        await self.database.open()
+        self.attribution.bind(await self.bindings.active())
+        await self.monitor.start()
+        await self.thinker.open()
+        lasting = {
+            "ledger": self.allocator.run,
+            "census": self.counted.run,
+            "storage": self.storage.run,
+        }
+        for name, run in lasting.items():
+            if name not in self._tasks or self._tasks[name].done():
+                self._tasks[name] = asyncio.create_task(run(), name=name)
+
+    async def close(self) -> None:
+        """Stop what `open` started and close the store; the next use opens it again."""
+        tasks, self._tasks = list(self._tasks.values()), {}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.monitor.stop()
+        await self.thinker.close()
+        await self.database.close()
+
+    async def reload(self, settings: Settings) -> tuple[str, ...]:
+        """Go by other settings from now on, as far as a running process can.
+
+        Returns:
+            The settings that count only after a restart.
+
+        Raises:
+            ConfigurationError: A value is not allowed; nothing was changed.
+        """
+        changed, waiting = configured.reloaded(self.settings, settings)
+        configured.forecast_models(changed)
+        probes = Probes(changed.probes)
+        quotas = Quotas(changed.quotas, self.allocator.pools)
+        self._set_by(changed)
+        self.allocator.quotas = quotas
+        self.storage.limit = changed.storage_limit
+        self.fronts.forget()
+        await self.monitor.change(thresholds=self.levels, probes=probes)
+        return waiting
+
+    def state(self) -> tuple[Hashable, ...]:
+        """Tells one state from another; without monitoring every question looks anew."""
+        if not self.monitor.is_running or self.monitor.latest is None:
+            return (object(),)
+        return self.monitor.version, self._lease_changes, id(self.settings)
+
+    def problems(self) -> dict[str, str]:
+        """What the rooms have to say in the health: a word, and what it means."""
+        registries = (self.objectives, self.allocation_strategies, self.planner.models)
+        problems = {
+            f"plugin_failed_{part.name}": f"{registry.kind} {part.name} is left out: {part.reason}"
+            for registry in registries
+            for part in registry.broken
+        }
+        if self.database.set_aside is not None:
+            problems["store_set_aside"] = (
+                f"the database was damaged and was moved to {self.database.set_aside}; history "
+                "and leases began anew. What to do: sqlite3 FILE .recover, or restore a backup"
+            )
+        if self.counted.latest is not None:
+            problems |= self.counted.latest.warnings
+        for warning in self.thinker.warnings:
+            problems[warning] = f"SEQUENTIAL_THINKING_MCP_ENDPOINT is {self.thinker.scratchpad}"
+        return problems | storage_problems(self.storage.latest) | self.troubles
+
+    def unmanaged(self, leased: Mapping[str, float]) -> dict[str, float]:
+        """The demand that no lease covers, by the latest sample, in each resource's unit."""
+        bound = self.attribution.leases
+        use = self.monitor.lease_use.items()
+        return beyond_leases(self._used(), leased, (each for id_, each in use if id_ in bound))
+
+    def _used(self) -> dict[str, float]:
+        """What is used of each resource, leased or not, by the latest sample."""
+        sample = self.monitor.latest
+        if sample is None:
+            return {}
+        used = {
+            "cpu": sample.cpu_usage / 100 * sample.cpu_cores,
+            "memory": float(sample.memory_used_bytes),
+        }
+        if sample.storage_usage is not None and sample.storage_bytes is not None:
+            used["storage"] = sample.storage_usage / 100 * sample.storage_bytes
+        return used
+
+    def _note_lease(self, event: object) -> None:
+        if isinstance(event, LeaseChanged):
+            self.fronts.forget()
+            self._lease_changes += 1
+            if event.state in ("released", "expired"):
+                self.attribution.forget(event.allocation_id)
