@@ -20,6 +20,9 @@ FIND_PYTHON := for python in "$(PYTHON)" python3 python3.14 python3.13 python3.1
 	&& { echo "$$python"; exit; }; done; \
 	echo "Python 3.11 or later is needed; name it: make PYTHON=/path/to/python" >&2; exit 1
 
+# On every core, a file a worker: the tests of one file may share what they set up.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
 INSTALL := $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check
 
 .PHONY: run test check format bench fuzz soak docs lock setup clean
@@ -28,14 +31,14 @@ run: $(VENV)/run
 	@exec $(BIN)/sro serve
 
 test: setup
-	$(BIN)/python -m pytest $(TESTS)
+	$(PYTEST) $(TESTS)
 
 check: setup
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest $(TESTS)
+	$(PYTEST) $(TESTS)
 
 format: setup
 	$(BIN)/ruff format

@@ -28,6 +28,14 @@ def cluster() -> Iterator[Cluster]:
         yield running
 
 
+LONGEST_FIRST = ("test_schemathesis.py", "test_conformance.py")
+"""Begun first, so that no worker is left alone with minutes of work at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST_FIRST)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """On CI a skipped test is a failed run: the machine can do everything that the tests need."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
