@@ -13,6 +13,8 @@ from optimizer.allocation.allocator import AllocationList, ResourceAllocator
 from optimizer.allocation.lease import Allocation, AllocationRequest
 from optimizer.clock import Clock, utc_now
 from optimizer.cost_benefit.analysis import McpSelectionAnalysis
+from optimizer.cost_benefit.route_selection import RoutingAnalysis
+from optimizer.cost_benefit.validation_selection import ValidationAnalysis
 from optimizer.decisions.decision import Decision
 from optimizer.decisions.explain import Explanation
 from optimizer.decisions.objectives import Objective
@@ -25,6 +27,12 @@ from optimizer.machine.capacity import Capacity
 from optimizer.monitoring.alerts import Crossing
 from optimizer.monitoring.imports_prometheus import fetch_history
 from optimizer.operations.allocate import allocate
+from optimizer.operations.analyses import (
+    AnalyzeRoutingRequest,
+    AnalyzeValidationRequest,
+    analyze_routing,
+    analyze_validation,
+)
 from optimizer.operations.bind import bind_allocation
 from optimizer.operations.census import McpCensus
 from optimizer.operations.explain import ExplainRequest, explain_decision
@@ -338,6 +346,18 @@ class SequentialResourceOptimizer:
     ) -> McpSelectionAnalysis:
         """Which MCP server to use for a task."""
         return await select_mcp(request, analyzer=self.cost_benefit_analyzer)
+
+    async def analyze_system_routing(
+        self, request: AnalyzeRoutingRequest, *, principal: Principal = LOCAL
+    ) -> RoutingAnalysis:
+        """Which system to send a task to."""
+        return await analyze_routing(request, analyzer=self.cost_benefit_analyzer)
+
+    async def analyze_validation_strategies(
+        self, request: AnalyzeValidationRequest, *, principal: Principal = LOCAL
+    ) -> ValidationAnalysis:
+        """How to validate, and how often."""
+        return await analyze_validation(request, analyzer=self.cost_benefit_analyzer)
 
     async def report_usage(
         self, request: ReportUsageRequest, *, principal: Principal = LOCAL

@@ -18,6 +18,31 @@ EXAMPLES: Mapping[str, dict[str, Any]] = {
         ],
         "task_requirements": {"complexity": "high", "budget": 100.0, "performance_target": 0.85},
     },
+    "analyze_system_routing": {
+        "available_systems": [
+            {
+                "id": "alita",
+                "cost_usd": 0.02,
+                "latency_ms": 2500.0,
+                "successes": 90,
+                "failures": 10,
+            },
+            {"id": "kgot", "cost_usd": 0.08, "latency_ms": 6000.0, "successes": 57, "failures": 3},
+        ],
+        "task_requirements": {"loss_per_failure_usd": 2.0, "max_attempts": 2},
+    },
+    "analyze_validation_strategies": {
+        "strategies": [
+            {"id": "self_check", "cycle_cost_usd": 0.01, "detection": 0.4},
+            {
+                "id": "cross_check",
+                "cycle_cost_usd": 0.05,
+                "detection": 0.7,
+                "repeats": "independent",
+            },
+        ],
+        "requirements": {"prior_error": 0.15, "escape_loss_usd": 5.0},
+    },
     "allocate": {
         "resources": {"cpu": 10, "memory": "512 MiB"},
         "purpose": "nightly build",

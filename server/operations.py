@@ -13,10 +13,13 @@ from mcp_types import ToolAnnotations
 from optimizer.allocation.allocator import AllocationList
 from optimizer.allocation.lease import Allocation, AllocationRequest
 from optimizer.cost_benefit.analysis import McpSelectionAnalysis
+from optimizer.cost_benefit.route_selection import RoutingAnalysis
+from optimizer.cost_benefit.validation_selection import ValidationAnalysis
 from optimizer.decisions.decision import Decision
 from optimizer.decisions.explain import Explanation
 from optimizer.decisions.request import OptimizationRequest
 from optimizer.forecasting.forecast import Forecast
+from optimizer.operations.analyses import AnalyzeRoutingRequest, AnalyzeValidationRequest
 from optimizer.operations.explain import ExplainRequest
 from optimizer.operations.forecast import ForecastRequest
 from optimizer.operations.health import HealthReport, HealthRequest
@@ -213,6 +216,44 @@ OPERATIONS: tuple[Operation, ...] = (
                 "mode": "One, an order to try, or a covering set.",
             },
             answer=_answers("status", "chosen", status=_TEXT, chosen=_MAP),
+        ),
+    ),
+    Operation(
+        name="analyze_system_routing",
+        request=AnalyzeRoutingRequest,
+        answer=RoutingAnalysis,
+        view=views.analysis,
+        rest=Rest("POST", "/analyze/system-routing", "Which system to send a task to", "Decisions"),
+        command=Command("route", "Which system to send a task to."),
+        unchanged="Nothing was analysed.",
+        tool=Tool(
+            description=(
+                "Which system (alita, kgot, any you name) to send a task to, by expected cost with "
+                "errors and retries; where the choice flips. Changes nothing."
+            ),
+            hints=READS,
+            answer=_answers("chosen", "rationale", rationale=_TEXT, options=_LIST),
+            toolset="analysis",
+        ),
+    ),
+    Operation(
+        name="analyze_validation_strategies",
+        request=AnalyzeValidationRequest,
+        answer=ValidationAnalysis,
+        view=views.analysis,
+        rest=Rest(
+            "POST", "/analyze/validation-strategies", "How to validate, how often", "Decisions"
+        ),
+        command=Command("validation", "How to validate, and how often."),
+        unchanged="Nothing was analysed.",
+        tool=Tool(
+            description=(
+                "How to validate a result and how many cycles, by expected cost with the errors "
+                "that escape; where the choice flips. Changes nothing."
+            ),
+            hints=READS,
+            answer=_answers("chosen", "rationale", rationale=_TEXT, options=_LIST),
+            toolset="analysis",
         ),
     ),
     Operation(

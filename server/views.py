@@ -26,6 +26,9 @@ Viewer = Callable[[Any, BaseModel, View], Json]
 SHOWN_WINDOWS = 3
 """Quiet windows of a forecast in the brief view."""
 
+SHOWN_OPTIONS = 5
+"""Options of an analysis in the brief view."""
+
 SHOWN_ALTERNATIVES = 3
 """Runners-up of a decision in the brief view."""
 
@@ -87,6 +90,17 @@ _DECISION = (
 )
 _PAST_DECISION = ("decision_id", "created_at", "summary", "status", "strategy", "scope")
 _STEP = ("step", "action", "description", "estimated_duration", "carried_out_by")
+_OPTION = (
+    "id",
+    "cycles",
+    "expected_cost_usd",
+    "p_success",
+    "p_right",
+    "p_escape",
+    "dominated_by",
+    "rejected",
+    "unknown",
+)
 _FORECAST = (
     "forecast_available",
     "reason",
@@ -178,6 +192,16 @@ def decisions(answer: Any, request: BaseModel, view: View) -> Json:
 def selection(answer: Any, request: BaseModel, view: View) -> Json:
     """An analysis of MCP servers."""
     return dict(_rounded(plain(brief_selection(answer)))) if view == "brief" else plain(answer)
+
+
+def analysis(answer: Any, request: BaseModel, view: View) -> Json:
+    """An analysis of routes or validation strategies; brief has the best few options."""
+    shown = plain(answer)
+    if view != "brief":
+        return shown
+    options = [_tidy(_pick(option, _OPTION)) for option in shown["options"][:SHOWN_OPTIONS]]
+    flips = [flip["statement"] for flip in shown["sensitivity"]]
+    return dict(_rounded({**_tidy(shown), "options": options, "sensitivity": flips}))
 
 
 def forecast(answer: Forecast, request: BaseModel, view: View) -> Json:

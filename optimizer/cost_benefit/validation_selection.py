@@ -7,6 +7,7 @@ from typing_extensions import TypedDict
 
 from optimizer.cost_benefit.figure import rounded
 from optimizer.cost_benefit.flips import Flip, nearest_flips
+from optimizer.cost_benefit.pareto import dominated_by
 from optimizer.cost_benefit.requirements import WAGE_SOURCE
 from optimizer.cost_benefit.validation import (
     Strategy,
@@ -27,6 +28,7 @@ class StrategyView(TypedDict):
     validation_usd: float | None
     expected_loss_usd: float | None
     p_escape: float | None
+    dominated_by: str | None
     rejected: list[str]
     unknown: dict[str, str]
 
@@ -50,8 +52,9 @@ def select_validation(
 
     The order of the strategies, and those that are not chosen, change nothing.
     """
+    dominators = dominated_by({strategy.id: _criteria(strategy) for strategy in strategies})
     views = sorted(
-        (_view(strategy, requirements) for strategy in strategies),
+        (_view(strategy, requirements, dominators[strategy.id]) for strategy in strategies),
         key=lambda view: (bool(view["rejected"]), view["expected_cost_usd"] or 0.0, view["id"]),
     )
     best = views[0]
@@ -81,7 +84,20 @@ def _broken(strategy: Strategy, requirements: ValidationRequirements) -> list[st
     return [f"max_escaped: {escaped:.3g} after {cycles} cycles is over {limit:g}"]
 
 
-def _view(strategy: Strategy, requirements: ValidationRequirements) -> StrategyView:
+def _criteria(strategy: Strategy) -> list[float | None]:
+    """More is better. One validator that repeats finds less than independent ones."""
+    return [
+        -strategy.cycle_cost_usd,
+        None if strategy.cycle_latency_ms is None else -strategy.cycle_latency_ms,
+        strategy.detection,
+        float(strategy.repeats == "independent"),
+        float(strategy.max_cycles),
+    ]
+
+
+def _view(
+    strategy: Strategy, requirements: ValidationRequirements, dominator: str | None
+) -> StrategyView:
     cycles = best_cycles(strategy, requirements)
     escaped = requirements.prior_error * missed_share(strategy, cycles)
     return {
@@ -91,6 +107,7 @@ def _view(strategy: Strategy, requirements: ValidationRequirements) -> StrategyV
         "validation_usd": rounded(cycles * cycle_price(strategy, requirements)),
         "expected_loss_usd": rounded(escaped * requirements.escape_loss_usd),
         "p_escape": rounded(escaped),
+        "dominated_by": dominator,
         "rejected": _broken(strategy, requirements),
         "unknown": {}
         if strategy.cycle_latency_ms is not None

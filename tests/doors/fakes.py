@@ -12,6 +12,12 @@ from optimizer.identity import LOCAL, Principal
 from optimizer.machine.readings import Reading
 from optimizer.monitoring.monitor import PerformanceMonitor
 from optimizer.monitoring.workload import Workload
+from optimizer.operations.analyses import (
+    AnalyzeRoutingRequest,
+    AnalyzeValidationRequest,
+    analyze_routing,
+    analyze_validation,
+)
 from optimizer.operations.metrics import MetricsHistory, get_metrics_history
 from optimizer.operations.select_mcp import SelectMcpRequest, select_mcp
 from server.operation import OnThought
@@ -127,6 +133,18 @@ class FakeOptimizer:
     ) -> Any:
         self.asked.append(("analyze_mcp_selection", request, principal))
         return await select_mcp(request, analyzer=self._analyzer)
+
+    async def analyze_system_routing(
+        self, request: AnalyzeRoutingRequest, *, principal: Principal = LOCAL
+    ) -> Any:
+        self.asked.append(("analyze_system_routing", request, principal))
+        return await analyze_routing(request, analyzer=self._analyzer)
+
+    async def analyze_validation_strategies(
+        self, request: AnalyzeValidationRequest, *, principal: Principal = LOCAL
+    ) -> Any:
+        self.asked.append(("analyze_validation_strategies", request, principal))
+        return await analyze_validation(request, analyzer=self._analyzer)
 
     def __getattr__(self, name: str) -> Any:
         if name not in ANSWERS:

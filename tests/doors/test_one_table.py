@@ -24,6 +24,11 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "get_decision": {"decision_id": "opt-1"},
     "list_decisions": {"limit": 5},
     "analyze_mcp_selection": {"available_mcps": [{"id": "a", "cost": 0.05, "performance": 0.9}]},
+    "analyze_system_routing": {"available_systems": [{"id": "alita", "cost_usd": 0.1}]},
+    "analyze_validation_strategies": {
+        "strategies": [{"id": "lint", "cycle_cost_usd": 0.1, "detection": 0.5}],
+        "requirements": {"prior_error": 0.3},
+    },
     "allocate": {"resources": {"cpu": 10, "memory": "1 GiB"}, "purpose": "a build"},
     "renew_allocation": {"allocation_id": "alc-1", "ttl_s": 600},
     "release_allocation": {"allocation_id": "alc-1"},

@@ -1,4 +1,4 @@
-"""`sro select`."""
+"""`sro select`, `route` and `validation`."""
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -37,5 +37,27 @@ def _options(options: list[Json]) -> RenderableType:
             number(option["performance"]["value"], digits=2),
             number(reliability["value"], digits=2),
             str(reliability["measured_calls"]),
+        )
+    return table
+
+
+def analysis(answer: Json) -> RenderableType:
+    """What an analysis of routes or of validation chose, and where that would flip."""
+    return Group(
+        Text(answer["chosen"] or "none", style="bold green" if answer["chosen"] else "yellow"),
+        Text(answer["rationale"]),
+        _weighed(answer["options"]),
+        *marked("~", [flip["statement"] for flip in answer["sensitivity"]], "dim"),
+    )
+
+
+def _weighed(options: list[Json]) -> RenderableType:
+    table = plain_table("option", "expected USD", "beaten by", "rejected", right=(1,), whole=(0,))
+    for option in options:
+        table.add_row(
+            option["id"],
+            number(option["expected_cost_usd"], digits=4),
+            option["dominated_by"] or "",
+            "; ".join(option["rejected"]),
         )
     return table

@@ -10,7 +10,7 @@ from server.cli.tables.allocations import allocation, allocations
 from server.cli.tables.decisions import decision, decisions, explanation
 from server.cli.tables.forecast import forecast
 from server.cli.tables.health import health, metrics
-from server.cli.tables.selection import selection
+from server.cli.tables.selection import analysis, selection
 from server.views import Json
 
 TABLES: Mapping[str, Callable[[Json], RenderableType]] = {
@@ -26,6 +26,8 @@ TABLES: Mapping[str, Callable[[Json], RenderableType]] = {
     "release_allocation": allocation,
     "list_allocations": allocations,
     "analyze_mcp_selection": selection,
+    "analyze_system_routing": analysis,
+    "analyze_validation_strategies": analysis,
 }
 """Table by operation; an answer without one is shown as JSON."""
 

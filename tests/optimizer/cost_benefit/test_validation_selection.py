@@ -65,3 +65,15 @@ def test_the_parts_add_up() -> None:
     assert option["expected_cost_usd"] == pytest.approx(
         (option["validation_usd"] or 0) + (option["expected_loss_usd"] or 0), rel=1e-5
     )
+
+
+def test_a_strategy_that_another_beats_in_everything_names_it() -> None:
+    worse = Strategy(id="worse", cycle_cost_usd=0.6, detection=0.8, repeats="independent")
+
+    options = select_validation([LINT, REVIEW, worse], needs(100))["options"]
+
+    assert {option["id"]: option["dominated_by"] for option in options} == {
+        "lint": None,
+        "review": None,
+        "worse": "review",
+    }
