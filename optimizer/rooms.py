@@ -15,6 +15,7 @@ from optimizer.decisions.fronts import Fronts
 from optimizer.decisions.objectives import Objective
 from optimizer.events import EventBus, LeaseChanged
 from optimizer.forecasting.planner import PredictivePlanner
+from optimizer.leased import Leased
 from optimizer.machine.attribution import Attribution, beyond_leases
 from optimizer.machine.capacity import Capacity, discover_capacities
 from optimizer.machine.census import Census
@@ -115,6 +116,7 @@ class Rooms:
             host=self.host,
             thresholds=self.levels,
             events=self.events,
+            leased=Leased(lambda: self.allocator, self.events),
             probes=Probes(self.settings.probes),
             sampler_lock=None if path is None else Path(f"{path}.sampler"),
             clock=self.clock,
@@ -229,20 +231,9 @@ class Rooms:
         """The demand that no lease covers, by the latest sample, in each resource's unit."""
         bound = self.attribution.leases
         use = self.monitor.lease_use.items()
-        return beyond_leases(self._used(), leased, (each for id_, each in use if id_ in bound))
-
-    def _used(self) -> dict[str, float]:
-        """What is used of each resource, leased or not, by the latest sample."""
         sample = self.monitor.latest
-        if sample is None:
-            return {}
-        used = {
-            "cpu": sample.cpu_usage / 100 * sample.cpu_cores,
-            "memory": float(sample.memory_used_bytes),
-        }
-        if sample.storage_usage is not None and sample.storage_bytes is not None:
-            used["storage"] = sample.storage_usage / 100 * sample.storage_bytes
-        return used
+        used = {} if sample is None else sample.used
+        return beyond_leases(used, leased, (each for id_, each in use if id_ in bound))
 
     def _note_lease(self, event: object) -> None:
         if isinstance(event, LeaseChanged):

@@ -36,6 +36,8 @@ BASE_UNITS = {
     "request/s": ("requests_per_second", 1.0),
     "ms": ("seconds", 0.001),
     "tasks": ("tasks", 1.0),
+    "core": ("cores", 1.0),
+    "byte": ("bytes", 1.0),
 }
 """Unit in the name, and what a stored figure is multiplied by, by the stored unit."""
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -27,6 +27,7 @@ from optimizer.monitoring.probes import ProbeResult, Probes
 from optimizer.monitoring.sample import DEFAULT_THRESHOLDS, Alert, Health, Sample, Threshold, Trend
 from optimizer.monitoring.sampler_lock import SamplerLock
 from optimizer.monitoring.trends import BLOCKS, trend
+from optimizer.monitoring.unmanaged import with_unmanaged
 from optimizer.monitoring.workload import Workload
 
 logger = logging.getLogger("sequential_resource_optimization.monitoring")
@@ -86,6 +87,8 @@ class PerformanceMonitor:
         thresholds: Alert thresholds by metric, in place of the defaults for these metrics.
         events: Where samples and alerts are announced.
         workload: Counts of what the doors did.
+        leased: Answers what is leased in all, by resource, in cores and bytes; None where no
+            ledger is kept.
         probes: Services to ask at every sample.
         sampler_lock: Lock file beside the store; None when nobody else can write to it.
         clock: The wall clock, for time stamps.
@@ -108,6 +111,7 @@ class PerformanceMonitor:
         thresholds: Mapping[str, Threshold] | None = None,
         events: EventBus | None = None,
         workload: Workload | None = None,
+        leased: Callable[[], Awaitable[Mapping[str, float]]] | None = None,
         probes: Probes | None = None,
         sampler_lock: Path | None = None,
         clock: Clock = utc_now,
@@ -124,6 +128,7 @@ class PerformanceMonitor:
         self._keeper = keeper
         self._alert_keeper = alert_keeper
         self._events = events or EventBus()
+        self._leased = leased
         self._probes = probes or Probes({})
         self._lock = SamplerLock(sampler_lock)
         self._clock = clock
@@ -233,7 +238,7 @@ class PerformanceMonitor:
         async with self._turn:
             self._begin_probing()
             usage = await self._measure()
-            sample = self._sample(usage)
+            sample = self._sample(usage, await self._look_up_leases())
             self.latest, self.lease_use = sample, usage.leases
             self._latest_s = self._monotonic()
             self._past.add(sample)
@@ -371,8 +376,18 @@ class PerformanceMonitor:
             await asyncio.sleep(GLANCE.total_seconds())
         raise DependencyError(COUNTERS_STAND)
 
-    def _sample(self, usage: Usage) -> Sample:
-        return compose(
+    async def _look_up_leases(self) -> Mapping[str, float] | None:
+        """What is leased in all; None without a ledger, or when it cannot be read."""
+        if self._leased is None:
+            return None
+        try:
+            return await self._leased()
+        except DependencyError as error:
+            logger.debug("leases cannot be looked up: %s", error)
+            return None
+
+    def _sample(self, usage: Usage, leased: Mapping[str, float] | None = None) -> Sample:
+        sample = compose(
             usage,
             self.workload.figures(),
             self._probed,
@@ -380,6 +395,7 @@ class PerformanceMonitor:
             host=self.host,
             at=self._clock(),
         )
+        return with_unmanaged(sample, leased, usage.leases)
 
     def _begin_probing(self) -> None:
         """Ask the services beside the sample, which takes the last answers that there are."""

@@ -48,6 +48,9 @@ METRICS: dict[str, Metric] = {
         ("response_time_ms", "ms", "Median time to answer a request, last 5 minutes.", None),
         ("network_latency_primary_ms", "ms", "Time in which the first probe answered.", None),
         ("network_latency_secondary_ms", "ms", "Time in which the second probe answered.", None),
+        ("unmanaged_cpu", "core", "CPU in use that no lease covers.", None),
+        ("unmanaged_memory", "byte", "Memory in use that no lease covers.", None),
+        ("unmanaged_storage", "byte", "Storage in use that no lease covers.", None),
     )
 }
 """Every stored metric, by name, in the order of the stored columns. None is ever negative."""
@@ -91,6 +94,9 @@ class Sample(_Noun):
     response_time_ms: FiniteFloat | None = Field(None, ge=0)
     network_latency_primary_ms: FiniteFloat | None = Field(None, ge=0)
     network_latency_secondary_ms: FiniteFloat | None = Field(None, ge=0)
+    unmanaged_cpu: FiniteFloat | None = Field(None, ge=0)
+    unmanaged_memory: FiniteFloat | None = Field(None, ge=0)
+    unmanaged_storage: FiniteFloat | None = Field(None, ge=0)
 
     cpu_per_core: tuple[FiniteFloat, ...] = Field(
         (), description="Busy share of each core that this process may run on, in %."
@@ -130,6 +136,17 @@ class Sample(_Noun):
         """One stored metric by name; None when it is not known."""
         value: float | None = getattr(self, metric)
         return value
+
+    @property
+    def used(self) -> dict[str, float]:
+        """What is in use, leased or not, by resource: in cores and bytes."""
+        used = {
+            "cpu": self.cpu_usage / 100 * self.cpu_cores,
+            "memory": float(self.memory_used_bytes),
+        }
+        if self.storage_usage is not None and self.storage_bytes is not None:
+            used["storage"] = self.storage_usage / 100 * self.storage_bytes
+        return used
 
 
 class Trend(_Noun):

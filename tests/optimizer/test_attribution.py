@@ -86,6 +86,19 @@ async def test_what_a_bound_lease_really_uses_is_shown_to_its_holder(
     assert "observed" not in mine.unknown
 
 
+async def test_the_rest_that_no_lease_covers_is_part_of_every_sample(
+    sro: SequentialResourceOptimizer,
+) -> None:
+    await lease_of(sro, 2)
+    await sro.performance_monitor.sample_once()
+
+    sample = await sro.performance_monitor.sample_once()
+
+    assert sample.unmanaged_cpu is not None
+    assert sample.unmanaged_cpu <= sample.used["cpu"]
+    assert sample.unmanaged_memory == pytest.approx(sample.used["memory"], rel=0.5)
+
+
 async def test_bindings_outlive_a_restart_and_end_with_their_lease(
     sro: SequentialResourceOptimizer,
 ) -> None:

@@ -66,6 +66,18 @@ async def test_finished_steps_are_rolled_up_once_the_next_sample_comes(database:
     assert stored.hours.starts_s.size == 0
 
 
+async def test_the_unmanaged_rest_has_a_history_of_its_own(database: Database) -> None:
+    keeper = keeper_of(database)
+    for step in range(21):
+        await keeper.add(a_sample(NOON + step * HALF_MINUTE, unmanaged_cpu=step / 10))
+
+    stored = await load(keeper, HOUR)
+
+    column = COLUMNS["unmanaged_cpu"]
+    assert stored.values[:, column].tolist() == [step / 10 for step in range(21)]
+    assert stored.five_minutes.mean[:, column] == pytest.approx([0.45, 1.45])
+
+
 async def test_hours_and_their_percentiles_come_from_the_samples(database: Database) -> None:
     keeper = keeper_of(database)
     for sample in samples_at([*range(60), 0.0], timedelta(minutes=1)):

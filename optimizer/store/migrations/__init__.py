@@ -29,6 +29,7 @@ from optimizer.store.migrations import (
     m0004_outcomes,
     m0005_lease_bindings,
     m0006_alerts,
+    m0007_unmanaged,
 )
 
 logger = logging.getLogger("sequential_resource_optimization.store")
@@ -42,6 +43,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     m0004_outcomes.up,
     m0005_lease_bindings.up,
     m0006_alerts.up,
+    m0007_unmanaged.up,
 )
 
 _versions = Table("schema_version", MetaData(), Column("version", Integer, primary_key=True))

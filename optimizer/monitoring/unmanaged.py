@@ -1,0 +1,34 @@
+"""The use that no lease covers, as metrics of their own: what a pool cannot promise. Pure."""
+
+from collections.abc import Mapping
+
+from optimizer.machine.attribution import LeaseUse, beyond_leases
+from optimizer.monitoring.sample import Sample
+
+UNMANAGED = {resource: f"unmanaged_{resource}" for resource in ("cpu", "memory", "storage")}
+"""The metric of each resource, in the unit of its pool: cores and bytes."""
+
+NOT_LOOKED_UP = "what is leased has not been looked up"
+
+
+def with_unmanaged(
+    sample: Sample, leased: Mapping[str, float] | None, uses: Mapping[str, LeaseUse]
+) -> Sample:
+    """The same sample with the use that no lease covers, or why it is not known.
+
+    Args:
+        sample: What was measured.
+        leased: What is leased in all, by resource; None when nobody could say.
+        uses: What each lease used that processes are bound to.
+    """
+    if leased is None:
+        rest, unknown = {}, dict.fromkeys(UNMANAGED.values(), NOT_LOOKED_UP)
+    else:
+        found = beyond_leases(sample.used, leased, uses.values())
+        rest = {UNMANAGED[resource]: amount for resource, amount in found.items()}
+        unknown = {
+            metric: f"use of {resource} is not known"
+            for resource, metric in UNMANAGED.items()
+            if resource not in found
+        }
+    return sample.model_copy(update={**rest, "unknown": {**sample.unknown, **unknown}})

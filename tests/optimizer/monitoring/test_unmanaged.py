@@ -1,0 +1,88 @@
+"""The use that no lease covers, as a stored metric."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from optimizer.errors import StorageError
+from optimizer.machine.attribution import Binding, LeaseReading, LeaseUse
+from optimizer.machine.readings import Reading
+from optimizer.monitoring.monitor import PerformanceMonitor
+from optimizer.monitoring.unmanaged import with_unmanaged
+from tests.optimizer.monitoring.fakes import NOON, READING, FakeKeeper, FakeTime, a_sample
+
+HALF_MINUTE = timedelta(seconds=30)
+
+
+class EightCores:
+    """A lease of four cores that it fully uses, beside a load of nobody's."""
+
+    is_quick = True
+
+    def __init__(self) -> None:
+        self.unleased = 0.0
+        self._reading = replace(READING, cpu_cores=8.0)
+        self._job = LeaseReading(Binding("job", granted=(("cpu", 4.0),)), 0.0, memory_bytes=0)
+
+    def read(self) -> Reading:
+        self._job = replace(self._job, cpu_s=self._job.cpu_s + 4)
+        self._reading = replace(
+            self._reading,
+            monotonic_s=self._reading.monotonic_s + 1,
+            busy_ticks=self._reading.busy_ticks + 100 * (4 + self.unleased),
+            total_ticks=self._reading.total_ticks + 800,
+            leases={"job": self._job},
+        )
+        return self._reading
+
+
+async def four_cores() -> Mapping[str, float]:
+    return {"cpu": 4.0}
+
+
+async def test_a_lease_that_is_fully_used_leaves_no_unmanaged_use_over_the_whole_window() -> None:
+    machine, time, keeper = EightCores(), FakeTime(), FakeKeeper()
+    monitor = PerformanceMonitor(
+        machine=machine,
+        keeper=keeper,
+        leased=four_cores,
+        clock=time.clock,
+        monotonic=time.monotonic,
+    )
+
+    async def an_hour() -> float:
+        for _ in range(120):
+            await monitor.sample_once()
+            time.pass_by(HALF_MINUTE)
+        (value,) = monitor.series("unmanaged_cpu", step=timedelta(hours=1)).values[-1:]
+        return float(value)
+
+    assert await an_hour() == pytest.approx(0.0)
+    machine.unleased = 2.0
+    assert await an_hour() == pytest.approx(2.0)
+    assert keeper.kept[-1].unmanaged_cpu == pytest.approx(2.0)
+    assert keeper.kept[-1].cpu_usage == pytest.approx(75.0)
+
+
+async def test_without_a_ledger_the_unmanaged_rest_is_unknown_with_a_reason() -> None:
+    async def broken() -> Mapping[str, float]:
+        raise StorageError("cannot read the store (disk I/O error)")
+
+    for leased in (None, broken):
+        sample = await PerformanceMonitor(machine=EightCores(), leased=leased).sample_once()
+
+        assert sample.unmanaged_cpu is None
+        assert sample.unknown["unmanaged_cpu"] == "what is leased has not been looked up"
+
+
+def test_what_a_lease_uses_beyond_its_grant_is_covered_by_none() -> None:
+    sample = a_sample(NOON, cpu_cores=8.0, cpu_usage=75.0, memory_used_bytes=900)
+    use = LeaseUse({"cpu": 4.0, "memory": 500.0}, {"cpu": 5.0, "memory": 300.0})
+
+    told = with_unmanaged(sample, {"cpu": 4.0, "memory": 500.0}, {"job": use})
+
+    assert (told.unmanaged_cpu, told.unmanaged_memory) == (2.0, 600.0)
+    assert told.unmanaged_storage is None
+    assert told.unknown["unmanaged_storage"] == "use of storage is not known"
