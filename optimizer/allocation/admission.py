@@ -36,6 +36,7 @@ class Refusal:
         missing: What must become free for the whole request: more than `shortfalls` where more is
             used than there is.
         quota: What the asker may hold of `binding`, in whole parts, when it is that which binds.
+        deferred_until: Until when work of this priority is put off, when it is that which binds.
     """
 
     binding: str
@@ -44,6 +45,12 @@ class Refusal:
     shortfalls: Mapping[str, int]
     missing: Mapping[str, int]
     quota: int | None = None
+    deferred_until: datetime | None = None
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether nothing that others release would change it."""
+        return self.quota is not None or self.deferred_until is not None
 
 
 def admit(

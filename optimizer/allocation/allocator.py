@@ -26,8 +26,16 @@ from optimizer.allocation.answers import (
     refusal_answer,
     released_summary,
 )
+from optimizer.allocation.deferral import Deferral
 from optimizer.allocation.demand import Demand, read_demands, read_used
-from optimizer.allocation.lease import Allocation, AllocationRequest, Lease, new_allocation_id
+from optimizer.allocation.lease import (
+    Allocation,
+    AllocationRequest,
+    Lease,
+    PriorityLevel,
+    new_allocation_id,
+    public_name,
+)
 from optimizer.allocation.ledger import (
     Admitted,
     Changed,
@@ -47,17 +55,20 @@ from optimizer.allocation.pool import (
 )
 from optimizer.allocation.quota import Quotas
 from optimizer.allocation.strategies import AllocationStrategy
-from optimizer.errors import LeaseEndedError, NotFoundError, StorageError
+from optimizer.errors import LeaseEndedError, LeaseRefusedError, NotFoundError, StorageError
 from optimizer.events import EventBus, LeaseChanged
 from optimizer.identity import Principal
 from optimizer.plugins import Registry
-from optimizer.quantities import from_parts
+from optimizer.quantities import format_amount, from_parts, to_parts
 
 logger = logging.getLogger("sequential_resource_optimization.allocation")
 
 RECHECK_S = 1.0
 """How often the first in the line looks for itself: other processes share the ledger, and demand
 that no lease covers may fall."""
+
+MOST_LEASES = 10_000
+"""Leases that a look at all of them reads."""
 
 WATCH_S = 10.0
 """How often leases that are over are ended when nobody asks for anything."""
@@ -113,6 +124,7 @@ class ResourceAllocator:
 
     Attributes:
         quotas: The same; they may be replaced at any time, and count from the next request on.
+        deferral: Until when requests of low priority wait; None for not at all.
     """
 
     def __init__(
@@ -127,6 +139,7 @@ class ResourceAllocator:
     ) -> None:
         self.pools = dict(pools)
         self.quotas = quotas or Quotas({}, {})
+        self.deferral: Deferral | None = None
         self.strategies = strategies
         self._ledger = ledger
         self._events = events
@@ -157,7 +170,7 @@ class ResourceAllocator:
         outcome, ahead = await self._try(order, place)
         if isinstance(outcome, Admitted):
             return self._granted(order, outcome)
-        if not request.wait_s or not order.is_possible or outcome.refusal.quota is not None:
+        if not request.wait_s or not order.is_possible or outcome.refusal.is_lasting:
             return self._refused(order, outcome, ahead)
         outcome, ahead = await self._wait(order, place, outcome, until=arrived + request.wait_s)
         if isinstance(outcome, Admitted):
@@ -211,6 +224,54 @@ class ResourceAllocator:
             summary=released_summary(lease, self.pools, changed.overdrawn),
         )
 
+    async def resize(self, name: str, resource: str, amount: float) -> Allocation:
+        """Let a lease hold another amount of a resource: an operator's decision, carried out.
+
+        Args:
+            name: Its public name, see `public_name`.
+            resource: What of it.
+            amount: How much it holds from now on, in the pool's unit: at least one part and at most
+                what was requested. It grows only into what is free.
+
+        Returns:
+            The lease as others see it.
+
+        Raises:
+            NotFoundError: No active lease has that name.
+            LeaseRefusedError: It cannot hold that amount; nothing was changed.
+        """
+        lease = await self._named(name)
+        pool, parts = self.pools[resource], to_parts(amount, self.pools[resource].unit)
+
+        def room(balances: Mapping[str, Balance]) -> int | None:
+            unmanaged = self._beyond_leases(balances)
+            return room_parts(pool, balances[resource], unmanaged.get(resource, 0.0))
+
+        changed = await self._ledger.resize(lease.allocation_id, resource, parts, room)
+        self._tell_ended(changed.moment)
+        answer = _of_somebody_else(changed.lease or lease, changed.moment.at)
+        if not changed.applied:
+            raise LeaseRefusedError(
+                f"{name} cannot hold {format_amount(amount, pool.unit)} of {resource}: it is over, "
+                "never asked for so much, or so much is not free. Nothing was changed",
+                allocation=answer,
+            )
+        self._tell(changed.moment.at, lease.allocation_id, "resized")
+        self._line.call()
+        return answer
+
+    async def held(self) -> tuple[Lease, ...]:
+        """Every active lease as the ledger keeps it, for code that decides about all of them."""
+        holdings = await self._ledger.held(None, limit=MOST_LEASES)
+        self._tell_ended(holdings.moment)
+        return holdings.leases
+
+    async def _named(self, name: str) -> Lease:
+        for lease in await self.held():
+            if public_name(lease.allocation_id) == name:
+                return lease
+        raise NotFoundError(what="active lease", name=name, hint="it may be over by now")
+
     async def list(
         self, principal: Principal, *, whose: Literal["mine", "all"] = "mine", limit: int = 20
     ) -> AllocationList:
@@ -255,6 +316,9 @@ class ResourceAllocator:
                 logger.warning("leases that are over could not be ended: %s", error)
             await anyio.sleep(WATCH_S)
 
+    def _put_off(self, priority: PriorityLevel) -> datetime | None:
+        return None if self.deferral is None else self.deferral.puts_off(priority)
+
     def _read(self, request: AllocationRequest, principal: Principal) -> _Order:
         strategy = self.strategies[request.strategy]
         demands = read_demands(request, self.pools)
@@ -289,6 +353,9 @@ class ResourceAllocator:
                 name: room_parts(asked.pool, balances[name], unmanaged.get(name, 0.0))
                 for name, asked in order.demands.items()
             }
+            put_off = self._put_off(order.request.priority_level)
+            if put_off is not None:
+                return replace(refuse(demand, room), deferred_until=put_off)
             own = {name: balances[name].own for name in demand}
             mine = within_quota(room, quota, own)
             decision = admit(
@@ -328,7 +395,7 @@ class ResourceAllocator:
         outcome: Admitted | Declined = declined
         self._line.join(place)
         try:
-            while isinstance(outcome, Declined) and outcome.refusal.quota is None:
+            while isinstance(outcome, Declined) and not outcome.refusal.is_lasting:
                 remaining = until - anyio.current_time()
                 ahead = self._line.ahead_of(place)
                 if remaining <= 0:

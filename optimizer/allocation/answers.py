@@ -168,6 +168,8 @@ def refusal_answer(
         waited: How long the request has waited.
     """
     refusal, at = declined.refusal, declined.moment.at
+    if refusal.deferred_until is not None:
+        return _deferred_answer(request, demands, refusal, refusal.deferred_until, at)
     least = {n: least_parts(d.parts, request.min_fraction) for n, d in demands.items()}
     spared = {name: demand.parts - least[name] for name, demand in demands.items()}
     needed = {name: parts - spared[name] for name, parts in refusal.missing.items()}
@@ -208,6 +210,38 @@ def refusal_answer(
         unknown={}
         if fits_in is not None
         else {"fits_in_s": _unforeseeable(demands, refusal, ahead=ahead)},
+    )
+
+
+def _deferred_answer(
+    request: AllocationRequest,
+    demands: Mapping[str, Demand],
+    refusal: Refusal,
+    until: datetime,
+    at: datetime,
+) -> Allocation:
+    """Why work that can wait gets no lease yet."""
+    wait = max(0.0, (until - at).total_seconds())
+    return Allocation(
+        state="refused",
+        summary=f"Refused: work of low priority is put off until {until:%Y-%m-%d %H:%M} UTC, by an "
+        "operator's decision. Nothing was reserved.",
+        requested={n: _native(d.parts, d.pool.unit) for n, d in demands.items()},
+        granted={},
+        units={name: demand.pool.unit for name, demand in demands.items()},
+        granted_fraction=0.0,
+        strategy=request.strategy,
+        strategy_effect="nothing: no share is granted before then",
+        priority_level=request.priority_level,
+        purpose=request.purpose,
+        ttl_s=request.ttl_s,
+        binding_resource="deferral",
+        free_now={
+            n: None if (free := refusal.free[n]) is None else _native(free, d.pool.unit)
+            for n, d in demands.items()
+        },
+        fits_in_s=wait,
+        next=f"ask again in {wait:.0f} s, or with priority_level=normal if it cannot wait",
     )
 
 

@@ -82,6 +82,11 @@ class AllocationRequest(BaseModel):
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+def public_name(allocation_id: str) -> str:
+    """What a lease is called where others read it: it tells leases apart and opens none."""
+    return f"lease-{hashlib.sha256(allocation_id.encode()).hexdigest()[:12]}"
+
+
 @dataclass(frozen=True)
 class Grant:
     """One resource of a lease, in whole parts of its unit.

@@ -12,6 +12,9 @@ from optimizer.allocation.pool import Balance
 Decide = Callable[[Mapping[str, Balance]], Admission | Refusal]
 """Balances by resource to a decision; called inside the transaction that acts on it."""
 
+Room = Callable[[Mapping[str, Balance]], int | None]
+"""Balances by resource to the whole parts that are free; None is without a limit."""
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -161,6 +164,13 @@ class Ledger(Protocol):
 
     async def release(self, allocation_id: str, principal: str, used: Mapping[str, int]) -> Changed:
         """End an active lease; budgets settle at what was used, else at what was reserved."""
+
+    async def resize(self, allocation_id: str, resource: str, parts: int, room: Room) -> Changed:
+        """Let an active lease, whoever holds it, hold another amount of one resource.
+
+        It grows only by what `room` says is free, and never beyond what was requested; else it is
+        not applied.
+        """
 
     async def held(self, principal: str | None, *, limit: int) -> Holdings:
         """Active leases of a principal, or of everybody."""

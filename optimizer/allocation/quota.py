@@ -31,6 +31,16 @@ class Quotas:
             for principal, amounts in configured.items()
         }
 
+    def replaced(self, principal: str, pool: str, parts: int | None) -> "Quotas":
+        """The same with another quota of one principal; None is without one."""
+        changed = Quotas({}, {})
+        changed._parts = {name: dict(parts) for name, parts in self._parts.items()}
+        amounts = changed._parts.setdefault(principal, {})
+        amounts.pop(pool, None)
+        if parts is not None:
+            amounts[pool] = parts
+        return changed
+
     def of(self, principal: str) -> Mapping[str, int]:
         """Whole parts by pool; a pool that is missing has no quota."""
         return {**self._parts.get(EVERYBODY, {}), **self._parts.get(principal, {})}

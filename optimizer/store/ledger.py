@@ -9,7 +9,7 @@ import anyio
 from sqlalchemy import Connection, func, select
 
 from optimizer.allocation.admission import Admission, Freeing
-from optimizer.allocation.lease import Lease
+from optimizer.allocation.lease import Grant, Lease
 from optimizer.allocation.ledger import (
     Admitted,
     Changed,
@@ -19,6 +19,7 @@ from optimizer.allocation.ledger import (
     Holdings,
     Moment,
     PoolAudit,
+    Room,
 )
 from optimizer.allocation.pool import Balance, ResourcePool
 from optimizer.clock import Clock
@@ -26,6 +27,7 @@ from optimizer.errors import InvalidRequestError
 from optimizer.store.engine import Database
 from optimizer.store.ledger_books import Books
 from optimizer.store.ledger_leases import (
+    BY_ID,
     HOW_MANY,
     NEWEST,
     OWN,
@@ -153,6 +155,24 @@ class LedgerKeeper:
             return Changed(lease, applied=True, overdrawn=overdrawn, moment=moment)
 
         return await self._change(change, asker=principal)
+
+    async def resize(self, allocation_id: str, resource: str, parts: int, room: Room) -> Changed:
+        """Let an active lease hold another amount of a resource; see `Ledger`."""
+
+        def change(books: Books) -> Changed:
+            found = load_leases(books.connection, BY_ID, {"allocation_id": allocation_id})
+            lease = found[0] if found else None
+            moment = _moment(books, "", but=allocation_id)
+            grant = None if lease is None else _resizable(lease, resource, parts)
+            if lease is None or grant is None:
+                return Changed(lease, applied=False, overdrawn={}, moment=moment)
+            free = room(self._balances(books))
+            if free is not None and parts - grant.granted > max(0, free):
+                return Changed(lease, applied=False, overdrawn={}, moment=moment)
+            lease = books.resize(lease, grant, parts)
+            return Changed(lease, applied=True, overdrawn={}, moment=moment)
+
+        return await self._change(change)
 
     async def find(self, allocation_id: str, principal: str) -> Lease | None:
         """A lease of this principal; see `Ledger`."""
@@ -339,6 +359,15 @@ def _end(books: Books, lease: Lease, used: Mapping[str, int]) -> tuple[Lease, di
     ended = replace(lease, state="released", ended_at=books.at, grants=tuple(lines))
     update_lease(books.connection, ended)
     return ended, overdrawn
+
+
+def _resizable(lease: Lease, resource: str, parts: int) -> Grant | None:
+    """The grant to resize; None where the lease is over or the amount is beyond its request."""
+    if lease.state != "active":
+        return None
+    return next(
+        (g for g in lease.grants if g.resource == resource and 1 <= parts <= g.requested), None
+    )
 
 
 def _own(connection: Connection, allocation_id: str, principal: str) -> Lease | None:

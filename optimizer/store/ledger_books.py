@@ -21,6 +21,7 @@ from optimizer.store.ledger_leases import (
     add_leases,
     expire_leases,
     load_leases,
+    resize_grant,
 )
 from optimizer.store.ledger_tables import grant_log, pools
 
@@ -193,6 +194,16 @@ class Books:
         overdrawn = min(used - spent, MOST_COUNTED - account.overdrawn)
         self._post(key, event, token, leased=-grant.granted, spent=spent, overdrawn=overdrawn)
         return overdrawn
+
+    def resize(self, lease: Lease, grant: Grant, parts: int) -> Lease:
+        """Let a lease hold another amount of one resource."""
+        self._write_new()
+        resized = replace(grant, granted=parts)
+        key = (grant.host, grant.resource)
+        self._post(key, "resized", lease.fencing_token, leased=parts - grant.granted)
+        resize_grant(self.connection, resized, lease.fencing_token)
+        grants = tuple(resized if held is grant else held for held in lease.grants)
+        return replace(lease, grants=grants)
 
     def save(self) -> None:
         """Write what changed."""

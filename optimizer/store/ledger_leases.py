@@ -42,6 +42,9 @@ OWN = _LEASES.where(
 )
 """The lease of that id, if it is the principal's."""
 
+BY_ID = _LEASES.where(leases.c.allocation_id == bindparam("allocation_id"))
+"""The lease of that id, whoever holds it."""
+
 BY_REQUEST = _LEASES.where(
     leases.c.principal == bindparam("principal"), leases.c.request_id == bindparam("request_id")
 )
@@ -110,6 +113,16 @@ _SETTLE = (
     .values(used=bindparam("spent"))
 )
 
+_RESIZE = (
+    update(grants)
+    .where(
+        grants.c.fencing_token == bindparam("token"),
+        grants.c.host == bindparam("of_host"),
+        grants.c.resource == bindparam("of_resource"),
+    )
+    .values(granted=bindparam("parts"))
+)
+
 
 def load_leases(
     connection: Connection, query: Select[Any], values: Mapping[str, Any]
@@ -172,6 +185,19 @@ def settle_grant(connection: Connection, grant: Grant, token: int) -> None:
             "of_host": grant.host,
             "of_resource": grant.resource,
             "spent": grant.used,
+        },
+    )
+
+
+def resize_grant(connection: Connection, grant: Grant, token: int) -> None:
+    """Write what a grant holds from now on."""
+    connection.execute(
+        _RESIZE,
+        {
+            "token": token,
+            "of_host": grant.host,
+            "of_resource": grant.resource,
+            "parts": grant.granted,
         },
     )
 
