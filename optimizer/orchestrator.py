@@ -24,7 +24,6 @@ from optimizer.forecasting.forecast import Forecast
 from optimizer.holding import HeldLease, hold
 from optimizer.identity import LOCAL, Principal
 from optimizer.machine.capacity import Capacity
-from optimizer.monitoring.alerts import Crossing
 from optimizer.monitoring.imports_prometheus import fetch_history
 from optimizer.operations.allocate import allocate
 from optimizer.operations.analyses import (
@@ -36,7 +35,7 @@ from optimizer.operations.analyses import (
 from optimizer.operations.bind import bind_allocation
 from optimizer.operations.census import McpCensus
 from optimizer.operations.explain import ExplainRequest, explain_decision
-from optimizer.operations.forecast import ForecastRequest, forecast_workload
+from optimizer.operations.forecast import ForecastRequest
 from optimizer.operations.health import HealthReport, HealthRequest, get_health
 from optimizer.operations.history import (
     DecisionRequest,
@@ -255,23 +254,7 @@ class SequentialResourceOptimizer:
         self, request: ForecastRequest | None = None, *, principal: Principal = LOCAL
     ) -> Forecast:
         """What load is coming."""
-        default = ForecastRequest(horizon_hours=self._rooms.policy.horizon_hours)
-        forecast = await forecast_workload(
-            request or default,
-            monitor=self.performance_monitor,
-            planner=self.predictive_planner,
-            cache=self._rooms.forecasts,
-            thresholds=self._rooms.policy.thresholds,
-            models=self._rooms.policy.models,
-            host=self._rooms.host,
-        )
-        if self.performance_monitor.is_running and forecast.forecast_available:
-            await self.performance_monitor.foresee(
-                [Crossing(s.metric, s.limit, s.peak, s.at) for s in forecast.saturation],
-                covered=forecast.metrics,
-                until=forecast.generated_at + timedelta(hours=forecast.forecast_horizon_hours),
-            )
-        return forecast
+        return await self._rooms.forecast(request)
 
     async def past_alerts(self, limit: int = 50) -> tuple[PastAlert, ...]:
         """The newest alerts of this machine, with when each was over."""
@@ -483,7 +466,7 @@ class SequentialResourceOptimizer:
             on_progress=on_progress,
             parse=read_sysstat if sysstat else read_csv,
         )
-        await self.performance_monitor.reload()
+        await self._rooms.reload_history()
         return report
 
     async def import_prometheus(
@@ -508,7 +491,7 @@ class SequentialResourceOptimizer:
             now=now,
             on_progress=on_progress,
         )
-        await self.performance_monitor.reload()
+        await self._rooms.reload_history()
         return report
 
     def strategies(self) -> dict[str, dict[str, str]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Hashable, Iterable, Mapping
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -13,17 +14,22 @@ from optimizer.clock import Clock
 from optimizer.cost_benefit.analyzer import CostBenefitAnalyzer
 from optimizer.decisions.fronts import Fronts
 from optimizer.decisions.objectives import Objective
+from optimizer.decisions.snapshot import Snapshot
 from optimizer.events import EventBus, LeaseChanged
+from optimizer.forecasting.forecast import Forecast
 from optimizer.forecasting.planner import PredictivePlanner
 from optimizer.leased import Leased
 from optimizer.machine.attribution import Attribution, beyond_leases
 from optimizer.machine.capacity import Capacity, discover_capacities
 from optimizer.machine.census import Census
 from optimizer.machine.reader import Machine
+from optimizer.monitoring.alerts import Crossing
 from optimizer.monitoring.monitor import PerformanceMonitor
 from optimizer.monitoring.probes import Probes
 from optimizer.operations.census import Counted
-from optimizer.operations.forecast import ForecastCache
+from optimizer.operations.forecast import ForecastCache, ForecastRequest, forecast_workload
+from optimizer.operations.optimize import observe
+from optimizer.operations.outlook import Outlook
 from optimizer.purse import LedgerPurse
 from optimizer.settings import Settings
 from optimizer.shared import Shared
@@ -82,6 +88,7 @@ class Rooms:
         self.bindings = BindingStore(self.database, host=self.host)
         self.attribution = Attribution()
         self.data_folder = configured.store_folder(settings, self.database.path)
+        self.outlook = Outlook(self._look_ahead)
         self.monitor = self._build_monitor()
         self.planner = PredictivePlanner(configured.forecast_models(settings), clock=clock)
         self.analyzer = CostBenefitAnalyzer(measurements=self.outcomes, clock=clock)
@@ -97,6 +104,7 @@ class Rooms:
         self._lease_changes = 0
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.events.subscribe(self._note_lease)
+        self.events.subscribe(self.outlook.hear)
 
     def _set_by(self, settings: Settings) -> None:
         """What a running process can change about its rooms."""
@@ -117,6 +125,7 @@ class Rooms:
             thresholds=self.levels,
             events=self.events,
             leased=Leased(lambda: self.allocator, self.events),
+            reliability=self.outlook.reliability,
             probes=Probes(self.settings.probes),
             sampler_lock=None if path is None else Path(f"{path}.sampler"),
             clock=self.clock,
@@ -167,6 +176,7 @@ class Rooms:
             "ledger": self.allocator.run,
             "census": self.counted.run,
             "storage": self.storage.run,
+            "outlook": self.outlook.run,
         }
         for name, run in lasting.items():
             if name not in self._tasks or self._tasks[name].done():
@@ -201,6 +211,44 @@ class Rooms:
         self.fronts.forget()
         await self.monitor.change(thresholds=self.levels, probes=probes)
         return waiting
+
+    async def reload_history(self) -> None:
+        """Take over what was written to the store behind the monitor's back."""
+        await self.monitor.reload()
+        self.outlook.forget()
+
+    async def forecast(self, request: ForecastRequest | None = None) -> Forecast:
+        """What load is coming; alerts that it calls for are raised while monitoring runs."""
+        default = ForecastRequest(horizon_hours=self.policy.horizon_hours)
+        forecast = await forecast_workload(
+            request or default,
+            monitor=self.monitor,
+            planner=self.planner,
+            cache=self.forecasts,
+            thresholds=self.policy.thresholds,
+            models=self.policy.models,
+            host=self.host,
+        )
+        if self.monitor.is_running and forecast.forecast_available:
+            await self.monitor.foresee(
+                [Crossing(s.metric, s.limit, s.peak, s.at) for s in forecast.saturation],
+                covered=forecast.metrics,
+                until=forecast.generated_at + timedelta(hours=forecast.forecast_horizon_hours),
+            )
+        return forecast
+
+    async def _look_ahead(self) -> Snapshot:
+        """What a decision would start from now, after the forecast has raised its alerts."""
+        await self.forecast()
+        return await observe(
+            self.monitor,
+            self.planner,
+            self.forecasts,
+            self.allocator,
+            self.prices,
+            self.fronts,
+            self.policy,
+        )
 
     def state(self) -> tuple[Hashable, ...]:
         """Tells one state from another; without monitoring every question looks anew."""

@@ -16,6 +16,7 @@ _MEASURED = {*METRICS, "network_errors_s", "disk_errors_s"}
 def compose(
     usage: Usage,
     workload: Figures,
+    reliability: float | str,
     probed: Mapping[str, ProbeResult],
     *,
     targets: Sequence[str],
@@ -27,6 +28,7 @@ def compose(
     Args:
         usage: What the machine's counters say.
         workload: What the doors counted.
+        reliability: The score, or why it is not known.
         probed: The last answers of the probes, by name.
         targets: Names of the configured probes; the first two are primary and secondary.
         host: The machine.
@@ -34,6 +36,8 @@ def compose(
     """
     answers = {name: probed.get(name, ProbeResult(None, "not asked yet")) for name in targets}
     unknown = {**usage.unknown, **workload.unknown}
+    if isinstance(reliability, str):
+        unknown["reliability_score"] = reliability
     latency: dict[str, float | None] = {}
     for place, role in enumerate(ROLES):
         answer = (
@@ -60,7 +64,7 @@ def compose(
         requests=workload.requests,
         response_time_ms=workload.response_time_ms,
         response_time_p95_ms=workload.response_time_p95_ms,
-        reliability_score=workload.reliability_score,
+        reliability_score=reliability if isinstance(reliability, float) else None,
         network_latency_primary_ms=latency["primary"],
         network_latency_secondary_ms=latency["secondary"],
         network_latency=latency,

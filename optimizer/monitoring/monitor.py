@@ -72,6 +72,14 @@ class ReadsMachine(Protocol):
         """
 
 
+Reliability = Callable[[float | None, int], float | str]
+"""Share of failed requests and how many there were, to a score or the reason why there is none."""
+
+
+def _not_foreseen(error_rate: float | None, requests: int) -> str:
+    return "nobody looks at a forecast here"
+
+
 class PerformanceMonitor:
     """Knows how this machine is and was.
 
@@ -89,6 +97,7 @@ class PerformanceMonitor:
         workload: Counts of what the doors did.
         leased: Answers what is leased in all, by resource, in cores and bytes; None where no
             ledger is kept.
+        reliability: Works out the reliability score.
         probes: Services to ask at every sample.
         sampler_lock: Lock file beside the store; None when nobody else can write to it.
         clock: The wall clock, for time stamps.
@@ -112,6 +121,7 @@ class PerformanceMonitor:
         events: EventBus | None = None,
         workload: Workload | None = None,
         leased: Callable[[], Awaitable[Mapping[str, float]]] | None = None,
+        reliability: Reliability = _not_foreseen,
         probes: Probes | None = None,
         sampler_lock: Path | None = None,
         clock: Clock = utc_now,
@@ -129,6 +139,7 @@ class PerformanceMonitor:
         self._alert_keeper = alert_keeper
         self._events = events or EventBus()
         self._leased = leased
+        self._reliability = reliability
         self._probes = probes or Probes({})
         self._lock = SamplerLock(sampler_lock)
         self._clock = clock
@@ -387,9 +398,11 @@ class PerformanceMonitor:
             return None
 
     def _sample(self, usage: Usage, leased: Mapping[str, float] | None = None) -> Sample:
+        workload = self.workload.figures()
         sample = compose(
             usage,
-            self.workload.figures(),
+            workload,
+            self._reliability(workload.error_rate, workload.requests),
             self._probed,
             targets=tuple(self._probes.targets),
             host=self.host,

@@ -115,7 +115,7 @@ class Sample(_Noun):
         None, ge=0, description="95th percentile of the time to answer, last 5 minutes."
     )
     reliability_score: FiniteFloat | None = Field(
-        None, ge=0, le=1, description="Share of requests that succeeded, last hour."
+        None, ge=0, le=1, description="Probability that nothing runs out and no request fails."
     )
     network_latency: dict[str, float | None] = Field(
         default_factory=lambda: dict.fromkeys(("primary", "secondary")),
@@ -225,7 +225,10 @@ class Health(_Noun):
     host: str
     cpu_usage: float = Field(description=METRICS["cpu_usage"].description)
     memory_usage: float = Field(description=METRICS["memory_usage"].description)
-    reliability_score: float | None = Field(description="Share of requests that succeeded, 0 to 1.")
+    reliability_score: float | None = Field(
+        description="Probability, 0 to 1, that nothing runs out in the next day and a request does "
+        "not fail, by the cautious bounds of both: what min_reliability limits, if nothing changes."
+    )
     issues: tuple[str, ...] = Field(description="What is critical, a word each.")
     warnings: tuple[str, ...] = Field(description="What to keep an eye on, a word each.")
     alerts: tuple[Alert, ...] = Field((), description="The alerts behind the words, with numbers.")

@@ -12,9 +12,6 @@ from optimizer.statistics import FloatArray
 BUCKET_S = 10
 RATE_BUCKETS = 30
 """Rates, throughput and percentiles look back 5 minutes."""
-HOUR_BUCKETS = 360
-"""The reliability score looks back one hour."""
-
 MINIMUM_REQUESTS = 20
 """With fewer requests one failure would pass any sensible threshold."""
 
@@ -31,7 +28,6 @@ class Figures:
         throughput: Requests per second over the last 5 minutes, or since the first request.
         response_time_ms: Median latency of the last 5 minutes, within 5 %.
         response_time_p95_ms: 95th percentile of the same.
-        reliability_score: Share of requests of the last hour that succeeded.
         requests: How many there were in the last 5 minutes; the error rate is a share of them.
         unknown: Reasons by name.
     """
@@ -40,7 +36,6 @@ class Figures:
     throughput: float | None
     response_time_ms: float | None
     response_time_p95_ms: float | None
-    reliability_score: float | None
     requests: int
     unknown: dict[str, str]
 
@@ -55,9 +50,9 @@ class Workload:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._bucket = np.full(HOUR_BUCKETS, -1, dtype=np.int64)
-        self._requests = np.zeros(HOUR_BUCKETS, dtype=np.int64)
-        self._errors = np.zeros(HOUR_BUCKETS, dtype=np.int64)
+        self._bucket = np.full(RATE_BUCKETS, -1, dtype=np.int64)
+        self._requests = np.zeros(RATE_BUCKETS, dtype=np.int64)
+        self._errors = np.zeros(RATE_BUCKETS, dtype=np.int64)
         self._latencies = np.zeros((RATE_BUCKETS, _EDGES.size + 1), dtype=np.int64)
         self._first_s: float | None = None
 
@@ -73,14 +68,14 @@ class Workload:
         with self._lock:
             if self._first_s is None:
                 self._first_s = now
-            slot = bucket % HOUR_BUCKETS
+            slot = bucket % RATE_BUCKETS
             if self._bucket[slot] != bucket:
                 self._bucket[slot] = bucket
                 self._requests[slot] = self._errors[slot] = 0
-                self._latencies[bucket % RATE_BUCKETS] = 0
+                self._latencies[slot] = 0
             self._requests[slot] += 1
             self._errors[slot] += not ok
-            self._latencies[bucket % RATE_BUCKETS, np.searchsorted(_EDGES, latency_ms)] += 1
+            self._latencies[slot, np.searchsorted(_EDGES, latency_ms)] += 1
 
     def figures(self) -> Figures:
         """Rates and percentiles as of now."""
@@ -88,14 +83,11 @@ class Workload:
         with self._lock:
             age = int(now // BUCKET_S) - self._bucket
             recent = (self._bucket >= 0) & (age < RATE_BUCKETS)
-            hour = (self._bucket >= 0) & (age < HOUR_BUCKETS)
             requests, errors = self._requests[recent].sum(), self._errors[recent].sum()
-            hour_requests, hour_errors = self._requests[hour].sum(), self._errors[hour].sum()
-            latencies = self._latencies[self._bucket[recent] % RATE_BUCKETS].sum(axis=0)
+            latencies = self._latencies[recent].sum(axis=0)
             first_s = self._first_s
         unknown: dict[str, str] = {}
-        error_rate = _rate(int(errors), int(requests), "error_rate", "5 minutes", unknown)
-        failed = _rate(int(hour_errors), int(hour_requests), "reliability_score", "hour", unknown)
+        error_rate = _rate(int(errors), int(requests), unknown)
         median, p95 = _percentiles(latencies)
         if median is None:
             reason = "no request in the last 5 minutes"
@@ -107,7 +99,6 @@ class Workload:
             throughput=None if first_s is None else _per_second(int(requests), now - first_s),
             response_time_ms=median,
             response_time_p95_ms=p95,
-            reliability_score=None if failed is None else 1 - failed,
             requests=int(requests),
             unknown=unknown,
         )
@@ -119,9 +110,11 @@ def _per_second(requests: int, since_first_s: float) -> float:
     return requests / min(window_s, max(since_first_s, BUCKET_S))
 
 
-def _rate(part: int, whole: int, name: str, period: str, unknown: dict[str, str]) -> float | None:
+def _rate(part: int, whole: int, unknown: dict[str, str]) -> float | None:
     if whole < MINIMUM_REQUESTS:
-        unknown[name] = f"{whole} requests in the last {period}; a rate needs {MINIMUM_REQUESTS}"
+        unknown["error_rate"] = (
+            f"{whole} requests in the last 5 minutes; a rate needs {MINIMUM_REQUESTS}"
+        )
         return None
     return part / whole
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.monitoring.workload import MINIMUM_REQUESTS, Workload
+from optimizer.monitoring.workload import Workload
 
 
 class FakeSeconds:
@@ -20,10 +20,9 @@ class FakeSeconds:
 def test_before_any_request_everything_is_unknown_with_a_reason() -> None:
     figures = Workload(FakeSeconds()).figures()
 
-    assert figures.error_rate is figures.throughput is figures.reliability_score is None
+    assert figures.error_rate is figures.throughput is None
     assert set(figures.unknown) == {
         "error_rate",
-        "reliability_score",
         "response_time_ms",
         "response_time_p95_ms",
         "throughput",
@@ -41,19 +40,20 @@ def test_a_rate_needs_enough_requests() -> None:
     assert figures.response_time_ms is not None
 
 
-def test_failures_are_counted_over_five_minutes_and_over_an_hour() -> None:
+def test_failures_are_counted_over_five_minutes() -> None:
     seconds = FakeSeconds()
     workload = Workload(seconds)
     for i in range(40):
         workload.record(ok=i % 4 != 0, latency_ms=10)
+    before = workload.figures()
     seconds.now += 600
     for _ in range(40):
         workload.record(ok=True, latency_ms=10)
 
-    figures = workload.figures()
+    after = workload.figures()
 
-    assert figures.error_rate == 0.0
-    assert figures.reliability_score == pytest.approx(1 - 10 / 80)
+    assert (before.error_rate, before.requests) == (0.25, 40)
+    assert (after.error_rate, after.requests) == (0.0, 40)
 
 
 def test_throughput_is_requests_per_second_over_five_minutes() -> None:
@@ -77,16 +77,6 @@ def test_silence_after_requests_is_a_throughput_of_zero() -> None:
     assert figures.throughput == 0.0
     assert figures.response_time_ms is None
     assert figures.unknown["response_time_ms"] == "no request in the last 5 minutes"
-
-
-def test_what_is_older_than_an_hour_is_forgotten() -> None:
-    seconds = FakeSeconds()
-    workload = Workload(seconds)
-    for _ in range(MINIMUM_REQUESTS):
-        workload.record(ok=False, latency_ms=1)
-    seconds.now += 3600
-
-    assert workload.figures().reliability_score is None
 
 
 def test_percentiles_lie_within_five_percent() -> None:
@@ -114,7 +104,6 @@ def test_every_figure_is_possible(calls: list[tuple[bool, float, float]]) -> Non
 
     figures = workload.figures()
 
-    for value in (figures.error_rate, figures.reliability_score):
-        assert value is None or 0 <= value <= 1
+    assert figures.error_rate is None or 0 <= figures.error_rate <= 1
     assert figures.throughput is not None
     assert 0 <= figures.throughput <= len(calls)

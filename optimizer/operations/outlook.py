@@ -1,0 +1,91 @@
+"""The outlook: what is coming is looked at once an hour, so that it counts though nobody asks."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from optimizer.decisions.figures import REQUIRED_OUTLOOKS
+from optimizer.decisions.risk import error_bounds, reliability
+from optimizer.decisions.snapshot import Snapshot
+from optimizer.decisions.today import exhaustion_of
+from optimizer.errors import DependencyError
+from optimizer.events import Event, SampleTaken
+
+logger = logging.getLogger("sequential_resource_optimization.forecasting")
+
+NOT_YET = "no forecast was looked at yet: that is done once an hour while monitoring runs"
+
+
+class Outlook:
+    """Knows how probable it is that something runs out if nothing is changed.
+
+    Hourly means change once an hour, and the forecast with them; so the first sample of an hour is
+    when to look again.
+
+    Args:
+        look: Forecasts, and answers what a decision would start from.
+    """
+
+    def __init__(self, look: Callable[[], Awaitable[Snapshot]]) -> None:
+        self._look = look
+        self._due = asyncio.Event()
+        self._hour: datetime | None = None
+        self._exhaustion: tuple[float, float] | None = None
+        self._reason = NOT_YET
+
+    def reliability(self, error_rate: float | None, requests: int) -> float | str:
+        """The reliability of changing nothing, as a decision computes it; or why it is unknown.
+
+        Args:
+            error_rate: Share of requests that failed; None when too few were seen.
+            requests: How many it was counted from.
+        """
+        if self._exhaustion is None:
+            return self._reason
+        _, p_error = error_bounds(error_rate, requests)
+        return reliability(self._exhaustion[1], p_error)
+
+    def hear(self, event: Event) -> None:
+        """Look again when an hour has begun."""
+        if isinstance(event, SampleTaken) and _hour_of(event.at) != self._hour:
+            self._hour = _hour_of(event.at)
+            self._due.set()
+
+    def forget(self) -> None:
+        """Look again at the next sample: the past is another now."""
+        self._hour = None
+
+    async def refresh(self) -> None:
+        """Look now.
+
+        Raises:
+            DependencyError: The machine or the store cannot be read.
+        """
+        snapshot = await self._look()
+        self._exhaustion = exhaustion_of(snapshot)
+        self._reason = next(
+            (
+                state.unknown["outlook"]
+                for state in snapshot.resources
+                if state.resource in REQUIRED_OUTLOOKS and not state.outlook
+            ),
+            NOT_YET,
+        )
+
+    async def run(self) -> None:
+        """Look whenever it is due, until cancelled."""
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            try:
+                await self.refresh()
+            except DependencyError as error:
+                self.forget()
+                logger.warning("what is coming cannot be looked at: %s", error)
+            except Exception:
+                logger.exception("what is coming cannot be looked at")
+
+
+def _hour_of(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
