@@ -288,8 +288,7 @@ class SequentialResourceOptimizer:
         decision = await optimize_resources(
             request,
             monitor=self.performance_monitor,
-            planner=self.predictive_planner,
-            forecasts=self._rooms.forecasts,
+            forecasting=self._rooms.forecasting,
             allocator=self.resource_allocator,
             prices=self._rooms.prices,
             fronts=self._rooms.fronts,

@@ -27,7 +27,7 @@ from optimizer.monitoring.alerts import Crossing
 from optimizer.monitoring.monitor import PerformanceMonitor
 from optimizer.monitoring.probes import Probes
 from optimizer.operations.census import Counted
-from optimizer.operations.forecast import ForecastCache, ForecastRequest, forecast_workload
+from optimizer.operations.forecast import Forecasting, ForecastRequest, forecast_workload
 from optimizer.operations.optimize import observe
 from optimizer.operations.outlook import Outlook
 from optimizer.purse import LedgerPurse
@@ -37,6 +37,7 @@ from optimizer.store.alerts import AlertStore
 from optimizer.store.bindings import BindingStore
 from optimizer.store.decisions import DecisionStore
 from optimizer.store.engine import Database
+from optimizer.store.forecasts import ForecastStore
 from optimizer.store.ledger import LedgerKeeper
 from optimizer.store.outcomes import OutcomeKeeper
 from optimizer.store.samples import StoredSamples
@@ -99,7 +100,13 @@ class Rooms:
             log=Path(settings.log_file) if settings.log_file else None,
         )
         self.shared = Shared()
-        self.forecasts = ForecastCache()
+        self.forecasting = Forecasting(
+            self.monitor,
+            self.planner,
+            keeper=ForecastStore(self.database),
+            elsewhere=self.samples,
+            clock=clock,
+        )
         self.fronts = Fronts()
         self._lease_changes = 0
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -222,14 +229,12 @@ class Rooms:
         default = ForecastRequest(horizon_hours=self.policy.horizon_hours)
         forecast = await forecast_workload(
             request or default,
-            monitor=self.monitor,
-            planner=self.planner,
-            cache=self.forecasts,
+            of=self.forecasting,
             thresholds=self.policy.thresholds,
             models=self.policy.models,
-            host=self.host,
         )
-        if self.monitor.is_running and forecast.forecast_available:
+        is_here = forecast.host == self.host
+        if is_here and self.monitor.is_running and forecast.forecast_available:
             await self.monitor.foresee(
                 [Crossing(s.metric, s.limit, s.peak, s.at) for s in forecast.saturation],
                 covered=forecast.metrics,
@@ -241,13 +246,7 @@ class Rooms:
         """What a decision would start from now, after the forecast has raised its alerts."""
         await self.forecast()
         return await observe(
-            self.monitor,
-            self.planner,
-            self.forecasts,
-            self.allocator,
-            self.prices,
-            self.fronts,
-            self.policy,
+            self.monitor, self.forecasting, self.allocator, self.prices, self.policy
         )
 
     def state(self) -> tuple[Hashable, ...]:

@@ -1,25 +1,42 @@
 """One answer for everybody who asks about the same state."""
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 import anyio
 
 AnswerT = TypeVar("AnswerT")
 
+_NOTHING = object()
+"""The state of what was never answered."""
+
+
+@dataclass
+class _Kept:
+    """The last answer of one kind, and the turn of who makes the next."""
+
+    state: Hashable = _NOTHING
+    answer: Any = None
+    turn: anyio.Lock = field(default_factory=anyio.Lock)
+
 
 class Shared:
     """Keeps the last answer of each kind with the state that it was made from.
 
     Callers that come while an answer is being made wait for it and share it.
+
+    Args:
+        kinds: How many kinds are kept; of more, the one that was asked for longest ago is dropped.
     """
 
-    def __init__(self) -> None:
-        self._kept: dict[str, tuple[Hashable, Any]] = {}
-        self._turns: dict[str, anyio.Lock] = {}
+    def __init__(self, kinds: int = 32) -> None:
+        self._kinds = kinds
+        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
 
     async def answer(
-        self, kind: str, state: Hashable, make: Callable[[], Awaitable[AnswerT]]
+        self, kind: Hashable, state: Hashable, make: Callable[[], Awaitable[AnswerT]]
     ) -> AnswerT:
         """The answer of a state.
 
@@ -28,8 +45,16 @@ class Shared:
             state: Tells the present state from others.
             make: Works the answer out; what it raises is raised to this caller alone.
         """
-        async with self._turns.setdefault(kind, anyio.Lock()):
-            kept = self._kept.get(kind)
-            if kept is None or kept[0] != state:
-                kept = self._kept[kind] = state, await make()
-        return cast(AnswerT, kept[1])
+        kept = self._kept.setdefault(kind, _Kept())
+        self._kept.move_to_end(kind)
+        while len(self._kept) > self._kinds:
+            self._kept.popitem(last=False)
+        if kept.state != state:
+            async with kept.turn:
+                if kept.state != state:
+                    kept.answer, kept.state = await make(), state
+        return cast(AnswerT, kept.answer)
+
+    def forget(self, kind: Hashable) -> None:
+        """Work it out anew for the next one who asks."""
+        self._kept.pop(kind, None)

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import anyio
 import anyio.to_thread
 
-from optimizer.decisions.latest import Latest
 from optimizer.decisions.levels import Rules
 from optimizer.decisions.pareto_front import Front, build_front
 from optimizer.decisions.request import Scope
 from optimizer.decisions.snapshot import Snapshot
-from optimizer.forecasting.forecast import Forecast
+from optimizer.shared import Shared
 
 MOST_KEPT = 64
 """Fronts kept at once: of one snapshot there are at most levels x scopes x focuses in use."""
@@ -50,9 +49,7 @@ class Fronts:
 
     def __init__(self, rules: Rules | None = None) -> None:
         self.rules = rules or Rules()
-        self.forecasts: Latest[Forecast] = Latest()
-        """The forecast of the recorded hours: it outlives the samples within one hour."""
-        self._frames: Latest[Frame] = Latest()
+        self._frames = Shared(kinds=1)
         self._fronts: OrderedDict[Hashable, Front] = OrderedDict()
         self._build_turn = anyio.Lock()
         self._building = threading.Lock()
@@ -68,11 +65,11 @@ class Fronts:
         async def make() -> Frame:
             return frame_of(await observe())
 
-        return await self._frames.get(key, make)
+        return await self._frames.answer("frame", key, make)
 
     def forget(self) -> None:
         """Look anew at the next request: something that the monitor does not see has changed."""
-        self._frames.forget()
+        self._frames.forget("frame")
 
     async def ready(
         self,

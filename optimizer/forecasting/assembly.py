@@ -1,6 +1,7 @@
 """From arrays to nouns: outlooks become the parts of a Forecast."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -17,6 +18,8 @@ from optimizer.forecasting.forecast import (
 )
 from optimizer.forecasting.gaps import usable_history
 from optimizer.forecasting.protocol import ForecastModel, Outlook, Score
+from optimizer.forecasting.served import Served
+from optimizer.forecasting.skill import Record
 from optimizer.forecasting.spikes import find_spikes
 from optimizer.monitoring.history import Series
 from optimizer.monitoring.sample import METRICS
@@ -71,10 +74,34 @@ def within_bounds(values: FloatArray, metric: str) -> FloatArray:
     return np.asarray(np.round(np.clip(values, low, high), DECIMALS), dtype=np.float64)
 
 
-def metric_forecast(
-    metric: str, past: Series, model: str, outlook: Outlook, *, step: timedelta
-) -> MetricForecast:
-    """One metric's forecast from one model's outlook."""
+@dataclass(frozen=True)
+class Chosen:
+    """A metric's outlook from the model to act on.
+
+    Attributes:
+        past: What was recorded.
+        model: Name of the model.
+        own: What the model expects.
+        shown: The same as the record of served forecasts corrects it.
+    """
+
+    past: Series
+    model: str
+    own: Outlook
+    shown: Outlook
+
+    def served(self, host: str) -> Served:
+        """What to keep of it."""
+        metric = self.past.metric
+        own, shown = (
+            within_bounds(outlook.quantiles[:3], metric) for outlook in (self.own, self.shown)
+        )
+        return Served(host, metric, self.past.step, self.past.end, band=shown, own=own)
+
+
+def metric_forecast(chosen: Chosen, record: Record) -> MetricForecast:
+    """One metric's forecast from the outlook of the model to act on."""
+    past, outlook, metric = chosen.past, chosen.shown, chosen.past.metric
     known = METRICS.get(metric)
     _, maximum = bounds(metric)
     recorded = past.values[np.isfinite(past.values)]
@@ -83,8 +110,8 @@ def metric_forecast(
         metric=metric,
         unit="" if known is None else known.unit,
         maximum=maximum,
-        model=model,
-        step_s=int(step.total_seconds()),
+        model=chosen.model,
+        step_s=int(past.step.total_seconds()),
         origin=past.end,
         last=round(float(recorded[-1]), DECIMALS),
         mean=tuple(within_bounds(outlook.mean, metric).tolist()),
@@ -94,6 +121,7 @@ def metric_forecast(
         confidence=tuple(np.round(confidence(outlook, maximum), DECIMALS).tolist()),
         backtest=None if outlook.score is None else backtest_score(outlook.score),
         weights=dict(outlook.weights),
+        served=record.scores(metric, step=past.step),
     )
 
 
@@ -124,24 +152,29 @@ def model_forecast(
 
 
 def acted_on(
-    series: Mapping[str, Series],
-    answers: Mapping[str, Answers],
-    *,
-    step: timedelta,
-    widths: Mapping[str, float],
-) -> dict[str, MetricForecast]:
+    series: Mapping[str, Series], answers: Mapping[str, Answers], record: Record
+) -> dict[str, Chosen]:
     """For each metric the model to act on, or else the one with the least error."""
     found = {}
     for name, answer in answers.items():
-        outlooks = answer.outlooks
+        outlooks, past = answer.outlooks, series[name]
         if not outlooks:
             continue
         scored = {model: o.score.error for model, o in outlooks.items() if o.score is not None}
         fallback = min(scored, key=scored.__getitem__) if scored else next(iter(outlooks))
         model = ACTED_ON if ACTED_ON in outlooks else fallback
-        outlook = outlooks[model].widened(widths.get(name, 1.0))
-        found[name] = metric_forecast(name, series[name], model, outlook, step=step)
+        own = outlooks[model]
+        yesterday = _last_day(past, own.mean.size)
+        shown = record.corrected(own, yesterday, metric=name, step=past.step)
+        found[name] = Chosen(past, model, own, shown)
     return found
+
+
+def _last_day(past: Series, horizon: int) -> FloatArray | None:
+    """The last day repeated; None while there is none."""
+    values = usable_history(past)
+    day = round(timedelta(days=1) / past.step)
+    return np.resize(values[-day:], horizon) if values.size >= day else None
 
 
 def by_model(

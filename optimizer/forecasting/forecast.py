@@ -63,6 +63,27 @@ class BacktestScore(_Noun):
     n: int = Field(ge=0, description="Actual values that were compared.")
 
 
+class ServedScore(_Noun):
+    """How forecasts that were served did, against what came afterwards."""
+
+    n: int = Field(
+        ge=0,
+        description="Forecast steps that were compared. Forecasts of one day are alike, so they "
+        "tell less than as many independent ones.",
+    )
+    skill: float | None = Field(
+        description="1 - error / error of repeating the last day before the forecast: 1 perfect, "
+        "0 no better, below 0 worse; null when that made no error, or nothing was compared."
+    )
+    coverage: float | None = Field(
+        ge=0, le=1, description="Share of actual values inside the 80 % band; null when n is 0."
+    )
+    coverage_interval: tuple[float, float] = Field(
+        description="Where the true share lies with 95 % confidence, were steps independent."
+    )
+    verdict: str = Field(description="The same in words.")
+
+
 class MetricForecast(_Noun):
     """What is expected of one metric, step by step."""
 
@@ -85,6 +106,12 @@ class MetricForecast(_Noun):
     weights: Mapping[str, float] = Field(
         description="Share of each way to continue the series in the mixture; empty for a cold "
         "start."
+    )
+    served: Mapping[str, ServedScore] = Field(
+        default_factory=dict,
+        description="By lead (1h, 2-6h, 7-24h, 25-168h): how the forecasts served in the last 30 "
+        "days did against what came; empty before one was compared. The bands are widened or "
+        "narrowed, and yesterday is mixed in, as this record says.",
     )
 
     @property

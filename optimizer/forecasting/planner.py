@@ -5,8 +5,10 @@ hours of history. They differ in the steps of a day and in how much past there i
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -15,7 +17,7 @@ import numpy as np
 from optimizer.clock import Clock, utc_now
 from optimizer.errors import InvalidRequestError, NotEnoughHistoryError
 from optimizer.forecasting.answers import Answers, ask, silent_models
-from optimizer.forecasting.assembly import acted_on, by_model, recent_spikes
+from optimizer.forecasting.assembly import acted_on, by_model, metric_forecast, recent_spikes
 from optimizer.forecasting.forecast import Forecast, MetricForecast
 from optimizer.forecasting.gaps import usable_history
 from optimizer.forecasting.linear_trend import LinearTrend
@@ -24,8 +26,10 @@ from optimizer.forecasting.protocol import ForecastModel
 from optimizer.forecasting.quiet_windows import find_quiet_windows
 from optimizer.forecasting.saturation import find_saturations
 from optimizer.forecasting.seasonal_patterns import SeasonalPatterns
+from optimizer.forecasting.served import Served
 from optimizer.forecasting.single_series import forecast_series as forecast_series
 from optimizer.forecasting.single_series import steps_in_day
+from optimizer.forecasting.skill import Record
 from optimizer.forecasting.spike_detection import SpikeDetection
 from optimizer.forecasting.wording import warnings_of, why_not
 from optimizer.monitoring.history import Series
@@ -41,6 +45,22 @@ BUILT_IN: tuple[ForecastModel, ...] = (
 
 LONGEST_HOURS = 168
 """One week."""
+
+
+NO_RECORD = Record()
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A forecast, and what to keep of it.
+
+    Attributes:
+        forecast: The forecast.
+        served: What is compared with what comes.
+    """
+
+    forecast: Forecast
+    served: tuple[Served, ...] = ()
 
 
 class PredictivePlanner:
@@ -61,22 +81,20 @@ class PredictivePlanner:
         history: Mapping[str, Series],
         *,
         horizon_hours: int,
+        host: str,
         models: Sequence[str] | None = None,
-        metrics: Sequence[str] | None = None,
         limits: Mapping[str, float] | None = None,
-        widths: Mapping[str, float] | None = None,
-        host: str | None = None,
-    ) -> Forecast:
-        """`forecast` on a worker thread, one at a time; the event loop goes on meanwhile."""
+        record: Record = NO_RECORD,
+    ) -> Planned:
+        """`planned` on a worker thread, one at a time; the event loop goes on meanwhile."""
         work = partial(
-            self.forecast,
+            self.planned,
             history,
             horizon_hours=horizon_hours,
-            models=models,
-            metrics=metrics,
-            limits=limits,
-            widths=widths,
             host=host,
+            models=models,
+            limits=limits,
+            record=record,
         )
         return await anyio.to_thread.run_sync(work, limiter=self._worker)
 
@@ -85,23 +103,40 @@ class PredictivePlanner:
         history: Mapping[str, Series],
         *,
         horizon_hours: int,
+        host: str = "localhost",
         models: Sequence[str] | None = None,
-        metrics: Sequence[str] | None = None,
         limits: Mapping[str, float] | None = None,
-        widths: Mapping[str, float] | None = None,
-        host: str | None = None,
+        record: Record = NO_RECORD,
     ) -> Forecast:
+        """The forecast of `planned`, for who keeps no score."""
+        return self.planned(
+            history,
+            horizon_hours=horizon_hours,
+            host=host,
+            models=models,
+            limits=limits,
+            record=record,
+        ).forecast
+
+    def planned(
+        self,
+        history: Mapping[str, Series],
+        *,
+        horizon_hours: int,
+        host: str,
+        models: Sequence[str] | None = None,
+        limits: Mapping[str, float] | None = None,
+        record: Record = NO_RECORD,
+    ) -> Planned:
         """Forecast hour by hour.
 
         Args:
             history: Hourly series by metric; NaN where nothing was recorded.
             horizon_hours: Hours ahead, 1 to 168.
-            models: Names of models to compute; all when None.
-            metrics: Metrics to forecast; all in `history` when None.
-            limits: Critical level by metric, for saturation.
-            widths: Factors by which the record of served forecasts widens or narrows the bands of a
-                metric, see `skill.width_factor`; 1 for a metric that is not in it.
             host: Whose history it is.
+            models: Names of models to compute; all when None.
+            limits: Critical level by metric, for saturation.
+            record: How the forecasts of this host did that were served before.
 
         Returns:
             The forecast, without scaling recommendations, which are for the room of decisions.
@@ -109,7 +144,7 @@ class PredictivePlanner:
             missing.
 
         Raises:
-            InvalidRequestError: An unknown model or metric, or a horizon out of bounds.
+            InvalidRequestError: An unknown model, or a horizon out of bounds.
         """
         if not 1 <= horizon_hours <= LONGEST_HOURS:
             raise InvalidRequestError(
@@ -117,54 +152,50 @@ class PredictivePlanner:
                 field="horizon_hours",
             )
         chosen = [self.models[name] for name in (models or self.models.names)]
-        series = {name: history[name] for name in _known(metrics, history)}
         now = self._clock()
-        answers: dict[str, Answers] = {}
-        unknown: dict[str, str] = {}
-        for name, past in series.items():
-            try:
-                answers[name] = ask(chosen, usable_history(past), 24, horizon_hours)
-            except NotEnoughHistoryError as error:
-                unknown[f"metrics.{name}"] = str(error)
-        best = acted_on(series, answers, step=timedelta(hours=1), widths=widths or {})
-        have = max((_recorded_hours(past) for past in series.values()), default=0.0)
+        answers, unknown = _answers(history, chosen, horizon_hours)
+        best = acted_on(history, answers, record)
+        have = max((_recorded_hours(past) for past in history.values()), default=0.0)
+        told: dict[str, Any] = {
+            "have_hours": have,
+            "need_hours": min(model.least_hours for model in chosen),
+            "host": host,
+            "forecast_horizon_hours": horizon_hours,
+            "generated_at": now,
+        }
         if not best:
-            return Forecast(
-                forecast_available=False,
-                reason=why_not(have, answers),
-                have_hours=have,
-                need_hours=min(model.least_hours for model in chosen),
-                host=host,
-                forecast_horizon_hours=horizon_hours,
-                generated_at=now,
-                unknown=unknown,
+            reason = why_not(have, answers)
+            return Planned(
+                Forecast(forecast_available=False, reason=reason, unknown=unknown, **told)
             )
-        unknown |= silent_models(chosen, answers)
-        return Forecast(
+        metrics = {name: metric_forecast(each, record) for name, each in best.items()}
+        forecast = Forecast(
             forecast_available=True,
-            have_hours=have,
-            need_hours=min(model.least_hours for model in chosen),
-            host=host,
-            forecast_horizon_hours=horizon_hours,
-            generated_at=now,
-            origin=max(forecast.origin for forecast in best.values()),
-            metrics=best,
-            model_forecasts=by_model(chosen, series, answers, horizon_hours),
-            saturation=find_saturations(best, limits or {}, now=now),
-            quiet_windows=find_quiet_windows(best),
-            spikes=recent_spikes({name: series[name] for name in best}),
-            warnings=tuple(warnings_of(best, now=now)),
-            unknown=unknown,
+            origin=max(metric.origin for metric in metrics.values()),
+            metrics=metrics,
+            model_forecasts=by_model(chosen, history, answers, horizon_hours),
+            saturation=find_saturations(metrics, limits or {}, now=now),
+            quiet_windows=find_quiet_windows(metrics),
+            spikes=recent_spikes({name: history[name] for name in best}),
+            warnings=tuple(warnings_of(metrics, record, now=now)),
+            unknown=unknown | silent_models(chosen, answers),
+            **told,
         )
+        return Planned(forecast, tuple(each.served(host) for each in best.values()))
 
     def forecast_fine(
-        self, history: Mapping[str, Series], *, horizon: timedelta = timedelta(hours=2)
+        self,
+        history: Mapping[str, Series],
+        *,
+        horizon: timedelta = timedelta(hours=2),
+        record: Record = NO_RECORD,
     ) -> dict[str, MetricForecast]:
         """Forecast the next hours in the steps of the history, for admission.
 
         Args:
             history: Series by metric, usually in steps of five minutes.
             horizon: How far ahead.
+            record: How such forecasts of this host did before.
 
         Returns:
             By metric, from `ml_hybrid`; metrics with too short a history are left out.
@@ -180,20 +211,22 @@ class PredictivePlanner:
                 answers = ask([MlHybrid()], usable_history(past), steps_per_day, steps)
             except NotEnoughHistoryError:
                 continue
-            found |= acted_on({name: past}, {name: answers}, step=past.step, widths={})
+            chosen = acted_on({name: past}, {name: answers}, record)
+            found |= {each: metric_forecast(one, record) for each, one in chosen.items()}
         return found
 
 
-def _known(metrics: Sequence[str] | None, history: Mapping[str, Series]) -> list[str]:
-    """The metrics to forecast, refusing those that there is no history of."""
-    if metrics is None:
-        return list(history)
-    for name in metrics:
-        if name not in history:
-            raise InvalidRequestError(
-                f"no history of metric {name!r}; known: {', '.join(history)}", field="metrics"
-            )
-    return list(dict.fromkeys(metrics))
+def _answers(
+    history: Mapping[str, Series], models: Sequence[ForecastModel], horizon: int
+) -> tuple[dict[str, Answers], dict[str, str]]:
+    """What the models say of each metric, and of which there is nothing to say, and why."""
+    answers, unknown = {}, {}
+    for name, past in history.items():
+        try:
+            answers[name] = ask(models, usable_history(past), 24, horizon)
+        except NotEnoughHistoryError as error:
+            unknown[f"metrics.{name}"] = str(error)
+    return answers, unknown
 
 
 def _recorded_hours(past: Series) -> float:

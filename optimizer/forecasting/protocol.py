@@ -46,9 +46,13 @@ class Outlook:
     score: Score | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
 
-    def widened(self, factor: float) -> "Outlook":
+    def widened(self, factor: FloatArray | float) -> "Outlook":
         """The same with every quantile `factor` times as far from the point forecast."""
         return replace(self, quantiles=self.mean + factor * (self.quantiles - self.mean))
+
+    def moved(self, by: FloatArray) -> "Outlook":
+        """The same with all of each step moved, shape (h,)."""
+        return replace(self, mean=self.mean + by, quantiles=self.quantiles + by)
 
 
 class ForecastModel(Protocol):

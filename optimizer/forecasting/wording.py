@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from optimizer.forecasting.answers import Answers
 from optimizer.forecasting.cold_start import LEAST_HOURS
 from optimizer.forecasting.forecast import MetricForecast
+from optimizer.forecasting.skill import Record, score_of
 
 STALE = timedelta(hours=2)
 """Age of the last recorded hour from which a forecast says that its history is old."""
@@ -28,14 +29,17 @@ def why_not(have: float, answers: Mapping[str, Answers]) -> str:
     )
 
 
-def warnings_of(best: Mapping[str, MetricForecast], *, now: datetime) -> list[str]:
-    """What to know before acting on a forecast."""
+def warnings_of(best: Mapping[str, MetricForecast], record: Record, *, now: datetime) -> list[str]:
+    """What to know before acting on a forecast; "no better than naive" is said aloud."""
     found = []
     for name, forecast in best.items():
+        score = score_of(record.overall(name))
         if forecast.backtest is None:
-            found.append(f"{name}: less than 53 hours of history, so there is no track record yet")
+            found.append(f"{name}: less than 53 hours of history, so it could not be back-tested")
         elif forecast.backtest.skill is not None and forecast.backtest.skill <= 0:
-            found.append(f"{name}: no better than repeating yesterday")
+            found.append(f"{name}: no better than repeating yesterday, in the back-test")
+        if score.skill is not None and score.skill <= 0:
+            found.append(f"{name}: the forecasts served were {score.verdict}")
     oldest = min(forecast.origin for forecast in best.values())
     if now - oldest > STALE:
         hours = (now - oldest).total_seconds() / 3600

@@ -106,7 +106,7 @@ class PerformanceMonitor:
     Attributes:
         latest: The last sample; None before the first.
         lease_use: What each lease used that processes are bound to, in that sample.
-        version: Grows with every sample.
+        version: Grows with every sample, and when history is read anew.
     """
 
     def __init__(
@@ -211,6 +211,7 @@ class PerformanceMonitor:
         past = Past(self.interval)
         past.load(stored)
         self._past = past
+        self.version += 1
 
     async def foresee(
         self, crossings: Iterable[Crossing], *, covered: Collection[str], until: datetime

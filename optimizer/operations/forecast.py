@@ -1,26 +1,28 @@
-"""The story of a forecast: the monitor's series, the planner's models, what to scale."""
+"""The story of a forecast: the recorded past, the planner's models, what to scale, the score."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import Annotated, Literal, Protocol
 
-import anyio
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from optimizer.clock import Clock, utc_now
 from optimizer.decisions.recommend import recommend
-from optimizer.errors import InvalidRequestError, NotFoundError
+from optimizer.errors import InvalidRequestError, StorageError
 from optimizer.forecasting.forecast import Forecast
-from optimizer.forecasting.planner import PredictivePlanner
+from optimizer.forecasting.planner import NO_RECORD, PredictivePlanner
+from optimizer.forecasting.served import HOUR, ForecastKeeper, RecordedPast, Served
+from optimizer.forecasting.skill import Record, keep_score
 from optimizer.monitoring.history import Series
 from optimizer.monitoring.sample import METRICS
+from optimizer.operations.past import KnowsPasts, past_of
+from optimizer.shared import Shared
 
 DEFAULT_METRICS = ("cpu_usage", "memory_usage", "storage_usage", "network_rx_bytes_s")
 """What is forecast when the request does not say."""
-
-KEPT_ANSWERS = 32
-"""Forecasts of the present sample that are kept for the next caller."""
-
-HOUR = timedelta(hours=1)
 
 
 class ForecastRequest(BaseModel):
@@ -44,101 +46,161 @@ class ForecastRequest(BaseModel):
     host: str | None = Field(None, description="Host to forecast; by default this machine.")
 
 
-class History(Protocol):
+class Monitor(Protocol):
     """What a forecast needs of the monitor."""
 
     @property
+    def host(self) -> str:
+        """The machine that it measures."""
+
+    @property
     def version(self) -> int:
-        """Increases with every sample."""
+        """Grows with every sample and import."""
 
     def series(self, metric: str, *, step: timedelta) -> Series:
         """The recorded past of a metric."""
 
 
-class ForecastCache:
-    """Forecasts of the present sample, each computed once and shared by concurrent callers.
+@dataclass(frozen=True)
+class Recorded:
+    """What was recorded of a machine, to forecast from.
 
-    Args:
-        kept: Answers that are kept; the oldest is dropped first.
+    Attributes:
+        past: Answers the past of any metric.
+        hours: That of the metrics to forecast, in hours.
     """
 
-    def __init__(self, kept: int = KEPT_ANSWERS) -> None:
-        self._kept = kept
-        self._answers: dict[tuple[object, ...], Forecast] = {}
-        self.turn = anyio.Lock()
-        """Held while an answer is computed: the planner has one worker in any case."""
+    past: RecordedPast
+    hours: Mapping[str, Series]
 
-    def get(self, key: tuple[object, ...]) -> Forecast | None:
-        """The answer for `key`, if there is one."""
-        return self._answers.get(key)
+    @cached_property
+    def state(self) -> Hashable:
+        """Tells one past from another: an hour is added, or an import fills older ones."""
+        return tuple(
+            (series.end, series.values.size, float(np.nansum(series.values)))
+            for series in self.hours.values()
+        )
 
-    def put(self, key: tuple[object, ...], forecast: Forecast) -> None:
-        """Keep an answer."""
-        self._answers[key] = forecast
-        while len(self._answers) > self._kept:
-            del self._answers[next(iter(self._answers))]
+
+@dataclass(frozen=True)
+class Forecasting:
+    """What forecasts are made of.
+
+    Attributes:
+        monitor: The past of this machine.
+        planner: Computes.
+        keeper: Where served forecasts are kept; None keeps no score.
+        elsewhere: The pasts of other machines; None knows none.
+        shared: Shares an answer among all who ask for the same hours.
+        clock: Says what is due.
+    """
+
+    monitor: Monitor
+    planner: PredictivePlanner
+    keeper: ForecastKeeper | None = None
+    elsewhere: KnowsPasts | None = None
+    shared: Shared = field(default_factory=Shared)
+    clock: Clock = utc_now
+
+    async def recorded(self, host: str, metrics: Sequence[str]) -> Recorded:
+        """What was recorded of a host; looked up once for each sample, of other hosts each hour.
+
+        Raises:
+            NotFoundError: No machine of that name has samples.
+            StorageError: The store cannot be read.
+        """
+        now = self.clock()
+
+        async def look() -> Recorded:
+            past = await past_of(host, monitor=self.monitor, elsewhere=self.elsewhere, now=now)
+            hours = {metric: past(metric, HOUR) for metric in metrics}
+            return Recorded(past, {name: each for name, each in hours.items() if each is not None})
+
+        version = self.monitor.version if host == self.monitor.host else None
+        moment = (version, now.replace(minute=0, second=0, microsecond=0))
+        return await self.shared.answer(("recorded", host, *metrics), moment, look)
 
 
 async def forecast_workload(
     request: ForecastRequest,
     *,
-    monitor: History,
-    planner: PredictivePlanner,
-    cache: ForecastCache,
+    of: Forecasting,
     thresholds: Mapping[str, float],
     models: Sequence[str] | None = None,
-    host: str | None = None,
 ) -> Forecast:
-    """Forecast the load of this machine.
+    """Forecast the load of a machine.
+
+    It is worked out once for each recorded hour, since nothing that it is made of changes between.
 
     Args:
         request: What is asked.
-        monitor: Where the past is.
-        planner: Computes.
-        cache: Shares one answer among the callers of one sample.
+        of: What it is made of.
         thresholds: Critical level by metric, for saturation and recommendations.
         models: Names of the models that configuration allows; all when None.
-        host: Name of this machine; None accepts any.
 
     Returns:
-        The forecast, with scaling recommendations. `detail` does not change it: a door shows less
-        of it.
+        The forecast, with scaling recommendations and the record of those served before. `detail`
+        does not change it: a door shows less of it.
 
     Raises:
         InvalidRequestError: An unknown metric.
-        NotFoundError: A host that this process does not measure.
+        NotFoundError: No machine of that name has samples.
     """
-    _check(request, host)
     metrics = request.metrics or DEFAULT_METRICS
-    key = (monitor.version, request.horizon_hours, metrics, request.host)
-    known = cache.get(key)
-    if known is not None:
-        return known
-    async with cache.turn:
-        answer = cache.get(key)
-        if answer is None:
-            history = {metric: monitor.series(metric, step=HOUR) for metric in metrics}
-            planned = await planner.plan(
-                history,
-                horizon_hours=request.horizon_hours,
-                models=models,
-                limits=thresholds,
-                host=request.host or host,
-            )
-            scaling = recommend(planned.metrics, thresholds, now=planned.generated_at)
-            answer = planned.model_copy(update={"scaling_recommendations": tuple(scaling)})
-            cache.put(key, answer)
-    return answer
+    _check(metrics)
+    host = request.host or of.monitor.host
+    recorded = await of.recorded(host, metrics)
+
+    async def make() -> Forecast:
+        record, trouble = await _record(of, recorded.past, host)
+        planned = await of.planner.plan(
+            recorded.hours,
+            horizon_hours=request.horizon_hours,
+            host=host,
+            models=models,
+            limits=thresholds,
+            record=record,
+        )
+        forecast = planned.forecast
+        scaling = recommend(forecast.metrics, thresholds, now=forecast.generated_at)
+        trouble = trouble or await _keep(of, planned.served)
+        return forecast.model_copy(
+            update={
+                "scaling_recommendations": tuple(scaling),
+                "warnings": (*forecast.warnings, *([trouble] if trouble else [])),
+            }
+        )
+
+    kind = ("forecast", host, request.horizon_hours, *metrics)
+    state = (recorded.state, tuple(sorted(thresholds.items())), models and tuple(models))
+    return await of.shared.answer(kind, state, make)
 
 
-def _check(request: ForecastRequest, host: str | None) -> None:
+async def _record(of: Forecasting, past: RecordedPast, host: str) -> tuple[Record, str]:
+    """How the forecasts served so far did, or none and why."""
+    if of.keeper is None:
+        return NO_RECORD, ""
+    try:
+        return await keep_score(of.keeper, past, host=host, now=of.clock()), ""
+    except StorageError as error:
+        return NO_RECORD, f"the record of served forecasts is not known: {error}"
+
+
+async def _keep(of: Forecasting, served: Sequence[Served]) -> str:
+    """Keep what is served, to compare it with what comes; says why it cannot be."""
+    if of.keeper is None:
+        return ""
+    try:
+        await of.keeper.serve(served)
+    except StorageError as error:
+        return f"this forecast will not be compared with what comes: {error}"
+    return ""
+
+
+def _check(metrics: Sequence[str]) -> None:
     """Refuse what cannot be forecast, by name."""
-    for metric in request.metrics or ():
+    for metric in metrics:
         if metric not in METRICS:
             raise InvalidRequestError(
                 f"unknown metric {metric!r}; known: {', '.join(METRICS)}", field="metrics"
             )
-    if request.host is not None and host is not None and request.host != host:
-        raise NotFoundError(
-            what="host", name=request.host, hint=f"this process measures {host!r} alone"
-        )

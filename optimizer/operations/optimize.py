@@ -4,11 +4,9 @@ import secrets
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 from typing import Protocol
 
 import anyio.to_thread
-import numpy as np
 
 from optimizer.allocation.pool import PoolState
 from optimizer.clock import Clock
@@ -26,17 +24,9 @@ from optimizer.decisions.snapshot import Snapshot
 from optimizer.decisions.solve import Solution, judge, solve, with_conflict
 from optimizer.decisions.strategy import Strategies, meant_objective
 from optimizer.events import DecisionMade, EventBus
-from optimizer.forecasting.forecast import Forecast
-from optimizer.forecasting.planner import PredictivePlanner
 from optimizer.monitoring.history import Series
 from optimizer.monitoring.sample import Health, Sample
-from optimizer.operations.forecast import (
-    DEFAULT_METRICS,
-    HOUR,
-    ForecastCache,
-    ForecastRequest,
-    forecast_workload,
-)
+from optimizer.operations.forecast import Forecasting, ForecastRequest, forecast_workload
 from optimizer.plugins import Registry
 from optimizer.prices import PriceTable
 from optimizer.thinking.question import Question, Thought, Verdict
@@ -121,8 +111,7 @@ async def optimize_resources(
     request: OptimizationRequest,
     *,
     monitor: Monitor,
-    planner: PredictivePlanner,
-    forecasts: ForecastCache,
+    forecasting: Forecasting,
     allocator: Pools,
     prices: PriceTable,
     fronts: Fronts,
@@ -139,8 +128,7 @@ async def optimize_resources(
     Args:
         request: What is asked.
         monitor: What is.
-        planner: What is coming.
-        forecasts: Shares a forecast with whoever asked for the same.
+        forecasting: What is coming; a forecast is shared with whoever asks for the same.
         allocator: What is leased and free.
         prices: What things cost.
         fronts: Shares what is computed from one sample.
@@ -163,7 +151,7 @@ async def optimize_resources(
     """
 
     async def look() -> Snapshot:
-        return await observe(monitor, planner, forecasts, allocator, prices, fronts, policy)
+        return await observe(monitor, forecasting, allocator, prices, policy)
 
     frame = await fronts.frame(_moment(monitor), look)
     meant = meant_objective(request.primary_objective, frame.snapshot, policy.strategies)
@@ -205,11 +193,9 @@ async def optimize_resources(
 
 async def observe(
     monitor: Monitor,
-    planner: PredictivePlanner,
-    forecasts: ForecastCache,
+    forecasting: Forecasting,
     allocator: Pools,
     prices: PriceTable,
-    fronts: Fronts,
     policy: Policy,
 ) -> Snapshot:
     """Ask every room once, and put the answers together."""
@@ -218,9 +204,11 @@ async def observe(
     else:
         sample = await anyio.to_thread.run_sync(monitor.get_current_metrics)
         health = await anyio.to_thread.run_sync(monitor.health)
-    forecast = await fronts.forecasts.get(
-        recorded_hours(monitor, policy.horizon_hours),
-        partial(_forecast, monitor, planner, forecasts, policy),
+    forecast = await forecast_workload(
+        ForecastRequest(horizon_hours=policy.horizon_hours),
+        of=forecasting,
+        thresholds=policy.thresholds,
+        models=policy.models,
     )
     seen = Observation(
         sample=sample,
@@ -231,30 +219,6 @@ async def observe(
         version=monitor.version,
     )
     return snapshot_of(seen, prices)
-
-
-def recorded_hours(monitor: Monitor, horizon_hours: int) -> Hashable:
-    """Tells one recorded past from another: its forecast is the same until an hour is added."""
-    past = [monitor.series(name, step=HOUR) for name in DEFAULT_METRICS]
-    known = tuple(
-        (series.end, series.values.size, float(np.nansum(series.values))) for series in past
-    )
-    return horizon_hours, known
-
-
-async def _forecast(
-    monitor: Monitor, planner: PredictivePlanner, forecasts: ForecastCache, policy: Policy
-) -> Forecast:
-    """The forecast that forecast_workload answers by default."""
-    return await forecast_workload(
-        ForecastRequest(horizon_hours=policy.horizon_hours),
-        monitor=monitor,
-        planner=planner,
-        cache=forecasts,
-        thresholds=policy.thresholds,
-        models=policy.models,
-        host=monitor.host,
-    )
 
 
 def _moment(monitor: Monitor) -> Hashable:

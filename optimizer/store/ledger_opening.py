@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Table, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from optimizer.allocation.pool import ResourcePool
 from optimizer.errors import ConfigurationError
 from optimizer.store.ledger_books import PoolKey
 from optimizer.store.ledger_leases import HELD_AFTER, load_leases, update_lease
 from optimizer.store.ledger_tables import ledger_watch, pools
+from optimizer.store.rows import insert_into
 
 GRACE = timedelta(seconds=60)
 """The most that a lease is lengthened because nobody kept the ledger."""
@@ -75,9 +75,7 @@ def _first_reset(pool: ResourcePool, recorded: datetime | None, now: datetime) -
 
 def _insert_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> Any:
     """An insert that leaves a row which is already there as it is."""
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table).values(values).on_conflict_do_nothing()
-    return sqlite.insert(table).values(values).on_conflict_do_nothing()
+    return insert_into(connection, table).values(values).on_conflict_do_nothing()
 
 
 def forgive_downtime(connection: Connection, now: datetime) -> None:

@@ -144,6 +144,18 @@ class StoredSamples:
         """How long steps of a width are kept, in seconds."""
         return KEPT_S[step_s]
 
+    async def rollups(self, host: str, *, step_s: int, since: datetime, now: datetime) -> RollUps:
+        """Finished steps of a host that began after `since`; none of one that is not known."""
+        return await self._database.read(
+            lambda connection: _rolled_up(
+                connection,
+                _find_host(connection, host),
+                step_s,
+                since_s=int(since.timestamp()),
+                now_s=int(now.timestamp()),
+            )
+        )
+
     async def latest(self, host: str) -> Sample | None:
         """The last sample of a host; see `SampleKeeper`."""
         text = await self._database.read(
@@ -213,12 +225,19 @@ def _host_id(connection: Connection, host: str) -> int:
     return int(made.scalar_one())
 
 
-def _load(connection: Connection, host: str, now: datetime) -> StoredHistory:
+def _find_host(connection: Connection, host: str) -> int:
+    """Number of a host; -1, which no host has, when it is not known."""
     found = connection.scalar(select(_hosts.c.id).where(_hosts.c.name == host))
-    host_id = -1 if found is None else int(found)
+    return -1 if found is None else int(found)
+
+
+def _load(connection: Connection, host: str, now: datetime) -> StoredHistory:
+    host_id = _find_host(connection, host)
     times_s, values = _raw(connection, host_id, 0, to_microseconds(now) + 1)
+    now_s = int(now.timestamp())
     five_minutes, hours = (
-        _rolled_up(connection, host_id, step_s, int(now.timestamp())) for step_s in KEPT_S
+        _rolled_up(connection, host_id, step_s, since_s=now_s - kept_s, now_s=now_s)
+        for step_s, kept_s in KEPT_S.items()
     )
     return StoredHistory(times_s=times_s, values=values, five_minutes=five_minutes, hours=hours)
 
@@ -237,7 +256,9 @@ def _raw(
     return figures[:, 0] / 1e6, figures[:, 1:]
 
 
-def _rolled_up(connection: Connection, host_id: int, step_s: int, now_s: int) -> RollUps:
+def _rolled_up(
+    connection: Connection, host_id: int, step_s: int, *, since_s: int, now_s: int
+) -> RollUps:
     """Finished steps with their means; the other kinds stay in the store, NaN here."""
     columns = [_rollups.c.start_s, _rollups.c.samples]
     columns += [_rollups.c[f"{metric}_mean"] for metric in METRICS]
@@ -247,7 +268,7 @@ def _rolled_up(connection: Connection, host_id: int, step_s: int, now_s: int) ->
             _rollups.c.host_id == host_id,
             _rollups.c.step_s == step_s,
             _rollups.c.start_s <= now_s - step_s,
-            _rollups.c.start_s > now_s - KEPT_S[step_s],
+            _rollups.c.start_s > since_s,
         )
         .order_by(_rollups.c.start_s)
     ).all()

@@ -31,6 +31,7 @@ OLDEST = 0.25
 SPARED = (
     ("samples", "at", "raw samples"),
     ("rollups", "start_s", "means of samples"),
+    ("served_forecasts", "origin", "served forecasts"),
     ("outcomes", "at", "recorded calls"),
     ("decisions", "created_at", "decisions"),
 )

@@ -55,3 +55,22 @@ async def test_a_failure_is_not_kept() -> None:
         await shared.answer("health", 1, fail)
 
     assert await shared.answer("health", 1, maker) == 1
+
+
+async def test_what_is_forgotten_is_worked_out_anew() -> None:
+    shared, maker = Shared(), Maker()
+    maker.may_go_on.set()
+
+    first = await shared.answer("health", 1, maker)
+    shared.forget("health")
+
+    assert (first, await shared.answer("health", 1, maker)) == (1, 2)
+
+
+async def test_the_kind_that_was_asked_for_longest_ago_is_dropped() -> None:
+    shared, maker = Shared(kinds=2), Maker()
+    maker.may_go_on.set()
+
+    answers = [await shared.answer(kind, 1, maker) for kind in ("a", "b", "a", "c", "a", "b")]
+
+    assert answers == [1, 2, 1, 3, 1, 4]

@@ -30,6 +30,7 @@ from optimizer.store.migrations import (
     m0005_lease_bindings,
     m0006_alerts,
     m0007_unmanaged,
+    m0008_served_forecasts,
 )
 
 logger = logging.getLogger("sequential_resource_optimization.store")
@@ -44,6 +45,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     m0005_lease_bindings.up,
     m0006_alerts.up,
     m0007_unmanaged.up,
+    m0008_served_forecasts.up,
 )
 
 _versions = Table("schema_version", MetaData(), Column("version", Integer, primary_key=True))

@@ -15,11 +15,11 @@ from optimizer.decisions.request import OptimizationRequest
 from optimizer.errors import InvalidRequestError, NotFoundError
 from optimizer.events import DecisionMade, Event, EventBus
 from optimizer.forecasting.planner import BUILT_IN as MODELS
-from optimizer.forecasting.planner import PredictivePlanner
+from optimizer.forecasting.planner import Planned, PredictivePlanner
 from optimizer.monitoring.history import Series
 from optimizer.monitoring.sample import Health, HealthStatus, Sample
 from optimizer.operations.explain import ExplainRequest, explain_decision
-from optimizer.operations.forecast import DEFAULT_METRICS, ForecastCache
+from optimizer.operations.forecast import Forecasting
 from optimizer.operations.history import (
     DecisionRequest,
     HistoryRequest,
@@ -30,6 +30,7 @@ from optimizer.operations.optimize import Policy, optimize_resources
 from optimizer.plugins import Registry
 from optimizer.prices import FARGATE
 from optimizer.quantities import RESOURCES
+from optimizer.shared import Shared
 from optimizer.store.decisions import DecisionStore
 from optimizer.store.engine import MEMORY_URL, Database
 from optimizer.thinking.question import Question, Reasoning, Thought, Verdict
@@ -143,6 +144,19 @@ class FakeThinker:
         return Verdict(candidate_id=chosen, reasoning=reasoning)
 
 
+class CountingPlanner(PredictivePlanner):
+    """A planner that counts what it plans."""
+
+    def __init__(self) -> None:
+        super().__init__(Registry("forecast model", MODELS), clock=lambda: NOW)
+        self.plans = 0
+
+    def planned(self, *args: Any, **kwargs: Any) -> Planned:
+        """Count, and plan."""
+        self.plans += 1
+        return super().planned(*args, **kwargs)
+
+
 @dataclass
 class House:
     """The rooms that a decision goes through."""
@@ -151,7 +165,8 @@ class House:
     monitor: FakeMonitor = field(default_factory=FakeMonitor)
     thinker: FakeThinker = field(default_factory=FakeThinker)
     fronts: Fronts = field(default_factory=Fronts)
-    forecasts: ForecastCache = field(default_factory=ForecastCache)
+    shared: Shared = field(default_factory=Shared)
+    planner: CountingPlanner = field(default_factory=CountingPlanner)
     events: EventBus = field(default_factory=EventBus)
     policy: Policy = field(
         default_factory=lambda: Policy(thresholds={"cpu_usage": 85.0, "memory_usage": 90.0})
@@ -161,8 +176,7 @@ class House:
         return await optimize_resources(
             OptimizationRequest.model_validate(asked or {}),
             monitor=self.monitor,
-            planner=PredictivePlanner(Registry("forecast model", MODELS), clock=lambda: NOW),
-            forecasts=self.forecasts,
+            forecasting=Forecasting(self.monitor, self.planner, shared=self.shared),
             allocator=FakePools(),
             prices=FARGATE,
             fronts=self.fronts,
@@ -177,15 +191,15 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def forecasts() -> ForecastCache:
+def shared() -> Shared:
     """The past is the same in every test, so its forecast is made once."""
-    return ForecastCache()
+    return Shared()
 
 
 @pytest.fixture
-async def house(forecasts: ForecastCache) -> AsyncIterator[House]:
+async def house(shared: Shared) -> AsyncIterator[House]:
     database = Database(MEMORY_URL)
-    yield House(DecisionStore(database), forecasts=forecasts)
+    yield House(DecisionStore(database), shared=shared)
     await database.close()
 
 
@@ -221,7 +235,7 @@ async def test_while_history_is_short_figures_are_null_with_a_reason_and_nothing
     house: House,
 ) -> None:
     house.monitor.hours = 1
-    house.forecasts = ForecastCache()
+    house.shared = Shared()
 
     decision = await house.optimize(REFERENCE)
 
@@ -267,12 +281,12 @@ async def test_a_new_sample_is_looked_at(house: House) -> None:
 
 
 async def test_within_one_recorded_hour_the_forecast_is_made_once(house: House) -> None:
+    house.shared = Shared()
     await house.optimize()
     house.monitor.version += 1
-    house.forecasts = ForecastCache()
     await house.optimize()
 
-    assert house.forecasts.get((2, 24, DEFAULT_METRICS, None)) is None
+    assert house.planner.plans == 1
 
 
 async def test_the_same_inputs_give_the_same_hash_and_choice(house: House) -> None:
