@@ -23,7 +23,8 @@ from optimizer.plugins import Registry, assemble
 from optimizer.prices import FARGATE, Price, PriceTable
 from optimizer.settings import Settings
 from optimizer.store.engine import Database
-from optimizer.thinking.mind import Mind, Purse, mind_at
+from optimizer.thinking.llm import RateLimit
+from optimizer.thinking.mind import Allowance, Mind, Purse, mind_at
 from optimizer.thinking.prompt import Redactor
 from optimizer.thinking.scratchpad import scratchpad_at
 
@@ -45,6 +46,7 @@ LIVE = frozenset(
         "rate_limit",
         "read_only_token",
         "storage_limit",
+        "thinking_deadline_s",
         "tokens_file",
         "weights",
     }
@@ -147,6 +149,7 @@ def policy(settings: Settings, levels: Mapping[str, Threshold]) -> Policy:
         thresholds=critical_levels(levels),
         horizon_hours=settings.forecasting.default_horizon_hours,
         models=settings.forecasting.models,
+        thinking_budget=timedelta(seconds=settings.thinking_deadline_s),
     )
 
 
@@ -225,8 +228,13 @@ def mind(settings: Settings, purse: Purse, *, hide: tuple[str, ...]) -> Mind | N
         key=None if key is None else key.get_secret_value(),
         fallback_models=settings.openrouter_fallback_models,
         allow_insecure=settings.allow_insecure_upstream,
+        rate=RateLimit(
+            requests=settings.openrouter_requests_per_minute,
+            tokens=settings.openrouter_tokens_per_minute,
+        ),
         purse=purse,
-        redact=Redactor(names=hide),
+        allowance=Allowance(tokens=settings.thinking_tokens, usd=settings.thinking_usd),
+        redact=Redactor(hosts=hide, may_name_hosts=settings.prompts_may_name_hosts),
     )
 
 

@@ -23,6 +23,7 @@ class LedgerPurse:
 
     def __init__(self, allocator: Callable[[], ResourceAllocator]) -> None:
         self._allocator = allocator
+        self._held: dict[str, frozenset[str]] = {}
 
     async def reserve(self, decision_id: str, *, tokens: int, usd: float) -> str | None:
         """Set aside what a request may cost; None when a pool has not got it."""
@@ -30,16 +31,17 @@ class LedgerPurse:
         if usd > 0:
             asked["usd"] = usd
         request = AllocationRequest(resources=asked, purpose=f"thinking {decision_id}", ttl_s=TTL_S)
-        allocation = await self._allocator().allocate(request, THINKING)
-        return allocation.allocation_id
+        reservation = (await self._allocator().allocate(request, THINKING)).allocation_id
+        if reservation is not None:
+            self._held[reservation] = frozenset(asked)
+        return reservation
 
     async def settle(
         self, reservation: str, *, tokens: int, usd: float, is_estimated: bool
     ) -> None:
-        """Spend what it did cost; an estimate is the reservation itself."""
-        used: dict[str, float | str] = {} if is_estimated else {"mcp_tokens": float(tokens)}
-        if not is_estimated and usd > 0:
-            used["usd"] = usd
+        """Spend what it did cost; what was not reported comes as it was reserved."""
+        spent = {"mcp_tokens": float(tokens), "usd": usd}
+        used: dict[str, float | str] = {name: spent[name] for name in self._held.pop(reservation)}
         try:
             await self._allocator().release(reservation, THINKING, used=used)
         except LeaseEndedError:

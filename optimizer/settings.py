@@ -99,8 +99,27 @@ class Settings(Table):
     openrouter_fallback_models: tuple[str, ...] = Field(
         (), description="Models to ask when an attempt failed, comma-separated."
     )
+    openrouter_requests_per_minute: Annotated[int, Field(ge=1, le=10**6)] | None = Field(
+        None, description="Most requests to the model in any minute; unset for no limit."
+    )
+    openrouter_tokens_per_minute: Annotated[int, Field(ge=1, le=10**9)] | None = Field(
+        None, description="Most tokens of the model in any minute; unset for no limit."
+    )
     allow_insecure_upstream: bool = Field(
         False, description="Whether prompts may leave this machine over plain HTTP."
+    )
+    prompts_may_name_hosts: bool = Field(
+        False,
+        description="Whether prompts may hold host names and addresses; keys are always taken out.",
+    )
+    thinking_deadline_s: Annotated[FiniteFloat, Field(ge=0.1, le=45)] = Field(
+        10.0, description="Most seconds that a decision is thought over; the model gets 70 %."
+    )
+    thinking_tokens: Annotated[int, Field(ge=100, le=10**6)] = Field(
+        2000, description="Most tokens of the model for one decision, prompts and answers together."
+    )
+    thinking_usd: Annotated[FiniteFloat, Field(ge=0, le=100)] = Field(
+        0.02, description="Most US dollars for one decision, reserved before each request."
     )
     sequential_thinking_mcp_endpoint: str = Field(
         "",

@@ -28,14 +28,19 @@ _FENCE = re.compile(r"<(?=\s*/?\s*untrusted)", re.IGNORECASE)
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+-]{0,39}")
 
-_SECRETS = (
+_KEYS = (
     re.compile(r"\b(?:sk|pk|ghp|gho|xox[abp]|AKIA)[-_A-Za-z0-9]{8,}"),
     re.compile(r"\bBearer\s+\S+", re.IGNORECASE),
+    re.compile(r"(?<=://)[^\s/@]+(?=@)"),
+)
+"""API keys, bearer tokens, and who logs in by a URL."""
+
+_HOSTS = (
     re.compile(r"\b[a-z]+://[^\s/]+", re.IGNORECASE),
     re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b"),
     re.compile(r"\b[\w-]+(?:\.[\w-]+)*\.(?:local|internal|lan|corp|home|localdomain)\b", re.I),
 )
-"""Keys, hosts of URLs, IPv4 addresses, and names of private networks."""
+"""Hosts of URLs, IPv4 addresses, and names of private networks."""
 
 HIDDEN = "[hidden]"
 
@@ -45,23 +50,26 @@ class Redactor:
     """Takes out what a stranger's computer should not see.
 
     Attributes:
-        names: Further texts to take out: host names, tokens.
-        is_off: Whether the operator allows everything to be sent.
+        hosts: Names of machines to take out.
+        may_name_hosts: Whether the operator allows names and addresses of machines to be sent; keys
+            are taken out all the same.
     """
 
-    names: tuple[str, ...] = ()
-    is_off: bool = False
+    hosts: tuple[str, ...] = ()
+    may_name_hosts: bool = False
 
     def __call__(self, text: str) -> str:
-        """The text without secrets, addresses and host names."""
-        if self.is_off:
-            return text
-        for name in self.names:
-            if name:
-                text = re.sub(re.escape(name), HIDDEN, text, flags=re.IGNORECASE)
-        for pattern in _SECRETS:
+        """The text without keys, addresses and host names."""
+        for pattern in self._patterns:
             text = pattern.sub(HIDDEN, text)
         return text
+
+    @property
+    def _patterns(self) -> tuple[re.Pattern[str], ...]:
+        if self.may_name_hosts:
+            return _KEYS
+        named = (re.compile(re.escape(host), re.IGNORECASE) for host in self.hosts if host)
+        return (*named, *_KEYS, *_HOSTS)
 
 
 def shortlist(question: Question) -> dict[str, Candidate]:

@@ -39,3 +39,18 @@ async def test_an_estimate_settles_at_the_reservation(folder: Path) -> None:
         pools = await sro.resource_allocator.utilization()
 
     assert (pools["mcp_tokens"].spent, pools["usd"].spent) == (2000, 0.02)
+
+
+async def test_what_is_known_is_settled_exactly_beside_what_is_not(folder: Path) -> None:
+    settings = load_settings(environment={"DATA_DIR": str(folder)}, config_file=folder / "sro.toml")
+    async with SequentialResourceOptimizer(settings=settings) as sro:
+        purse = LedgerPurse(lambda: sro.resource_allocator)
+        without_cost = await purse.reserve("opt-1", tokens=500, usd=0.02)
+        for_nothing = await purse.reserve("opt-2", tokens=500, usd=0.02)
+        assert without_cost is not None
+        assert for_nothing is not None
+        await purse.settle(without_cost, tokens=150, usd=0.02, is_estimated=True)
+        await purse.settle(for_nothing, tokens=50, usd=0.0, is_estimated=False)
+        pools = await sro.resource_allocator.utilization()
+
+    assert (pools["mcp_tokens"].spent, pools["usd"].spent) == (200, 0.02)

@@ -76,11 +76,21 @@ def test_keys_addresses_and_host_names_are_taken_out() -> None:
         "https://user:pw@example.com/x, Bearer abc"
     )
 
-    text = prompt_of(asked, Redactor(names=("build-7", "")))
+    text = prompt_of(asked, Redactor(hosts=("build-7", "")))
 
     for secret in ("sk-or", "BUILD-7", "10.1.2.3", "db1", "user:pw", "Bearer abc"):
         assert secret not in text
-    assert "BUILD-7" in prompt_of(asked, Redactor(is_off=True))
+
+
+def test_an_operator_may_let_hosts_be_named_and_never_keys() -> None:
+    asked = question(canary="sk-or-v1-0123456789abcdef on BUILD-7, https://user:pw@example.com/x")
+
+    text = prompt_of(asked, Redactor(hosts=("build-7",), may_name_hosts=True))
+
+    assert "BUILD-7" in text
+    assert "example.com" in text
+    assert "sk-or" not in text
+    assert "user:pw" not in text
 
 
 def test_a_conversation_goes_on_with_what_the_model_said_cut() -> None:
