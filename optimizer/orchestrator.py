@@ -66,6 +66,7 @@ from optimizer.operations.release import ReleaseRequest, release_allocation
 from optimizer.operations.renew import RenewRequest, renew_allocation
 from optimizer.operations.report_usage import ReportUsageRequest, UsageRecorded, report_usage
 from optimizer.operations.select_mcp import SelectMcpRequest, select_mcp
+from optimizer.operations.submit_choice import ChoiceRequest, submit_choice
 from optimizer.plugins import Registry
 from optimizer.rooms import Rooms
 from optimizer.settings import Settings, load_settings
@@ -283,7 +284,7 @@ class SequentialResourceOptimizer:
         request = _read(OptimizationRequest, optimization_request)
         if use_sequential_thinking is not None:
             request = request.model_copy(
-                update={"use_sequential_thinking": use_sequential_thinking}
+                update={"use_sequential_thinking": use_sequential_thinking, "thinking": None}
             )
         decision = await optimize_resources(
             request,
@@ -309,6 +310,26 @@ class SequentialResourceOptimizer:
         """Why a kept decision fell so."""
         return await explain_decision(
             request, keeper=self._rooms.decisions, objectives=self.objectives
+        )
+
+    async def get_thoughts(
+        self, request: DecisionRequest, *, principal: Principal = LOCAL
+    ) -> Explanation:
+        """The chain of thoughts of a kept decision."""
+        asked = ExplainRequest(decision_id=request.decision_id, detail="thoughts")
+        return await self.explain_decision(asked, principal=principal)
+
+    async def submit_choice(
+        self, request: ChoiceRequest, *, principal: Principal = LOCAL
+    ) -> Decision:
+        """Judge what the agent that asked chose among a decision's candidates."""
+        return await submit_choice(
+            request,
+            keeper=self._rooms.decisions,
+            objectives=self.objectives,
+            thinker=self._rooms.thinker,
+            budget=self._rooms.policy.thinking_budget,
+            events=self.events,
         )
 
     async def list_decisions(

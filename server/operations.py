@@ -30,6 +30,7 @@ from optimizer.operations.release import ReleaseRequest
 from optimizer.operations.renew import RenewRequest
 from optimizer.operations.report_usage import ReportUsageRequest, UsageRecorded
 from optimizer.operations.select_mcp import SelectMcpRequest
+from optimizer.operations.submit_choice import ChoiceRequest
 from optimizer.settings import Toolset
 from server import views
 from server.operation import Command, Operation, Rest, Tool
@@ -145,6 +146,8 @@ OPERATIONS: tuple[Operation, ...] = (
                 "constraints.min_performance": "Improvement of the response time, %.",
                 "constraints.focus": "One resource or workload.",
                 "use_sequential_thinking": "",
+                "thinking": "client: you choose, by submit_choice.",
+                "context": "What no figure shows, in words; for whoever thinks.",
                 "detail": "",
             },
             answer=_answers("decision_id", "status", decision_id=_TEXT, status=_TEXT, next=_TEXT),
@@ -181,6 +184,46 @@ OPERATIONS: tuple[Operation, ...] = (
             "GET", "/decisions/{decision_id}", "One decision", "Decisions", statuses=(404, 422, 503)
         ),
         command=Command("decision", "One decision."),
+    ),
+    Operation(
+        name="get_thoughts",
+        request=DecisionRequest,
+        answer=Explanation,
+        view=views.explanation,
+        rest=Rest(
+            "GET",
+            "/decisions/{decision_id}/thoughts",
+            "The chain of thoughts of a decision",
+            "Decisions",
+            statuses=(404, 422, 503),
+        ),
+        command=Command("thoughts", "The chain of thoughts of a decision."),
+    ),
+    Operation(
+        name="submit_choice",
+        request=ChoiceRequest,
+        answer=Decision,
+        view=views.decision,
+        rest=Rest(
+            "POST",
+            "/decisions/{decision_id}/choice",
+            "Choose among a decision's candidates",
+            "Decisions",
+            statuses=(404, 422, 503),
+        ),
+        command=Command("choose", "Choose among the candidates of a decision."),
+        writes=True,
+        tool=Tool(
+            description=(
+                "Hand in what you chose in the thought_frame of a decision made with "
+                "thinking=client. It stands if it holds every limit and is within 10 % of the "
+                "solver's best."
+            ),
+            hints=WRITES,
+            about={"decision_id": "", "candidate_id": "", "thought": "Why, in a sentence or two."},
+            answer=_answers("decision_id", "status", decision_id=_TEXT, status=_TEXT, next=_TEXT),
+            toolset="thinking",
+        ),
     ),
     Operation(
         name="list_decisions",

@@ -13,7 +13,7 @@ from server.arguments import nearest, shown
 from server.operation import Optimizer, perform
 from server.operations import BY_NAME
 from server.principals import principal_of
-from server.resources import DECISION, HISTORY
+from server.resources import DECISION, HISTORY, THOUGHTS
 
 MAX_TEXT = 2000
 """Longest argument of a prompt."""
@@ -74,6 +74,21 @@ def _choose(given: Mapping[str, str]) -> str:
     )
 
 
+def _think(given: Mapping[str, str]) -> str:
+    objective = given.get("objective")
+    with_objective = f", primary_objective {objective}" if objective else ""
+    return (
+        "Think a decision about this machine through yourself. Call optimize_resources with "
+        f"scope {given.get('scope') or 'system_level'}{with_objective} and thinking client. Its "
+        "thought_frame holds the candidates, all of which hold every limit, with their figures. "
+        f"Beside the figures, weigh this: {given['context']}\n"
+        "Bring in no figure that is not in the frame. Where the words decide nothing, keep the "
+        "solver's first candidate. Then call submit_choice with decision_id, candidate_id and your "
+        "reason, or POST /api/v1/decisions/ID/choice where that tool is not listed "
+        "(TOOLSETS=thinking). Say whether your choice stood, and if not, why."
+    )
+
+
 PROMPTS: tuple[PromptText, ...] = (
     PromptText(
         "diagnose_machine",
@@ -90,6 +105,16 @@ PROMPTS: tuple[PromptText, ...] = (
             "max_cost?": "Most it may cost, in USD per month.",
         },
         _plan,
+    ),
+    PromptText(
+        "think_through_decision",
+        "Choose among computed candidates by what no figure shows.",
+        {
+            "context": "Maintenance windows, seasons, contracts: what matters, in words.",
+            "scope?": "task_level, session_level, system_level or global_level.",
+            "objective?": "What to optimise for; see sro://strategies.",
+        },
+        _think,
     ),
     PromptText(
         "choose_mcps",
@@ -174,7 +199,9 @@ class Prompts:
         if isinstance(params.ref, types.PromptReference):
             prompt = self._prompts.get(params.ref.name)
             return prompt is not None and argument in prompt.names
-        return params.ref.uri in (HISTORY, DECISION) and f"{{{argument}}}" in params.ref.uri
+        return (
+            params.ref.uri in (HISTORY, DECISION, THOUGHTS) and f"{{{argument}}}" in params.ref.uri
+        )
 
     async def _values(self, argument: str, ctx: ServerRequestContext[Any, Any]) -> Sequence[str]:
         if argument == "scope":

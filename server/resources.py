@@ -25,6 +25,7 @@ HISTORY = "sro://metrics/history/{minutes}"
 POOLS = "sro://pools"
 RECENT = "sro://decisions/recent"
 DECISION = "sro://decisions/{decision_id}"
+THOUGHTS = "sro://decisions/{decision_id}/thoughts"
 STRATEGIES = "sro://strategies"
 
 MEDIA_TYPE = "application/json"
@@ -34,7 +35,7 @@ Reader = Callable[[Optimizer, Principal, str], Awaitable[Json]]
 
 @dataclass(frozen=True)
 class Readable:
-    """One resource, or one template with a single argument at its end.
+    """One resource, or one template with a single argument.
 
     Attributes:
         uri: Its address, for example `sro://pools` or `sro://decisions/{decision_id}`.
@@ -49,14 +50,16 @@ class Readable:
     read: Reader
 
     @property
-    def prefix(self) -> str:
-        """The fixed part of the address."""
-        return self.uri.partition("{")[0]
-
-    @property
     def argument(self) -> str:
         """Name of the template's argument; empty for a plain resource."""
-        return self.uri.partition("{")[2].rstrip("}")
+        return self.uri.partition("{")[2].partition("}")[0]
+
+    def value_in(self, uri: str) -> str | None:
+        """The argument's value in an address of this template; None when it is not one."""
+        before, _, after = self.uri.partition(f"{{{self.argument}}}")
+        value = uri.removeprefix(before).removesuffix(after)
+        is_one = uri == f"{before}{value}{after}" and value and "/" not in value
+        return unquote(value) if is_one else None
 
 
 def decision_uri(decision_id: str) -> str:
@@ -118,6 +121,12 @@ READABLES: tuple[Readable, ...] = (
         "decision",
         "One decision with its plan, constraints and front.",
         _operation("get_decision", decision_id=...),
+    ),
+    Readable(
+        THOUGHTS,
+        "thoughts",
+        "The chain of thoughts of a decision.",
+        _operation("get_thoughts", decision_id=...),
     ),
     Readable(
         STRATEGIES,
@@ -204,9 +213,9 @@ class Resources:
         if uri in self._plain:
             return self._plain[uri], ""
         for readable in self._templates:
-            value = uri.removeprefix(readable.prefix)
-            if value != uri and value and "/" not in value:
-                return readable, unquote(value)
+            value = readable.value_in(uri)
+            if value is not None:
+                return readable, value
         known = ", ".join([*self._plain, *(readable.uri for readable in self._templates)])
         raise MCPError(
             types.INVALID_PARAMS,

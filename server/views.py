@@ -85,6 +85,7 @@ _DECISION = (
     "confidence_basis",
     "constraints",
     "conflict",
+    "thought_frame",
     "warnings",
     "next",
 )

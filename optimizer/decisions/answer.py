@@ -7,7 +7,7 @@ from optimizer.decisions.asking import impossible
 from optimizer.decisions.caveats import unknown_figures, warnings_of
 from optimizer.decisions.confidence import Confidence, from_backtest
 from optimizer.decisions.constraints import check
-from optimizer.decisions.decision import Decision, Inputs
+from optimizer.decisions.decision import Decision, Inputs, ThoughtFrame
 from optimizer.decisions.figures import Candidate
 from optimizer.decisions.focus import Focus
 from optimizer.decisions.pareto_front import Front
@@ -30,6 +30,7 @@ def answer(
     inputs: Inputs,
     created_at: datetime,
     further_warnings: tuple[str, ...] = (),
+    frame: ThoughtFrame | None = None,
 ) -> Decision:
     """Assemble the decision.
 
@@ -43,6 +44,7 @@ def answer(
         inputs: Everything that it was computed from.
         created_at: Now.
         further_warnings: Warnings from outside this room.
+        frame: What the agent that asked chooses among, while it has not.
     """
     front = solution.front
     sure_how = _confidence(solution, chosen)
@@ -82,7 +84,8 @@ def answer(
         host=front.snapshot.host,
         created_at=created_at,
         computed_at=front.snapshot.computed_at,
-        next=_next(solution, chosen),
+        thought_frame=frame,
+        next=frame.answer_with if frame else _next(solution, chosen),
     )
 
 

@@ -1,20 +1,24 @@
 """A computed answer put up for thought, and what thinking may say about it."""
 
+from optimizer.decisions.decision import ThoughtFrame
 from optimizer.decisions.figures import Candidate
 from optimizer.decisions.objectives import ByMeasure
 from optimizer.decisions.pareto_front import Front
 from optimizer.decisions.solve import Solution
 from optimizer.decisions.wording import figures_of, outlook, situation, summarise
 from optimizer.thinking import question as thinking
-from optimizer.thinking.question import Question, Reasoning
+from optimizer.thinking.question import Question, Reasoning, Recording, Thought
+
+WITHOUT_TOOL = "POST /api/v1/decisions/{decision_id}/choice"
 
 
-def ask(solution: Solution, decision_id: str) -> Question:
+def ask(solution: Solution, decision_id: str, experience: tuple[str, ...] = ()) -> Question:
     """Put a computed answer up for thought.
 
     Args:
         solution: The answer; without a candidate it holds the conflict.
         decision_id: What the thoughts belong to.
+        experience: What past decisions changed in fact, newest first.
     """
     front = solution.front
     return Question(
@@ -22,13 +26,76 @@ def ask(solution: Solution, decision_id: str) -> Question:
         topic="optimization",
         situation=situation(front.snapshot),
         outlook=outlook(front.snapshot),
+        context=solution.request.context,
         candidates=tuple(_candidate(option, front) for option in solution.options),
         dropped=(
             (thinking.Dropped(id=solution.dropped.candidate.id, reason=solution.dropped.reason),)
             if solution.dropped
             else ()
         ),
+        experience=experience,
         chosen_because=because(solution),
+    )
+
+
+def frame_of(question: Question) -> ThoughtFrame:
+    """What the agent that asked thinks over itself."""
+    first = question.candidates[0].id
+    return ThoughtFrame(
+        question=(
+            f"Which of these {len(question.candidates)} candidates? All of them hold every limit. "
+            "Choose by what the words say and the numbers cannot; where the words decide nothing, "
+            f"choose {first}."
+        ),
+        facts=(*question.situation, *question.outlook, *question.experience),
+        candidates=question.candidates,
+        solver_says=question.chosen_because,
+        answer_with=(
+            f"submit_choice(decision_id={question.decision_id!r}, candidate_id, thought), or "
+            + WITHOUT_TOOL.format(decision_id=question.decision_id)
+            + f". {first} stands until then."
+        ),
+    )
+
+
+def awaiting_client(reasoning: Reasoning) -> Reasoning:
+    """Say in the reasoning that the agent that asked has not chosen yet."""
+    return reasoning.model_copy(update={"path": "client_pending"})
+
+
+def chosen_by_client(
+    reasoning: Reasoning,
+    question: Question,
+    candidate_id: str,
+    *,
+    further: tuple[Thought, ...],
+    recording: Recording,
+    refusal: str | None,
+) -> Reasoning:
+    """How a choice came about that the agent handed in.
+
+    Args:
+        reasoning: As it was before.
+        question: What was decided.
+        candidate_id: What the agent chose.
+        further: Its thought and the conclusion.
+        recording: What came of recording them.
+        refusal: Why the agent's choice does not stand, if it was refused.
+    """
+    recorded = recording.scratchpad is not None and reasoning.scratchpad != "none"
+    if refusal is not None:
+        path = "solver_overrode_client"
+    else:
+        path = "client+scratchpad+solver" if recorded else "client_without_scratchpad"
+    return reasoning.model_copy(
+        update={
+            "path": path,
+            "scratchpad": reasoning.scratchpad if recorded else "none",
+            "thoughts": (*reasoning.thoughts, *further),
+            "model_choice": candidate_id,
+            "agrees_with_solver": candidate_id == question.candidates[0].id,
+            "warnings": (*reasoning.warnings, *recording.warnings),
+        }
     )
 
 

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from optimizer.decisions.levels import Rules
 from optimizer.decisions.request import OptimizationRequest, Scope
 from optimizer.decisions.snapshot import Snapshot
-from optimizer.thinking.question import Reasoning
+from optimizer.thinking.question import Candidate, Reasoning
 
 SCHEMA_VERSION = 1
 """Version of the stored shape of a decision and its inputs."""
@@ -93,6 +93,16 @@ class ImplementationStep(TypedDict):
     ]
 
 
+class ThoughtFrame(_Noun):
+    """What an agent that wants to think for itself chooses among."""
+
+    question: str
+    facts: tuple[str, ...] = Field(description="Measured, forecast and learnt, a sentence each.")
+    candidates: tuple[Candidate, ...] = Field(description="As the solver ranks them, best first.")
+    solver_says: str = Field(description="Why the solver ranks the first candidate first.")
+    answer_with: str = Field(description="How the choice is handed in.")
+
+
 class Decision(_Noun):
     """A plan for a scope that holds its limits, or names the conflict. null is unknown."""
 
@@ -144,6 +154,9 @@ class Decision(_Noun):
     host: str
     created_at: AwareDatetime
     computed_at: AwareDatetime = Field(description="When the figures it starts from were measured.")
+    thought_frame: ThoughtFrame | None = Field(
+        None, description="With thinking=client: what you choose among; null once you have chosen."
+    )
     next: str = Field(description="What to do now.")
 
 

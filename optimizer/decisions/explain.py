@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from optimizer.decisions.asking import because
-from optimizer.decisions.decision import ConstraintCheck, Record
+from optimizer.decisions.decision import ConstraintCheck, Inputs, Record
 from optimizer.decisions.focus import read_focus
 from optimizer.decisions.objectives import Measured, Objective
 from optimizer.decisions.pareto_front import build_front
@@ -100,19 +100,24 @@ def explain(record: Record, detail: ExplanationDetail, objective: Objective | No
     )
 
 
-def _why(record: Record, objective: Objective) -> Why:
-    decision, inputs = record.decision, record.inputs
-    rules = inputs.rules
+def solved_again(inputs: Inputs, objective: Objective) -> Solution:
+    """Compute a decision anew from what it was computed from."""
     focus = read_focus(inputs.request.constraints, inputs.snapshot)
-    movable = focus.movable if focus else None
     front = build_front(
         inputs.snapshot,
         inputs.request.scope,
-        rules=rules,
+        rules=inputs.rules,
         max_increase=inputs.request.constraints.max_resource_increase,
-        movable=movable,
+        movable=focus.movable if focus else None,
     )
-    solution = solve(front, inputs.request, objective)
+    return solve(front, inputs.request, objective)
+
+
+def _why(record: Record, objective: Objective) -> Why:
+    decision, inputs = record.decision, record.inputs
+    focus = read_focus(inputs.request.constraints, inputs.snapshot)
+    movable = focus.movable if focus else None
+    solution = solved_again(inputs, objective)
     again = None if solution.best is None else solution.best.id
     found = solution.best is not None
     return Why(
@@ -121,7 +126,9 @@ def _why(record: Record, objective: Objective) -> Why:
         alternatives=_alternatives(solution),
         dropped=_dropped(solution),
         constraints=decision.constraints,
-        flips=flips(solution, decider(objective, rules, movable), rules) if found else (),
+        flips=flips(solution, decider(objective, inputs.rules, movable), inputs.rules)
+        if found
+        else (),
         replayed=again == decision.candidate_id,
     )
 

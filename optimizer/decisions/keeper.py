@@ -11,6 +11,9 @@ class DecisionKeeper(Protocol):
     async def save(self, record: Record) -> None:
         """Keep a decision; the oldest beyond what is kept are dropped."""
 
+    async def replace(self, record: Record) -> None:
+        """Keep a decision in the place of the one with its id."""
+
     async def recent(self, limit: int) -> tuple[Decision, ...]:
         """The newest decisions, newest first."""
 

@@ -2,12 +2,13 @@
 
 import difflib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator, model_validator
 
 Scope = Literal["task_level", "session_level", "system_level", "global_level"]
 Detail = Literal["brief", "full"]
+Thinking = Literal["off", "server", "client"]
 
 SCOPES: dict[Scope, str] = {
     "task_level": "sizes of one lease for one task, out of what is free",
@@ -98,8 +99,20 @@ class OptimizationRequest(BaseModel):
         "By default the configured one.",
     )
     constraints: Constraints = Field(Constraints(), description="Limits that must hold.")
-    use_sequential_thinking: StrictBool = Field(
-        True, description="Whether the decision is thought over, and its thoughts are kept."
+    use_sequential_thinking: StrictBool | None = Field(
+        None,
+        description="Whether the decision is thought over, and its thoughts are kept: true is "
+        "thinking=server, false thinking=off. By default true.",
+    )
+    thinking: Thinking | None = Field(
+        None,
+        description="Who thinks it over: off is nobody; server is this server and its language "
+        "model, if it has one; client is you, who then answer with submit_choice.",
+    )
+    context: Annotated[str, Field(max_length=2000)] = Field(
+        "",
+        description="What no figure shows, in words: maintenance windows, seasons, contracts. Only "
+        "whoever thinks the decision over reads it; it moves no limit.",
     )
     detail: Detail = Field("brief", description="How much of the decision is shown.")
 
@@ -107,6 +120,21 @@ class OptimizationRequest(BaseModel):
     @classmethod
     def _known_keys(cls, value: Any) -> Any:
         return refuse_unknown(value, cls, what="argument")
+
+    @model_validator(mode="after")
+    def _one_mind(self) -> Self:
+        asked = {None: None, True: "server", False: "off"}[self.use_sequential_thinking]
+        if None not in (asked, self.thinking) and asked != self.thinking:
+            raise ValueError(
+                f"use_sequential_thinking {self.use_sequential_thinking} is thinking={asked}, and "
+                f"thinking is {self.thinking}; give one of them. Nothing was decided."
+            )
+        return self
+
+    @property
+    def thinks(self) -> Thinking:
+        """Who thinks the decision over."""
+        return self.thinking or ("off" if self.use_sequential_thinking is False else "server")
 
     @field_validator("scope", mode="before")
     @classmethod

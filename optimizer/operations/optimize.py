@@ -11,7 +11,7 @@ import anyio.to_thread
 from optimizer.allocation.pool import PoolState
 from optimizer.clock import Clock
 from optimizer.decisions.answer import answer
-from optimizer.decisions.asking import ask, thought_over
+from optimizer.decisions.asking import ask, awaiting_client, frame_of, thought_over
 from optimizer.decisions.decision import Decision, Inputs, Record
 from optimizer.decisions.focus import Focus, read_focus
 from optimizer.decisions.fronts import Frame, Fronts
@@ -77,6 +77,7 @@ class Thinks(Protocol):
         budget: timedelta,
         on_thought: OnThought | None = None,
         judge: Judge | None = None,
+        ask_model: bool = True,
     ) -> Verdict:
         """Think a computed answer over."""
 
@@ -161,14 +162,17 @@ async def optimize_resources(
     decision_id = f"opt-{secrets.token_hex(16)}"
     question = ask(solution, decision_id)
     verdict = solver_alone(question)
-    if thinker is not None and request.use_sequential_thinking:
+    if thinker is not None and request.thinks != "off":
         verdict = await thinker.think(
             question,
             budget=policy.thinking_budget,
             on_thought=on_thought,
             judge=lambda candidate_id: judge(solution, candidate_id).refusal,
+            ask_model=request.thinks == "server",
         )
     ruling = judge(solution, verdict.candidate_id)
+    reasoning = thought_over(verdict.reasoning, ruling.refusal)
+    to_choose = request.thinks == "client" and len(question.candidates) > 1
     inputs = Inputs(
         snapshot=frame.snapshot,
         request=request,
@@ -178,13 +182,14 @@ async def optimize_resources(
     decision = answer(
         solution,
         ruling.stands,
-        thought_over(verdict.reasoning, ruling.refusal),
+        awaiting_client(reasoning) if to_choose else reasoning,
         decision_id=decision_id,
         meant=meant,
         focus=focus,
         inputs=inputs,
         created_at=clock(),
         further_warnings=(ruling.refusal,) if ruling.refusal else (),
+        frame=frame_of(question) if to_choose else None,
     )
     await keeper.save(Record(decision=decision, inputs=inputs))
     events.publish(DecisionMade(at=decision.created_at, decision_id=decision_id))

@@ -14,6 +14,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    update,
 )
 
 from optimizer.decisions.decision import SCHEMA_VERSION, Decision, Inputs, Record
@@ -64,6 +65,20 @@ class DecisionStore:
         def change(connection: Connection) -> None:
             connection.execute(insert(decisions), row)
             _drop_oldest(connection, self._keep)
+
+        await self._database.write(change, durable=False)
+
+    async def replace(self, record: Record) -> None:
+        """Keep a decision in the place of the one with its id; one that was dropped stays so."""
+        changed = update(decisions).where(decisions.c.decision_id == record.decision.decision_id)
+        values = {
+            "schema_version": SCHEMA_VERSION,
+            "decision": record.decision.model_dump_json(),
+            "inputs": record.inputs.model_dump_json(),
+        }
+
+        def change(connection: Connection) -> None:
+            connection.execute(changed, values)
 
         await self._database.write(change, durable=False)
 

@@ -15,12 +15,13 @@ from typing import Any
 from optimizer.thinking.question import Candidate, Question
 from optimizer.thinking.thoughts import number, plain
 
-PROMPT = "choose.v1"
+PROMPT = "choose.v2"
 
 MAX_CANDIDATES = 5
 MAX_THOUGHT_CHARS = 300
 _MAX_FACTS, _FACT_CHARS = 8, 200
 _MAX_EXPERIENCE = 3
+_CONTEXT_CHARS = 1200
 
 Message = dict[str, str]
 
@@ -99,6 +100,7 @@ def first_messages(
         topic=question.topic.replace("_", " "),
         situation=_lines(question.situation[:_MAX_FACTS], redact),
         outlook=_lines(question.outlook[:_MAX_FACTS], redact),
+        context=_fenced(question.context, redact, _CONTEXT_CHARS) or "nothing",
         experience=_lines(question.experience[:_MAX_EXPERIENCE], redact),
         candidates="\n".join(_row(name, c, redact) for name, c in shown.items()),
         reason=_fenced(question.chosen_because, redact),
@@ -153,9 +155,9 @@ def _lines(facts: Sequence[str], redact: Redactor) -> str:
     return "\n".join(f"- {_fenced(fact, redact)}" for fact in facts) or "- nothing is known"
 
 
-def _fenced(text: str, redact: Redactor) -> str:
+def _fenced(text: str, redact: Redactor, limit: int = _FACT_CHARS) -> str:
     """A stranger's text on one line, without anything that could close its fence."""
-    return _FENCE.sub("(", plain(redact(text), _FACT_CHARS))
+    return _FENCE.sub("(", plain(redact(text), limit))
 
 
 @cache

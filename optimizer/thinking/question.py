@@ -40,6 +40,7 @@ class Question(_Noun):
         description="Measured facts, one sentence each, with numbers."
     )
     outlook: tuple[str, ...] = Field((), description="Forecast facts, one sentence each.")
+    context: str = Field("", description="What the asker says that no figure shows.")
     candidates: tuple[Candidate, ...] = Field(
         description="Those that hold every limit, ranked by the solver, best first; none when no "
         "candidate does."
@@ -64,14 +65,17 @@ class Thought(_Noun):
         None, description="Number of the thought this one branches from."
     )
     branch_id: str | None = None
-    author: Literal["solver", "model"] = "solver"
+    author: Literal["solver", "model", "client"] = Field(
+        "solver", description="client is the agent that asked, which thought itself."
+    )
 
 
 class Reasoning(_Noun):
     """How a choice came about; it always tells the truth."""
 
     path: str = Field(
-        description="Who took part, for example scratchpad+solver or solver_only:off."
+        description="Who took part, for example scratchpad+solver, solver_only:off, or "
+        "client_pending while the agent that asked has not chosen yet."
     )
     scratchpad: ScratchpadKind | Literal["none"] = Field(
         description="Where every thought was recorded; none when one of them was not."
@@ -81,7 +85,7 @@ class Reasoning(_Noun):
         None, description="Language model that was asked; null when none was."
     )
     prompt: str | None = Field(
-        None, description="Version of the prompt, for example choose.v1; null when none was asked."
+        None, description="Version of the prompt, for example choose.v2; null when none was asked."
     )
     tokens: int | None = Field(
         None, description="Tokens that the model used; null when none was asked."
@@ -92,13 +96,25 @@ class Reasoning(_Noun):
         description="Whether some tokens or dollars are counted as reserved, not as reported.",
     )
     model_choice: str | None = Field(
-        None, description="The candidate that the model chose, whether or not it stands."
+        None,
+        description="The candidate that the model, or the client, chose, whether or not it stands.",
     )
     ms: float = Field(description="Time that thinking took, in milliseconds.")
     agrees_with_solver: bool | None = Field(
-        None, description="Whether the model chose as the solver did; null when none was asked."
+        None,
+        description="Whether the model, or the client, chose as the solver did; null when none was "
+        "asked.",
     )
     warnings: tuple[str, ...] = Field((), description="Stable codes, for example pool_busy.")
+
+
+class Recording(_Noun):
+    """What came of recording further thoughts of a decision."""
+
+    scratchpad: ScratchpadKind | None = Field(
+        description="The server that recorded all of them; null when one was not recorded."
+    )
+    warnings: tuple[str, ...] = Field(description="Why not, as stable codes.")
 
 
 class Verdict(_Noun):

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from types import TracebackType
@@ -12,7 +12,14 @@ import anyio
 
 from optimizer.thinking.breaker import Timer
 from optimizer.thinking.mind import OnModelThought, Opinion
-from optimizer.thinking.question import Question, Reasoning, ScratchpadKind, Verdict
+from optimizer.thinking.question import (
+    Question,
+    Reasoning,
+    Recording,
+    ScratchpadKind,
+    Thought,
+    Verdict,
+)
 from optimizer.thinking.scratchpad import Scratchpad
 from optimizer.thinking.scribe import OnThought, Scribe
 from optimizer.thinking.thoughts import chain_of_thoughts, conclusion
@@ -126,6 +133,7 @@ class Thinker:
         budget: timedelta,
         on_thought: OnThought | None = None,
         judge: Judge | None = None,
+        ask_model: bool = True,
     ) -> Verdict:
         """Think a question through.
 
@@ -136,6 +144,7 @@ class Thinker:
                 not be. When it raises, that is logged and thinking goes on.
             judge: Says why a model's choice cannot stand. It is asked before the last thought is
                 written, so that the chain ends with what is true.
+            ask_model: Whether the language model is asked; not where somebody else chooses.
 
         Returns:
             The verdict, with how it came about.
@@ -146,11 +155,33 @@ class Thinker:
             async with AsyncExitStack() as stack:
                 await self._begin(run, stack)
                 left = budget - timedelta(seconds=self._timer() - started)
-                await self._ask(run, min(budget * MODEL_SHARE, left * 0.9))
+                if ask_model:
+                    await self._ask(run, min(budget * MODEL_SHARE, left * 0.9))
                 await run.conclude()
         if scope.cancelled_caught:
             run.cut_off()
         return run.verdict(self._mind, (self._timer() - started) * 1000, self._scratchpad.warnings)
+
+    async def record(
+        self, decision_id: str, thoughts: Sequence[Thought], *, budget: timedelta
+    ) -> Recording:
+        """Write further thoughts of a decision that was thought over before.
+
+        Args:
+            decision_id: Whose thoughts these are.
+            thoughts: Numbered on from those that are there.
+            budget: The answer comes within this time, whatever happens.
+        """
+        scribe = Scribe(thoughts[-1].number, on_thought=None)
+        with anyio.move_on_after(budget.total_seconds()) as scope:
+            async with AsyncExitStack() as stack:
+                await scribe.take_page(self._scratchpad, decision_id, stack, self._page_within)
+                scribe.within = self._thought_within
+                for thought in thoughts:
+                    await scribe.write(thought)
+        if scope.cancelled_caught:
+            scribe.lose("thinking_budget_spent")
+        return Recording(scratchpad=scribe.recorded_by, warnings=tuple(scribe.warnings))
 
     async def _begin(self, run: "_Run", stack: AsyncExitStack) -> None:
         """Take a page and write what was computed."""

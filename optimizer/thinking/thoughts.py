@@ -140,13 +140,20 @@ def _difference(name: str, leader: float | None, runner_up: float | None) -> str
     return f"{name} {number(runner_up)} against {number(leader)} ({change:+.4g}{share})"
 
 
-def conclusion(question: Question, stands: str | None, *, refusal: str | None = None) -> str:
+def conclusion(
+    question: Question,
+    stands: str | None,
+    *,
+    refusal: str | None = None,
+    chooser: str = "the language model",
+) -> str:
     """Which candidate stands, its figures, and why.
 
     Args:
         question: What was decided.
         stands: Its id; None when there is none.
-        refusal: Why a model's choice does not stand, if one was refused.
+        refusal: Why the chooser's choice does not stand, if it was refused.
+        chooser: Who chose, when it was not the solver.
     """
     because = plain(question.chosen_because, _PHRASE_CHARS * 2)
     chosen = next((c for c in question.candidates if c.id == stands), None)
@@ -154,11 +161,39 @@ def conclusion(question: Question, stands: str | None, *, refusal: str | None = 
         return f"0 candidates hold the limits: {because}"
     leader = question.candidates[0]
     if chosen is not leader:
-        because = f"the language model chose it over {plain(leader.id, _ID_CHARS)}"
+        because = f"{chooser} chose it over {plain(leader.id, _ID_CHARS)}"
     elif refusal is not None:
-        because = f"the model's choice is refused, {plain(refusal, _PHRASE_CHARS)}; {because}"
+        because = f"{chooser}'s choice is refused, {plain(refusal, _PHRASE_CHARS)}; {because}"
     text = f"{plain(chosen.id, _ID_CHARS)} stands ({_figures(chosen.figures)}): {because}"
     return _cut(text, MAX_CHARS)
+
+
+def clients_thoughts(
+    question: Question,
+    before: Sequence[Thought],
+    said: str,
+    stands: str | None,
+    *,
+    refusal: str | None = None,
+) -> tuple[Thought, Thought]:
+    """What the agent that asked says, and the conclusion anew, which revises the former one.
+
+    Args:
+        question: What was decided.
+        before: The chain so far; it ends with its conclusion.
+        said: The agent's reason.
+        stands: The candidate that stands now.
+        refusal: Why the agent's choice does not stand, if it was refused.
+    """
+    last = before[-1].number if before else 0
+    concluded = next((t.number for t in reversed(before) if t.kind == "conclude"), None)
+    text = conclusion(question, stands, refusal=refusal, chooser="the client")
+    return (
+        Thought(
+            number=last + 1, kind="evaluate", text=plain(said, MAX_CHARS) or "-", author="client"
+        ),
+        Thought(number=last + 2, kind="conclude", text=text, revises=concluded),
+    )
 
 
 def _figures(figures: Mapping[str, float | None]) -> str:

@@ -29,6 +29,8 @@ ANSWERS: Mapping[str, Any] = {
     "forecast_workload": nouns.FORECAST,
     "optimize_resources": nouns.DECISION,
     "explain_decision": nouns.EXPLANATION,
+    "get_thoughts": nouns.EXPLANATION,
+    "submit_choice": nouns.DECISION,
     "get_decision": nouns.DECISION,
     "list_decisions": nouns.HISTORY,
     "allocate": nouns.LEASE,

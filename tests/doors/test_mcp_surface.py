@@ -206,6 +206,7 @@ async def test_prompts_name_only_tools_and_resources_that_exist(
     assert {prompt.name for prompt in prompts} == {
         "diagnose_machine",
         "plan_capacity",
+        "think_through_decision",
         "choose_mcps",
     }
     assert all(any(name in text for name in names) for text in texts)

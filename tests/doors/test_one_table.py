@@ -21,6 +21,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "forecast_workload": {"horizon_hours": 12},
     "optimize_resources": {"scope": "task_level", "constraints": {"max_cost": 200.0}},
     "explain_decision": {"decision_id": "opt-1"},
+    "get_thoughts": {"decision_id": "opt-1"},
+    "submit_choice": {"decision_id": "opt-1", "candidate_id": "no_change", "thought": "Quiet."},
     "get_decision": {"decision_id": "opt-1"},
     "list_decisions": {"limit": 5},
     "analyze_mcp_selection": {"available_mcps": [{"id": "a", "cost": 0.05, "performance": 0.9}]},

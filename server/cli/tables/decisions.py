@@ -17,6 +17,7 @@ def decision(answer: Json) -> RenderableType:
         *([_limits(answer["constraints"])] if answer.get("constraints") else []),
         *([_plan(answer["implementation_plan"])] if answer["implementation_plan"] else []),
         *_conflict(answer.get("conflict")),
+        *_frame(answer.get("thought_frame")),
         *marked("!", answer.get("warnings", ()), "yellow"),
         *reasons(answer.get("unknown")),
         *marked("→", [answer["next"]] if answer.get("next") else []),
@@ -43,7 +44,7 @@ def _past(row: Json) -> tuple[Text, Text]:
 def explanation(answer: Json) -> RenderableType:
     """Why a decision fell so, what would flip it, or the thoughts behind it."""
     why = answer.get("why") or {}
-    thoughts = [f"{one['number']}. {one['text']}" for one in answer.get("thoughts") or ()]
+    thoughts = [_thought(one) for one in answer.get("thoughts") or ()]
     others = [other["summary"] for other in why.get("alternatives", ())]
     dropped = [why["dropped"]] if why.get("dropped") else []
     return Group(
@@ -56,6 +57,11 @@ def explanation(answer: Json) -> RenderableType:
         Text(f"chosen by {answer['reasoning_path']}", style="dim"),
         *reasons(answer.get("unknown")),
     )
+
+
+def _thought(thought: Json) -> str:
+    who = "" if thought["author"] == "solver" else f"{thought['author']}: "
+    return f"{thought['number']}. {who}{thought['text']}"
 
 
 def _flip(flip: Json) -> str:
@@ -90,6 +96,14 @@ def _plan(steps: list[Json]) -> RenderableType:
         duration = step["estimated_duration"].replace("_", " ")
         table.add_row(str(step["step"]), step["action"], step["description"], duration)
     return table
+
+
+def _frame(frame: Json | None) -> list[Text]:
+    """What there is to choose, when the caller is to choose."""
+    if not frame:
+        return []
+    choices = [f"{one['id']}  {one['summary']}" for one in frame["candidates"]]
+    return [Text(frame["question"], style="bold"), *marked("○", choices)]
 
 
 def _conflict(conflict: Json | None) -> list[Text]:

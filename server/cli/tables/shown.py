@@ -21,6 +21,8 @@ TABLES: Mapping[str, Callable[[Json], RenderableType]] = {
     "get_decision": decision,
     "list_decisions": decisions,
     "explain_decision": explanation,
+    "get_thoughts": explanation,
+    "submit_choice": decision,
     "allocate": allocation,
     "renew_allocation": allocation,
     "release_allocation": allocation,

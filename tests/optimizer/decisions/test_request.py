@@ -21,7 +21,7 @@ def test_an_empty_request_means_the_whole_system_with_thinking() -> None:
 
     assert request.scope == "system_level"
     assert request.primary_objective is None
-    assert request.use_sequential_thinking is True
+    assert request.thinks == "server"
     assert request.detail == "brief"
     assert request.constraints == Constraints()
 

@@ -132,6 +132,7 @@ class FakeThinker:
         budget: timedelta,
         on_thought: Callable[[Thought], Awaitable[None]] | None = None,
         judge: Callable[[str], str | None] | None = None,
+        ask_model: bool = True,
     ) -> Verdict:
         self.questions.append(question)
         thought = Thought(number=1, kind="assess", text=question.situation[0])

@@ -100,7 +100,7 @@ async def test_all_well_the_model_chooses_and_its_thought_is_in_the_chain() -> N
     assert played.verdict.candidate_id == "c1"
     assert played.path == "llm+scratchpad+solver"
     assert reasoning.scratchpad == "embedded"
-    assert (reasoning.model, reasoning.prompt) == ("m", "choose.v1")
+    assert (reasoning.model, reasoning.prompt) == ("m", "choose.v2")
     assert (reasoning.tokens, reasoning.usd, reasoning.is_estimated) == (150, 0.001, False)
     assert (reasoning.agrees_with_solver, reasoning.model_choice) == (False, "c1")
     assert [(t.kind, t.author) for t in reasoning.thoughts[-2:]] == [

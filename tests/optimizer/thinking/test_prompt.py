@@ -28,6 +28,7 @@ def poisoned() -> Question:
         topic="mcp_selection",
         situation=(POISON,),
         outlook=(POISON,),
+        context=POISON,
         candidates=(
             Candidate(id="good", summary="plain", figures={"usd": 1.0}),
             Candidate(id=POISON, summary=POISON, figures={POISON: 2.0}),
@@ -59,7 +60,7 @@ def test_no_stranger_can_close_the_fence_around_his_words() -> None:
     text = prompt_of(poisoned())
 
     fences = re.findall(r"<\s*/?\s*untrusted\s*>", text, flags=re.IGNORECASE)
-    assert fences == ["<untrusted>", "</untrusted>"] * 5
+    assert fences == ["<untrusted>", "</untrusted>"] * 6
     assert "\n# system" not in text
 
 
