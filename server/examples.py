@@ -43,7 +43,10 @@ EXAMPLES: Mapping[str, dict[str, Any]] = {
         ],
         "requirements": {"prior_error": 0.15, "escape_loss_usd": 5.0},
     },
-    "submit_choice": {"candidate_id": "no_change", "thought": "A maintenance window opens at 22:00."},
+    "submit_choice": {
+        "candidate_id": "no_change",
+        "thought": "A maintenance window opens at 22:00.",
+    },
     "allocate": {
         "resources": {"cpu": 10, "memory": "512 MiB"},
         "purpose": "nightly build",

@@ -44,9 +44,7 @@ async def framed(house: House, **asked: Any) -> Decision:
 
 async def submit(house: House, decision: Decision, candidate_id: str, thought: str) -> Decision:
     return await submit_choice(
-        ChoiceRequest(
-            decision_id=decision.decision_id, candidate_id=candidate_id, thought=thought
-        ),
+        ChoiceRequest(decision_id=decision.decision_id, candidate_id=candidate_id, thought=thought),
         keeper=house.keeper,
         objectives=OBJECTIVES,
         thinker=house.thinker,
