@@ -3,6 +3,13 @@
 What stands in `__all__` is under semantic versioning; nothing else is promised.
 """
 
+if __name__ == "__main__":
+    import sys
+
+    from server.cli.main import main
+
+    sys.exit(main(["serve"]))
+
 from optimizer.allocation.lease import Allocation, AllocationRequest
 from optimizer.decisions.decision import Decision, ImplementationStep
 from optimizer.decisions.figures import Candidate
@@ -71,10 +78,3 @@ __all__ = [
     "__version__",
     "load_settings",
 ]
-
-if __name__ == "__main__":
-    import sys
-
-    from server.cli.main import main
-
-    sys.exit(main(["serve"]))

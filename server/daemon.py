@@ -26,11 +26,14 @@ def main() -> int:
     lock = take_lock(arguments.socket)
     if lock is None:
         return 0
+    from server.quick_start import quick_imports
+
     folder = data_folder(os.environ)
     os.makedirs(folder, mode=0o700, exist_ok=True)
     os.chdir(folder)
 
-    from server.serve import run_daemon
+    with quick_imports():
+        from server.serve import run_daemon
 
     try:
         return run_daemon(arguments.socket, idle=timedelta(seconds=arguments.idle_s))

@@ -25,6 +25,7 @@ from server.logs import change_logging
 from server.mcp_surface import create_mcp_surface
 from server.operations import listed
 from server.peers import Peer
+from server.quick_start import settle
 from server.security import check_binding
 from server.socket_door import SocketDoor
 
@@ -85,6 +86,7 @@ class Daemon:
             if self._http is not None:
                 await stack.enter_async_context(self._http.open())
                 _say(f"Sequential Resource Optimization is ready\n{self._http.places}")
+            settle()
             if self._idle is not None:
                 await self._until_idle(self._idle)
             else:

@@ -17,6 +17,7 @@ from server.logs import configure_logging
 from server.mcp_surface import create_mcp_surface
 from server.operation import Operation, Optimizer
 from server.operations import listed
+from server.quick_start import settle
 
 STDOUT, STDERR = 1, 2
 
@@ -42,6 +43,7 @@ async def run_stdio(optimizer: Optimizer, operations: Sequence[Operation]) -> No
     """Serve one connection over the process's stdin and stdout."""
     surface = create_mcp_surface(optimizer, lasting=True, operations=operations)
     async with stdio_server() as (read, write), optimizer, surface.notices.running():
+        settle()
         await surface.server.run(read, write, surface.server.create_initialization_options())
         surface.listen.close()
 

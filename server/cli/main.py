@@ -24,6 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from server.shim import main as join_daemon
 
         return join_daemon(rest="--rest" in typed)
+    if typed[0] == "serve":
+        from server.cli.serve import serve
+
+        serve(typed[1:], prog_name="sro serve")
     from server.cli.commands import sro
 
     sro(typed, prog_name="sro")

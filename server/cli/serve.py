@@ -9,6 +9,7 @@ import click
 from optimizer.errors import ConfigurationError
 from optimizer.places import socket_path
 from optimizer.settings import Settings, load_settings
+from server.quick_start import quick_imports
 
 
 @click.command()
@@ -19,7 +20,8 @@ def serve(host: str | None, port: int | None, config: Path | None) -> None:
     """Serve REST, MCP and a live page over HTTP until Ctrl-C."""
     arguments = {"host": host, "port": port}
     settings = _settings(config, **arguments)
-    from server.serve import serve as serve_until_told
+    with quick_imports():
+        from server.serve import serve as serve_until_told
 
     def reread() -> Settings:
         return load_settings(arguments=arguments, config_file=config)
@@ -42,8 +44,9 @@ def stdio(*, in_process: bool, rest: bool) -> None:
 
         sys.exit(join_daemon(rest=rest))
     settings = _settings(None)
-    from optimizer.orchestrator import SequentialResourceOptimizer
-    from server.stdio import serve_stdio
+    with quick_imports():
+        from optimizer.orchestrator import SequentialResourceOptimizer
+        from server.stdio import serve_stdio
 
     sys.exit(serve_stdio(lambda: SequentialResourceOptimizer(settings=settings), settings))
 
