@@ -210,6 +210,7 @@ class SequentialResourceOptimizer:
         problems = self._rooms.problems()
 
         async def look() -> HealthReport:
+            await self._rooms.look()
             return await get_health(
                 asked,
                 monitor=self.performance_monitor,
@@ -231,6 +232,7 @@ class SequentialResourceOptimizer:
         """The latest sample, where it is going, and the pools."""
 
         async def look() -> MetricsReport:
+            await self._rooms.look()
             held = await self.resource_allocator.list(principal, whose="all", limit=1)
             return await get_metrics(
                 request or MetricsRequest(),
@@ -286,6 +288,7 @@ class SequentialResourceOptimizer:
             request = request.model_copy(
                 update={"use_sequential_thinking": use_sequential_thinking, "thinking": None}
             )
+        await self._rooms.look()
         decision = await optimize_resources(
             request,
             monitor=self.performance_monitor,
@@ -374,6 +377,7 @@ class SequentialResourceOptimizer:
         self, request: AllocationRequest | Mapping[str, Any], *, principal: Principal = LOCAL
     ) -> Allocation:
         """Reserve resources as a lease, or say why not and what fits when."""
+        await self._rooms.look()
         return await allocate(
             _read(AllocationRequest, request),
             allocator=self.resource_allocator,
@@ -422,6 +426,7 @@ class SequentialResourceOptimizer:
         self, request: ListAllocationsRequest | None = None, *, principal: Principal = LOCAL
     ) -> AllocationList:
         """Leases that are held, and what is free."""
+        await self._rooms.look()
         found = await list_allocations(
             request or ListAllocationsRequest(),
             allocator=self.resource_allocator,

@@ -178,6 +178,7 @@ class Rooms:
         await self.database.open()
         self.attribution.bind(await self.bindings.active())
         await self.monitor.start()
+        await self.monitor.glance()
         await self.thinker.open()
         lasting = {
             "ledger": self.allocator.run,
@@ -248,6 +249,11 @@ class Rooms:
         return await observe(
             self.monitor, self.forecasting, self.allocator, self.prices, self.policy
         )
+
+    async def look(self) -> None:
+        """Know what the machine uses: without monitoring nobody else keeps an eye on it."""
+        if not self.monitor.is_running:
+            await self.monitor.glance()
 
     def state(self) -> tuple[Hashable, ...]:
         """Tells one state from another; without monitoring every question looks anew."""

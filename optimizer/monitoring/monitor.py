@@ -261,6 +261,24 @@ class PerformanceMonitor:
         await self._announce(changes, sample.timestamp)
         return sample
 
+    async def glance(self) -> None:
+        """Know what the machine uses before the first sample, or without any, over 50 ms.
+
+        It becomes the latest sample, is not kept, and raises no alert; one that is younger than a
+        second stands. A machine that cannot be read is a warning in the health.
+        """
+        async with self._turn:
+            if self._monotonic() - self._latest_s < FIRST_SAMPLE.total_seconds():
+                return
+            try:
+                usage = await self._measure()
+            except DependencyError as error:
+                self._note(NOT_SAMPLED, str(error))
+                return
+            self.latest, self.lease_use = self._sample(usage), usage.leases
+            self._latest_s = self._monotonic()
+            self.version += 1
+
     def get_current_metrics(self) -> Sample:
         """How the machine is now, from any thread, with or without monitoring.
 

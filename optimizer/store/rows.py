@@ -3,10 +3,14 @@
 from typing import Any
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.dialects import postgresql, sqlite
 
 
 def insert_into(connection: Connection, table: Table) -> Any:
     """An insert with `on_conflict_do_nothing` and `on_conflict_do_update`, in each dialect."""
-    is_postgres = connection.dialect.name == "postgresql"
-    return (postgresql.insert if is_postgres else sqlite.insert)(table)
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table)

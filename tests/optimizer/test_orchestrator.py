@@ -103,6 +103,22 @@ async def test_a_block_that_gets_no_lease_does_not_run(sro: SequentialResourceOp
             pytest.fail("the block ran")
 
 
+async def test_what_is_free_is_known_as_soon_as_it_runs_and_without_monitoring_too(
+    tmp_path: Path,
+) -> None:
+    async with make(tmp_path) as running:
+        at_once = (await running.list_allocations()).pools["memory"]
+    unmonitored = make(tmp_path)
+    on_demand = (await unmonitored.list_allocations()).pools["memory"]
+    await unmonitored.stop_performance_monitoring()
+
+    for pool in (at_once, on_demand):
+        assert pool.unmanaged > 0
+        assert pool.total is not None
+        assert pool.available is not None
+        assert pool.available <= pool.total - pool.unmanaged
+
+
 async def test_what_is_used_beyond_leases_cannot_be_leased(
     sro: SequentialResourceOptimizer,
 ) -> None:

@@ -85,6 +85,36 @@ def test_metrics_can_be_had_before_monitoring_and_are_not_kept() -> None:
     assert (monitor.latest, monitor.version) == (None, 0)
 
 
+async def test_a_glance_is_the_latest_sample_for_a_second_and_is_not_kept() -> None:
+    keeper, time = FakeKeeper(), FakeTime()
+    machine = FakeMachine(cpu=95.0)
+    monitor = PerformanceMonitor(
+        machine=machine, keeper=keeper, clock=time.clock, monotonic=time.monotonic
+    )
+
+    await monitor.glance()
+    await monitor.glance()
+
+    assert monitor.latest is not None
+    assert (monitor.latest.cpu_usage, monitor.version) == (95.0, 1)
+    assert (keeper.kept, monitor.alerts) == ([], ())
+    time.pass_by(timedelta(seconds=2))
+    await monitor.glance()
+    assert monitor.version == 2
+
+
+async def test_a_glance_at_a_machine_that_cannot_be_read_is_a_warning() -> None:
+    machine = FakeMachine()
+    monitor = PerformanceMonitor(machine=machine)
+    machine.is_broken = True
+
+    await monitor.glance()
+
+    machine.is_broken = False
+    assert monitor.latest is None
+    assert monitor.health().warnings == ("sampling_failed",)
+
+
 def test_this_very_machine_can_be_sampled_on_demand(tmp_path: Path) -> None:
     sample = PerformanceMonitor(machine=Machine(data_dir=tmp_path)).get_current_metrics()
 
