@@ -67,6 +67,7 @@ from optimizer.operations.renew import RenewRequest, renew_allocation
 from optimizer.operations.report_usage import ReportUsageRequest, UsageRecorded, report_usage
 from optimizer.operations.select_mcp import SelectMcpRequest, select_mcp
 from optimizer.operations.submit_choice import ChoiceRequest, submit_choice
+from optimizer.operations.synthesis import synthesise_forecast, synthesise_selection
 from optimizer.plugins import Registry
 from optimizer.rooms import Rooms
 from optimizer.settings import Settings, load_settings
@@ -254,10 +255,22 @@ class SequentialResourceOptimizer:
         return get_metrics_history(minutes, monitor=self.performance_monitor)
 
     async def forecast_workload(
-        self, request: ForecastRequest | None = None, *, principal: Principal = LOCAL
+        self,
+        request: ForecastRequest | None = None,
+        *,
+        principal: Principal = LOCAL,
+        on_thought: OnThought | None = None,
     ) -> Forecast:
         """What load is coming."""
-        return await self._rooms.forecast(request)
+        forecast = await self._rooms.forecast(request)
+        if request is None or not request.use_sequential_thinking:
+            return forecast
+        return await synthesise_forecast(
+            forecast,
+            thinker=self._rooms.thinker,
+            budget=self._rooms.policy.thinking_budget,
+            on_thought=on_thought,
+        )
 
     async def past_alerts(self, limit: int = 50) -> tuple[PastAlert, ...]:
         """The newest alerts of this machine, with when each was over."""
@@ -348,10 +361,23 @@ class SequentialResourceOptimizer:
         return await get_decision(request, keeper=self._rooms.decisions)
 
     async def analyze_mcp_selection(
-        self, request: SelectMcpRequest, *, principal: Principal = LOCAL
+        self,
+        request: SelectMcpRequest,
+        *,
+        principal: Principal = LOCAL,
+        on_thought: OnThought | None = None,
     ) -> McpSelectionAnalysis:
         """Which MCP server to use for a task."""
-        return await select_mcp(request, analyzer=self.cost_benefit_analyzer)
+        analysis = await select_mcp(request, analyzer=self.cost_benefit_analyzer)
+        if not request.use_sequential_thinking:
+            return analysis
+        return await synthesise_selection(
+            analysis,
+            task=str(request.task_requirements.get("task", "")),
+            thinker=self._rooms.thinker,
+            budget=self._rooms.policy.thinking_budget,
+            on_thought=on_thought,
+        )
 
     async def analyze_system_routing(
         self, request: AnalyzeRoutingRequest, *, principal: Principal = LOCAL

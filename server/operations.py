@@ -98,6 +98,7 @@ OPERATIONS: tuple[Operation, ...] = (
             cached=True,
         ),
         command=Command("forecast", "What load is coming, hour by hour."),
+        thinks=True,
         tool=Tool(
             description=(
                 "What load is coming, with an 80 % band and the forecast's own track record; "
@@ -109,6 +110,7 @@ OPERATIONS: tuple[Operation, ...] = (
                 "metrics": "Default: CPU, memory, storage, network in.",
                 "detail": "summary: peaks, quiet windows, warnings; hourly: every hour too.",
                 "host": "",
+                "use_sequential_thinking": "",
             },
             answer=_answers("forecast_available", forecast_available={"type": "boolean"}),
         ),
@@ -240,6 +242,7 @@ OPERATIONS: tuple[Operation, ...] = (
         view=views.selection,
         rest=Rest("POST", "/analyze/mcp-selection", "Which MCP server for a task", "MCP servers"),
         command=Command("select", "Which MCP server for a task."),
+        thinks=True,
         unchanged="Nothing was analysed.",
         tool=Tool(
             description=(
@@ -257,6 +260,7 @@ OPERATIONS: tuple[Operation, ...] = (
                     "max_latency_ms, min_reliability."
                 ),
                 "mode": "One, an order to try, or a covering set.",
+                "use_sequential_thinking": "",
             },
             answer=_answers("status", "chosen", status=_TEXT, chosen=_MAP),
         ),

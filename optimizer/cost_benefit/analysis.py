@@ -1,6 +1,6 @@
 """What an analysis of MCP servers answers. Callers read it as a dict."""
 
-from typing import Literal
+from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -9,6 +9,7 @@ from optimizer.cost_benefit.limits import CheckView
 from optimizer.cost_benefit.posterior import ReliabilityView
 from optimizer.cost_benefit.requirements import Mode
 from optimizer.cost_benefit.sensitivity import SwitchPointView
+from optimizer.thinking.question import Reasoning
 
 Status = Literal["chosen", "nothing_fits", "all_rejected", "not_covered"]
 
@@ -114,3 +115,4 @@ class McpSelectionAnalysis(TypedDict):
     assumptions: list[AssumptionView]
     unknown: dict[str, str]
     warnings: list[str]
+    reasoning: NotRequired[Reasoning]

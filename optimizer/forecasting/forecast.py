@@ -9,6 +9,8 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from optimizer.thinking.question import Reasoning
+
 Priority = Literal["low", "medium", "high", "critical"]
 QuantileName = Literal["0.1", "0.5", "0.9", "0.95"]
 
@@ -191,6 +193,13 @@ class ScalingRecommendation(_Noun):
     )
 
 
+class Synthesis(_Noun):
+    """The forecast thought over: which model to act on, and how that came about."""
+
+    act_on: str = Field(description="The model; its predictions stand in model_forecasts.")
+    reasoning: Reasoning
+
+
 class Forecast(_Noun):
     """What is coming on one host."""
 
@@ -218,6 +227,9 @@ class Forecast(_Noun):
     spikes: tuple[Spike, ...] = Field((), description="Of the last week, the latest first.")
     scaling_recommendations: tuple[ScalingRecommendation, ...] = Field(
         (), description="The most urgent first."
+    )
+    synthesis: Synthesis | None = Field(
+        None, description="With use_sequential_thinking: the models weighed; else null."
     )
     warnings: tuple[str, ...] = Field(
         (), description="What to know before acting on it: short history, no better than naive, …"

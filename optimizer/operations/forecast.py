@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Annotated, Literal, Protocol
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from optimizer.clock import Clock, utc_now
 from optimizer.decisions.recommend import recommend
@@ -44,6 +44,9 @@ class ForecastRequest(BaseModel):
         "summary", description="summary: peaks, quiet windows, warnings; hourly: every hour too."
     )
     host: str | None = Field(None, description="Host to forecast; by default this machine.")
+    use_sequential_thinking: StrictBool = Field(
+        False, description="Whether it is thought over which model's forecast to act on."
+    )
 
 
 class Monitor(Protocol):

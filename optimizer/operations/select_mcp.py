@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from typing_extensions import TypedDict
 
 from optimizer.cost_benefit.analysis import (
@@ -34,6 +34,9 @@ class SelectMcpRequest(BaseModel):
         "performance_target, max_latency_ms, min_reliability, capabilities, value_of_success_usd.",
     )
     mode: Mode = Field("single", description="One server, an order to try, or a covering set.")
+    use_sequential_thinking: StrictBool = Field(
+        False, description="Whether the choice among near-equal servers is thought over."
+    )
 
 
 class BriefSelection(TypedDict):

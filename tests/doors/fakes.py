@@ -130,8 +130,21 @@ class FakeOptimizer:
             return nouns.REFUSAL
         return self._answer("allocate", request, principal)
 
+    async def forecast_workload(
+        self,
+        request: BaseModel,
+        *,
+        principal: Principal = LOCAL,
+        on_thought: OnThought | None = None,
+    ) -> Any:
+        return self._answer("forecast_workload", request, principal)
+
     async def analyze_mcp_selection(
-        self, request: SelectMcpRequest, *, principal: Principal = LOCAL
+        self,
+        request: SelectMcpRequest,
+        *,
+        principal: Principal = LOCAL,
+        on_thought: OnThought | None = None,
     ) -> Any:
         self.asked.append(("analyze_mcp_selection", request, principal))
         return await select_mcp(request, analyzer=self._analyzer)
