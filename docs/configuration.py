@@ -125,7 +125,7 @@ def _default(info: FieldInfo) -> str:
         return "see below"
     if value in (None, "", (), {}):
         return "-"
-    return f"`{', '.join(value) if isinstance(value, tuple) else value}`"
+    return f"`{', '.join(map(str, value)) if isinstance(value, tuple) else value}`"
 
 
 def _meaning(info: FieldInfo) -> str:

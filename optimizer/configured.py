@@ -9,9 +9,13 @@ from optimizer.allocation.pool import build_pools
 from optimizer.allocation.quota import Quotas
 from optimizer.allocation.strategies import BUILT_IN as ALLOCATION_STRATEGIES
 from optimizer.allocation.strategies import AllocationStrategy
+from optimizer.decisions.levels import MOVABLE, Rules
 from optimizer.decisions.objectives import BUILT_IN as OBJECTIVES
 from optimizer.decisions.objectives import Objective
+from optimizer.decisions.plan import OWN_ACTUATORS
+from optimizer.decisions.snapshot import Lever
 from optimizer.decisions.strategy import Strategies
+from optimizer.enforcement.actuators import OperatorCommand, unknown_placeholder
 from optimizer.errors import ConfigurationError
 from optimizer.forecasting.planner import BUILT_IN as FORECAST_MODELS
 from optimizer.forecasting.protocol import ForecastModel
@@ -21,7 +25,9 @@ from optimizer.monitoring.sample import Threshold, check_thresholds, critical_at
 from optimizer.operations.optimize import Policy
 from optimizer.plugins import Registry, assemble
 from optimizer.prices import FARGATE, Price, PriceTable
+from optimizer.quantities import RESOURCES
 from optimizer.settings import Settings
+from optimizer.settings_tables import ActuatorSetting
 from optimizer.store.engine import Database
 from optimizer.thinking.llm import RateLimit
 from optimizer.thinking.mind import Allowance, Mind, Purse, mind_at
@@ -37,6 +43,7 @@ LIVE = frozenset(
         "cpu_alert_threshold",
         "error_rate_threshold",
         "forecasting",
+        "levels",
         "log_level",
         "memory_alert_threshold",
         "optimization_strategies",
@@ -83,6 +90,7 @@ def problems(settings: Settings) -> tuple[ConfigurationError, ...]:
         forecast_models,
         pools_and_quotas,
         lambda settings: Probes(settings.probes),
+        commands,
         lambda settings: scratchpad_at(settings.sequential_thinking_mcp_endpoint),
     )
     found = []
@@ -150,6 +158,65 @@ def policy(settings: Settings, levels: Mapping[str, Threshold]) -> Policy:
         horizon_hours=settings.forecasting.default_horizon_hours,
         models=settings.forecasting.models,
         thinking_budget=timedelta(seconds=settings.thinking_deadline_s),
+        levers=levers(settings),
+    )
+
+
+def rules(settings: Settings) -> Rules:
+    """The amounts that decisions consider."""
+    levels = settings.levels
+    return Rules(
+        multipliers=levels.multipliers,
+        lease_shares=levels.lease_shares,
+        quota_shares=levels.quota_shares,
+    )
+
+
+def levers(settings: Settings) -> dict[str, Lever]:
+    """How an operator's command changes a resource, by resource."""
+    return {
+        setting.resource: Lever(actuator=name, downtime=setting.downtime)
+        for name, setting in settings.actuators.items()
+    }
+
+
+def commands(settings: Settings) -> dict[str, OperatorCommand]:
+    """The operator's commands, by name.
+
+    Raises:
+        ConfigurationError: One names no resource that a decision moves, a resource that another one
+            sets, a placeholder that does not exist, or has a name of our own actuators.
+    """
+    found: dict[str, OperatorCommand] = {}
+    for name, setting in settings.actuators.items():
+        problem = _wrong_with(name, setting, settings)
+        if problem is not None:
+            raise ConfigurationError(
+                setting=f"sro.toml: actuators.{name}",
+                problem=problem,
+                fix="see docs/configuration.md, [actuators.NAME]",
+            )
+        unit = setting.unit or RESOURCES[setting.resource].unit
+        found[name] = OperatorCommand(
+            name, setting.command, setting.verify, unit, setting.timeout_s
+        )
+    return found
+
+
+def _wrong_with(name: str, setting: ActuatorSetting, settings: Settings) -> str | None:
+    if name in OWN_ACTUATORS:
+        return f"{name!r} is the name of an actuator of our own"
+    if setting.resource not in MOVABLE:
+        return f"there is no resource {setting.resource!r} to move; known: {', '.join(MOVABLE)}"
+    same = [other for other, one in settings.actuators.items() if one.resource == setting.resource]
+    if len(same) > 1:
+        return f"{', '.join(same)} set {setting.resource}; only one may"
+    own = RESOURCES[setting.resource].unit
+    fitting = ("byte", "KiB", "MiB", "GiB") if own == "byte" else (own,)
+    if setting.unit is not None and setting.unit not in fitting:
+        return f"{setting.resource} is counted in {own}, not in {setting.unit}"
+    return unknown_placeholder(setting.command) or (
+        unknown_placeholder(setting.verify) if setting.verify else None
     )
 
 

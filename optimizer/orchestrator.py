@@ -15,6 +15,7 @@ from optimizer.clock import Clock, utc_now
 from optimizer.cost_benefit.analysis import McpSelectionAnalysis
 from optimizer.cost_benefit.route_selection import RoutingAnalysis
 from optimizer.cost_benefit.validation_selection import ValidationAnalysis
+from optimizer.decisions.application import Application
 from optimizer.decisions.decision import Decision
 from optimizer.decisions.explain import Explanation
 from optimizer.decisions.objectives import Objective
@@ -32,6 +33,7 @@ from optimizer.operations.analyses import (
     analyze_routing,
     analyze_validation,
 )
+from optimizer.operations.apply import ApplyRequest
 from optimizer.operations.bind import bind_allocation
 from optimizer.operations.census import McpCensus
 from optimizer.operations.explain import ExplainRequest, explain_decision
@@ -347,6 +349,12 @@ class SequentialResourceOptimizer:
             budget=self._rooms.policy.thinking_budget,
             events=self.events,
         )
+
+    async def apply_decision(
+        self, request: ApplyRequest, *, principal: Principal = LOCAL
+    ) -> Application:
+        """Carry a kept decision out, or try it; only operators may."""
+        return await self._rooms.applications.apply(request, principal)
 
     async def list_decisions(
         self, request: HistoryRequest | None = None, *, principal: Principal = LOCAL

@@ -14,10 +14,14 @@ from optimizer.clock import Clock
 from optimizer.cost_benefit.analyzer import CostBenefitAnalyzer
 from optimizer.decisions.fronts import Fronts
 from optimizer.decisions.objectives import Objective
+from optimizer.decisions.plan import ALLOCATE, DEFERRAL, LEASES, QUOTAS
 from optimizer.decisions.snapshot import Snapshot
-from optimizer.events import EventBus, LeaseChanged
+from optimizer.enforcement.actuator import Actuator
+from optimizer.enforcement.own import Deferrals, Leases, QuotasOfAll, Reservation
+from optimizer.events import EventBus, LeaseChanged, SampleTaken
 from optimizer.forecasting.forecast import Forecast
 from optimizer.forecasting.planner import PredictivePlanner
+from optimizer.identity import Principal
 from optimizer.leased import Leased
 from optimizer.machine.attribution import Attribution, beyond_leases
 from optimizer.machine.capacity import Capacity, discover_capacities
@@ -26,6 +30,7 @@ from optimizer.machine.reader import Machine
 from optimizer.monitoring.alerts import Crossing
 from optimizer.monitoring.monitor import PerformanceMonitor
 from optimizer.monitoring.probes import Probes
+from optimizer.operations.apply import Applications, Watch
 from optimizer.operations.census import Counted
 from optimizer.operations.forecast import Forecasting, ForecastRequest, forecast_workload
 from optimizer.operations.optimize import observe
@@ -34,6 +39,7 @@ from optimizer.purse import LedgerPurse
 from optimizer.settings import Settings
 from optimizer.shared import Shared
 from optimizer.store.alerts import AlertStore
+from optimizer.store.applications import ApplicationStore
 from optimizer.store.bindings import BindingStore
 from optimizer.store.decisions import DecisionStore
 from optimizer.store.engine import Database
@@ -107,10 +113,10 @@ class Rooms:
             elsewhere=self.samples,
             clock=clock,
         )
-        self.fronts = Fronts()
+        self.fronts = Fronts(self.rules)
         self._lease_changes = 0
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self.events.subscribe(self._note_lease)
+        self.events.subscribe(self._note)
         self.events.subscribe(self.outlook.hear)
 
     def _set_by(self, settings: Settings) -> None:
@@ -119,6 +125,8 @@ class Rooms:
         objectives = configured.objectives(settings, self._further)
         self.settings, self.levels, self.objectives = settings, levels, objectives
         self.policy = configured.policy(settings, levels)
+        self.rules = configured.rules(settings)
+        self.commands = configured.commands(settings)
         self.prices = configured.prices(settings)
 
     def _build_monitor(self) -> PerformanceMonitor:
@@ -169,6 +177,27 @@ class Rooms:
             quotas=Quotas(self.settings.quotas, pools),
         )
 
+    @cached_property
+    def applications(self) -> Applications:
+        """Carries decisions out."""
+        return Applications(
+            decisions=self.decisions,
+            keeper=ApplicationStore(self.database),
+            actuators=self._actuators,
+            watched=Watch(self.monitor, self.clock),
+            clock=self.clock,
+        )
+
+    def _actuators(self, principal: Principal) -> dict[str, Actuator]:
+        """What can carry out the steps of a plan, by the name that a step says."""
+        return {
+            **self.commands,
+            LEASES: Leases(self.allocator),
+            QUOTAS: QuotasOfAll(self.allocator),
+            DEFERRAL: Deferrals(self.allocator, self.clock),
+            ALLOCATE: Reservation(self.allocator, principal),
+        }
+
     async def open(self) -> None:
         """Open the store, sample on an interval, and keep the ledger, the census and the storage.
 
@@ -182,6 +211,7 @@ class Rooms:
         await self.thinker.open()
         lasting = {
             "ledger": self.allocator.run,
+            "applications": self.applications.run,
             "census": self.counted.run,
             "storage": self.storage.run,
             "outlook": self.outlook.run,
@@ -216,6 +246,7 @@ class Rooms:
         self._set_by(changed)
         self.allocator.quotas = quotas
         self.storage.limit = changed.storage_limit
+        self.fronts.rules = self.rules
         self.fronts.forget()
         await self.monitor.change(thresholds=self.levels, probes=probes)
         return waiting
@@ -288,7 +319,9 @@ class Rooms:
         used = {} if sample is None else sample.used
         return beyond_leases(used, leased, (each for id_, each in use if id_ in bound))
 
-    def _note_lease(self, event: object) -> None:
+    def _note(self, event: object) -> None:
+        if isinstance(event, SampleTaken):
+            self.applications.note_sample()
         if isinstance(event, LeaseChanged):
             self.fronts.forget()
             self._lease_changes += 1

@@ -29,6 +29,7 @@ from optimizer.settings_tables import (
     ActuatorSetting,
     Candidates,
     Forecasting,
+    Levels,
     PoolSetting,
     PriceSetting,
     Strategies,
@@ -178,6 +179,7 @@ class Settings(Table):
     actuators: dict[str, ActuatorSetting] = Field(
         default_factory=dict, description="Commands of the operator, by name; only in sro.toml."
     )
+    levels: Levels = Field(Levels(), description="See the table below.")
     toolsets: tuple[Toolset, ...] = Field(
         (),
         description="Further MCP tools to show: operator, analysis, thinking. The default list "
@@ -272,6 +274,7 @@ _ONLY_IN_FILES = {
     "weights",
     "candidates",
     "actuators",
+    "levels",
 }
 _NESTED = {"optimization_strategies", "forecasting"}
 

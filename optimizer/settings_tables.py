@@ -90,15 +90,51 @@ class Candidates(Table):
 
 
 class ActuatorSetting(Table):
-    """What a decision may have carried out. Operators write it; no argument reaches a shell.
+    """A command that a decision may have carried out, by `apply_decision` alone.
 
-    Read and checked; not used yet.
+    Operators write it; no shell reads it, and no argument of a caller gets into it.
     """
 
+    resource: str = Field(description="What it sets the amount of: cpu, memory, storage or gpu.")
     command: tuple[str, ...] = Field(
-        min_length=1, description='Program and arguments; "{NAME}" stands for a figure of the plan.'
+        min_length=1,
+        description='Program and arguments; "{to}", "{from}" and "{delta}" stand for numbers that '
+        "the decision computed.",
+    )
+    verify: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        description="Program and arguments that end with 0 once the change is in force.",
+    )
+    unit: Literal["core", "device", "byte", "KiB", "MiB", "GiB"] | None = Field(
+        None, description="Unit of the numbers; by default the resource's own (core, byte, device)."
+    )
+    downtime: bool = Field(
+        False, description="Whether it interrupts running work; `emergency` then leaves it out."
     )
     description: str = Field("", description="What it does, for people and agents.")
     timeout_s: Annotated[FiniteFloat, Field(gt=0, le=3600)] = Field(
         60.0, description="Seconds after which it is ended."
+    )
+
+
+Level = Annotated[FiniteFloat, Field(gt=0, le=100)]
+Part = Annotated[FiniteFloat, Field(gt=0, le=1)]
+
+
+class Levels(Table):
+    """The discrete amounts that a decision considers; max_resource_increase bounds them."""
+
+    multipliers: tuple[Level, ...] = Field(
+        (0.5, 0.75, 1.0, 1.25, 1.5, 2.0),
+        max_length=12,
+        description="Of the machine, as multiples of what there is.",
+    )
+    lease_shares: tuple[Part, ...] = Field(
+        (0.1, 0.25, 0.5, 0.75, 1.0),
+        max_length=12,
+        description="Of a lease, as shares of what no lease holds.",
+    )
+    quota_shares: tuple[Part, ...] = Field(
+        (0.5, 0.75), max_length=12, description="Of a quota, as shares of what can be leased."
     )

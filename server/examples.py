@@ -10,6 +10,7 @@ EXAMPLES: Mapping[str, dict[str, Any]] = {
         "constraints": {"max_cost": 1000.0, "min_reliability": 0.95},
         "use_sequential_thinking": True,
     },
+    "apply_decision": {"dry_run": True},
     "analyze_mcp_selection": {
         "available_mcps": [
             {"id": "sequential_thinking", "cost": 0.05, "performance": 0.9},

@@ -15,11 +15,13 @@ from optimizer.allocation.lease import Allocation, AllocationRequest
 from optimizer.cost_benefit.analysis import McpSelectionAnalysis
 from optimizer.cost_benefit.route_selection import RoutingAnalysis
 from optimizer.cost_benefit.validation_selection import ValidationAnalysis
+from optimizer.decisions.application import Application
 from optimizer.decisions.decision import Decision
 from optimizer.decisions.explain import Explanation
 from optimizer.decisions.request import OptimizationRequest
 from optimizer.forecasting.forecast import Forecast
 from optimizer.operations.analyses import AnalyzeRoutingRequest, AnalyzeValidationRequest
+from optimizer.operations.apply import ApplyRequest
 from optimizer.operations.explain import ExplainRequest
 from optimizer.operations.forecast import ForecastRequest
 from optimizer.operations.health import HealthReport, HealthRequest
@@ -175,6 +177,33 @@ OPERATIONS: tuple[Operation, ...] = (
             ),
             hints=READS,
             about={"decision_id": "", "detail": ""},
+        ),
+    ),
+    Operation(
+        name="apply_decision",
+        request=ApplyRequest,
+        answer=Application,
+        view=views.full,
+        rest=Rest(
+            "POST",
+            "/decisions/{decision_id}/apply",
+            "Carry a decision out, or try it",
+            "Decisions",
+            statuses=(403, 404, 422, 503),
+        ),
+        command=Command("apply", "Carry a decision out; only tried unless --no-dry-run is given."),
+        writes=True,
+        operates=True,
+        tool=Tool(
+            description=(
+                "Carry out a decision of optimize_resources: leases, quotas, deferral, the "
+                "operator's own commands. Tried only, unless dry_run is false; verified, and taken "
+                "back when a check fails."
+            ),
+            hints=ENDS,
+            about={"decision_id": "", "dry_run": ""},
+            answer=_answers("state", "next", state=_TEXT, steps=_LIST, next=_TEXT),
+            toolset="operator",
         ),
     ),
     Operation(

@@ -1,7 +1,7 @@
 """What optimize_resources answers, and what is kept to explain it."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat
 from typing_extensions import TypedDict
@@ -89,7 +89,13 @@ class ImplementationStep(TypedDict):
     rollback: str | None
     verify: Verification | None
     carried_out_by: Annotated[
-        str, Field(description="What carries it out; `operator` means that it is advice.")
+        str,
+        Field(
+            description="What carries it out: an actuator, or `caller`; `operator` means advice."
+        ),
+    ]
+    resources: NotRequired[
+        Annotated[dict[str, str], Field(description="Of a reservation: what allocate takes.")]
     ]
 
 

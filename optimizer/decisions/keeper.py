@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from optimizer.decisions.application import Application
 from optimizer.decisions.decision import Decision, Record
 
 
@@ -22,3 +23,19 @@ class DecisionKeeper(Protocol):
 
     async def find(self, decision_id: str) -> Record | None:
         """One decision with its inputs; None when it is not kept."""
+
+
+class ApplicationKeeper(Protocol):
+    """Keeps what became of decisions that were carried out."""
+
+    async def save(self, application: Application) -> None:
+        """Keep it, over what was kept of that decision before."""
+
+    async def find(self, decision_id: str) -> Application | None:
+        """What became of a decision; None when it was never carried out."""
+
+    async def recent(self, limit: int) -> tuple[Application, ...]:
+        """The newest, newest first."""
+
+    async def verifying(self) -> tuple[Application, ...]:
+        """Those whose predicates are still to be judged, oldest first."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from optimizer.decisions.recommend import TARGET_PROBABILITY
 from optimizer.decisions.request import Scope
 from optimizer.decisions.risk import exceedance
-from optimizer.decisions.snapshot import Lever, ResourceState, Snapshot
+from optimizer.decisions.snapshot import LeaseUse, Lever, ResourceState, Snapshot
 from optimizer.quantities import RESOURCES, Unit
 
 MOVABLE = ("cpu", "memory", "storage", "gpu")
@@ -19,6 +19,17 @@ LEASED = ("cpu", "memory")
 TOLERANCE = 1e-9
 """Relative slack when two amounts that were computed differently are compared."""
 
+LEASE_HEADROOM = 1.5
+"""A lease that shrinks keeps its use times this: half as much again, because use was seen for
+minutes only."""
+
+LEAST_KEPT = 0.1
+"""Share of what it holds that even an idle lease keeps: it may begin to work at any moment."""
+
+WORTH_SHRINKING = 0.75
+"""Only leases that need at most this share of what they hold shrink: a smaller gain is not worth
+the change."""
+
 BY_LEASE = Lever(actuator="allocate", downtime=False)
 """How the lease scopes are carried out: our own allocator."""
 
@@ -30,10 +41,12 @@ class Rules:
     Attributes:
         multipliers: Levels of the machine to consider, as multiples of what there is.
         lease_shares: Sizes of a lease to consider, as shares of all that no lease holds.
+        quota_shares: Quotas to consider, as shares of what can be leased.
     """
 
     multipliers: tuple[float, ...] = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
     lease_shares: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 1.0)
+    quota_shares: tuple[float, ...] = (0.5, 0.75)
 
 
 @dataclass(frozen=True)
@@ -176,7 +189,19 @@ def _machine_may_shrink(state: ResourceState, amount: float) -> bool:
     if state.recommended_change is None or state.recommended_change >= 0:
         return False
     advised = (state.capacity or 0.0) * (1 + state.recommended_change)
-    return _holds_use(state, amount) and amount >= max(state.leased, advised * (1 - TOLERANCE))
+    least = max(leased_after_shrinking(state), advised * (1 - TOLERANCE))
+    return _holds_use(state, amount) and amount >= least
+
+
+def needed(lease: LeaseUse) -> float:
+    """What a lease keeps when it shrinks; what it holds, where shrinking is not worth it."""
+    keeps = max(lease.used * LEASE_HEADROOM, LEAST_KEPT * lease.held)
+    return keeps if keeps <= WORTH_SHRINKING * lease.held else lease.held
+
+
+def leased_after_shrinking(state: ResourceState) -> float:
+    """What leases hold once those that hold clearly more than they need gave the rest back."""
+    return state.leased - sum(lease.held - needed(lease) for lease in state.leases)
 
 
 def _lease_may_be(state: ResourceState, amount: float) -> bool:

@@ -1,12 +1,17 @@
 """What the other rooms know, put together into the snapshot that a decision starts from."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 import numpy as np
 
+from optimizer.allocation.lease import Lease, public_name
 from optimizer.allocation.pool import PoolState
 from optimizer.decisions.snapshot import (
+    LeaseUse,
+    Lever,
     Quantile,
     QuietWindow,
     ResourceState,
@@ -18,10 +23,14 @@ from optimizer.forecasting.forecast import Forecast, MetricForecast, ScalingReco
 from optimizer.monitoring.history import Series
 from optimizer.monitoring.sample import Health, Sample
 from optimizer.prices import PriceTable
+from optimizer.quantities import Unit, from_parts
 from optimizer.statistics import FloatArray
 
 USAGE = {"cpu": "cpu_usage", "memory": "memory_usage", "storage": "storage_usage"}
 """The metric that says which share of a resource is used."""
+
+LEAST_HELD = timedelta(minutes=15)
+"""A lease that is younger has not shown what it needs."""
 
 NOMINAL_COVERAGE = 0.8
 """What the forecast's band from its 0.1 to its 0.9 quantile promises."""
@@ -38,6 +47,10 @@ class Observation:
         forecast: What is coming.
         pools: What can be leased, by resource.
         version: The monitor's version.
+        leases: Every active lease.
+        lease_use: What the processes of a lease use, by its id and then by resource.
+        quotas: Most that a principal without a quota of its own may hold, by resource, in parts.
+        levers: How an operator's command changes a resource, by resource.
     """
 
     sample: Sample
@@ -46,6 +59,10 @@ class Observation:
     forecast: Forecast
     pools: Mapping[str, PoolState]
     version: int
+    leases: Sequence[Lease] = ()
+    lease_use: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    quotas: Mapping[str, int] = field(default_factory=dict)
+    levers: Mapping[str, Lever] = field(default_factory=dict)
 
 
 def snapshot_of(seen: Observation, prices: PriceTable) -> Snapshot:
@@ -99,13 +116,37 @@ def _state(resource: str, pool: PoolState, seen: Observation, prices: PriceTable
         leased=pool.allocated,
         reserved=pool.reserved or 0.0,
         available=pool.available,
+        leases=tuple(_lease_uses(resource, seen)),
+        largest_holding=_largest_holding(resource, pool.unit, seen.leases),
+        quota=from_parts(seen.quotas[resource], pool.unit) if resource in seen.quotas else None,
         outlook=outlook,
         recommended_change=None if advice is None else _fraction(advice),
         recommended_because=None if advice is None else advice.reason,
         price=prices.price(resource),
         charged_otherwise=prices.not_by_capacity.get(resource),
+        lever=seen.levers.get(resource),
         unknown=unknown,
     )
+
+
+def _lease_uses(resource: str, seen: Observation) -> Iterator[LeaseUse]:
+    """Leases of a resource whose use is told apart and that have run for long enough to show it."""
+    for lease in seen.leases:
+        used = seen.lease_use.get(lease.allocation_id, {}).get(resource)
+        if used is None or seen.sample.timestamp - lease.granted_at < LEAST_HELD:
+            continue
+        for grant in lease.grants:
+            if grant.resource == resource:
+                held = from_parts(grant.granted, grant.unit)
+                yield LeaseUse(name=public_name(lease.allocation_id), held=held, used=used)
+
+
+def _largest_holding(resource: str, unit: Unit, leases: Sequence[Lease]) -> float:
+    """Most that the leases of one principal hold."""
+    held: Counter[str] = Counter()
+    for lease in leases:
+        held[lease.principal] += sum(g.granted for g in lease.grants if g.resource == resource)
+    return from_parts(max(held.values(), default=0), unit)
 
 
 def _part(percent: float | None, capacity: float | None) -> float | None:

@@ -30,6 +30,7 @@ class Front:
     Attributes:
         snapshot: What it was built from.
         scope: What may be moved.
+        rules: The levels that were considered.
         considered: The resources and their levels.
         candidates: The undominated choices, by ascending spend.
         today: The choice that changes nothing; it may be dominated, and then is no candidate.
@@ -40,6 +41,7 @@ class Front:
 
     snapshot: Snapshot
     scope: Scope
+    rules: Rules
     considered: tuple[Basis, ...]
     candidates: tuple[Candidate, ...]
     today: Candidate
@@ -81,7 +83,7 @@ def build_front(
     )
     kept = any(candidate.id == today.id for candidate in candidates)
     choices = candidates if kept else (*candidates, today)
-    return Front(snapshot, scope, considered, candidates, today, choices, show(candidates))
+    return Front(snapshot, scope, rules, considered, candidates, today, choices, show(candidates))
 
 
 def show(candidates: Sequence[Candidate]) -> tuple[ParetoPoint, ...]:

@@ -1,22 +1,37 @@
 """A chosen candidate to steps that can be carried out, checked and taken back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from optimizer.decisions.decision import ImplementationStep, Verification
 from optimizer.decisions.figures import Candidate
 from optimizer.decisions.levels import Basis, is_lease_scope
 from optimizer.decisions.pareto_front import Front
+from optimizer.decisions.reallocation import Shrink, fair_quota, is_crowded, shrinks
 from optimizer.decisions.recommend import TARGET_PROBABILITY
-from optimizer.decisions.snapshot import ResourceState
+from optimizer.decisions.snapshot import QuietWindow, ResourceState
 from optimizer.quantities import format_amount
 
 OPERATOR = "operator"
 """Who carries out what nothing here can: the step is advice."""
 
+CALLER = "caller"
+"""Who does what needs no actuator: to look."""
+
+LEASES, QUOTAS, DEFERRAL, ALLOCATE = "leases", "quotas", "deferral", "allocate"
+"""Our own actuators: what a lease holds, what each may hold, when low priority may begin, and a
+lease of the caller's own."""
+
+OWN_ACTUATORS = frozenset({OPERATOR, CALLER, LEASES, QUOTAS, DEFERRAL, ALLOCATE})
+"""Names in `carried_out_by` that no command of the operator may have."""
+
+UNIX_SECONDS = "unix_s"
+"""Unit of a moment: seconds since 1970, UTC."""
+
 DURATIONS: dict[str, str] = {
     "preparation": "1_minute",
     "reserve": "1_minute",
+    "reallocate": "1_minute",
     "resize": "10_minutes",
     "defer": "5_minutes",
     "verification": "10_minutes",
@@ -47,8 +62,9 @@ class _Move:
 def make_plan(chosen: Candidate, front: Front) -> list[ImplementationStep]:
     """The steps from what is to what was chosen.
 
-    What grows is moved before what shrinks, so that at no moment there is less than before of
-    everything. A step that nothing here can carry out is advice and says so.
+    Leases give back what they do not use first. What grows is moved before what shrinks, so that at
+    no moment there is less than before of everything. A step that nothing here can carry out is
+    advice and says so.
 
     Args:
         chosen: The choice.
@@ -61,7 +77,11 @@ def make_plan(chosen: Candidate, front: Front) -> list[ImplementationStep]:
         steps = [_reserve(chosen, front), _use_and_release(front)]
     else:
         moves = _moves(chosen, front)
-        steps = [*_resize(moves, front), *_deferral(chosen, front)]
+        steps = [
+            *_reallocation(chosen, front),
+            *_resize(moves, front),
+            *_deferral(chosen, front),
+        ]
         steps = [_preparation(moves), *steps, _verification(front)] if steps else [_keep(front)]
     return [_numbered(step, number) for number, step in enumerate(steps, start=1)]
 
@@ -81,10 +101,10 @@ def _step(
     description: str,
     *,
     target: str | None = None,
-    change: tuple[float, float, str] | None = None,
+    change: tuple[float | None, float, str] | None = None,
     rollback: str | None = None,
     verify: Verification | None = None,
-    carried_out_by: str = "caller",
+    carried_out_by: str = CALLER,
 ) -> ImplementationStep:
     """A step that is not numbered yet."""
     return ImplementationStep(
@@ -115,6 +135,56 @@ def _preparation(moves: Sequence[_Move]) -> ImplementationStep:
         f"Call get_health and go on unless it is critical; note today's amounts to go back to: "
         f"{today or 'none changes'}",
         verify=Verification(metric="health", op="!=", value="critical", within_s=60),
+    )
+
+
+def _reallocation(chosen: Candidate, front: Front) -> Iterator[ImplementationStep]:
+    """Leases that give back what they do not use, and a quota where one principal holds most.
+
+    Only where it is needed: hardly anything is free, or the machine gets smaller than its leases.
+    """
+    for basis in front.considered:
+        state = basis.state
+        shrinks_below = chosen.amounts[basis.resource] < state.leased
+        if shrinks_below or is_crowded(state):
+            yield from (_shrink_step(shrink, state) for shrink in shrinks(state))
+        quota = fair_quota(state, front.rules)
+        if quota is not None:
+            yield _quota_step(state, quota)
+
+
+def _shrink_step(shrink: Shrink, state: ResourceState) -> ImplementationStep:
+    name, resource, unit = shrink.lease.name, state.resource, state.unit
+    held, keeps, used = (
+        format_amount(amount, unit) for amount in (shrink.lease.held, shrink.to, shrink.lease.used)
+    )
+    return _step(
+        "reallocate",
+        "shrink_lease",
+        f"Let {name} hold {keeps} of {resource} instead of {held}; its processes use {used}",
+        target=f"{name}:{resource}",
+        change=(shrink.lease.held, shrink.to, unit),
+        rollback=f"Let it hold {held} again, as far as that is free",
+        verify=Verification(metric="lease.granted", op="==", value=shrink.to, within_s=0),
+        carried_out_by=LEASES,
+    )
+
+
+def _quota_step(state: ResourceState, quota: float) -> ImplementationStep:
+    resource, unit = state.resource, state.unit
+    most = format_amount(quota, unit)
+    now = "no quota" if state.quota is None else format_amount(state.quota, unit)
+    return _step(
+        "reallocate",
+        "set_quota",
+        f"Let nobody hold more than {most} of {resource} from the next request on (now {now}): "
+        f"one principal holds {format_amount(state.largest_holding, unit)}, and "
+        f"{format_amount(state.available or 0.0, unit)} is free",
+        target=f"*:{resource}",
+        change=(state.quota, quota, unit),
+        rollback=f"Go back to {now}",
+        verify=Verification(metric="quota", op="==", value=quota, within_s=0),
+        carried_out_by=QUOTAS,
     )
 
 
@@ -162,12 +232,19 @@ def _deferral(chosen: Candidate, front: Front) -> list[ImplementationStep]:
         _step(
             "defer",
             "defer_movable_work",
-            f"Start work that can wait between {quiet.start:%Y-%m-%d %H:%M} and "
-            f"{quiet.end:%H:%M} UTC: {quiet.description}",
+            f"Start work that can wait between {_moment(quiet)} and {quiet.end:%H:%M} UTC: "
+            f"{quiet.description}; until then requests of low priority get no lease",
             target=front.snapshot.host,
+            change=(None, quiet.start.timestamp(), UNIX_SECONDS),
             rollback="Start it at once",
+            verify=Verification(metric="deferral", op="==", value=_moment(quiet), within_s=0),
+            carried_out_by=DEFERRAL,
         )
     ]
+
+
+def _moment(quiet: QuietWindow) -> str:
+    return f"{quiet.start:%Y-%m-%d %H:%M}"
 
 
 def _verification(front: Front) -> ImplementationStep:
@@ -202,12 +279,13 @@ def _reserve(chosen: Candidate, front: Front) -> ImplementationStep:
         resource: amount if basis.state.available is None else min(amount, basis.state.available)
         for resource, (amount, basis) in wanted.items()
     }
-    text = ", ".join(
-        f'"{resource}": "{_asked(amount, wanted[resource][1])}"'
+    asks = {
+        resource: _asked(amount, wanted[resource][1])
         for resource, amount in asked.items()
         if amount > 0
-    )
-    if not text:
+    }
+    text = ", ".join(f'"{resource}": "{amount}"' for resource, amount in asks.items())
+    if not asks:
         return _step(
             "reserve",
             "wait_for_capacity",
@@ -221,8 +299,8 @@ def _reserve(chosen: Candidate, front: Front) -> ImplementationStep:
         target=front.snapshot.host,
         rollback="release_allocation with the allocation_id of this step",
         verify=Verification(metric="allocation.state", op="==", value="active", within_s=60),
-        carried_out_by="allocate",
-    )
+        carried_out_by=ALLOCATE,
+    ) | {"resources": asks}
 
 
 def _asked(amount: float, basis: Basis) -> str:

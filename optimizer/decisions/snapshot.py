@@ -34,6 +34,14 @@ class Lever(_Noun):
     downtime: bool = Field(description="Whether running work is interrupted.")
 
 
+class LeaseUse(_Noun):
+    """What a lease holds of a resource, and what its processes were seen to use."""
+
+    name: str = Field(description="Its public name; it opens nothing.")
+    held: NonNegative
+    used: NonNegative
+
+
 class ResourceState(_Noun):
     """One resource: how much there is, how much of it is used, and how much will be."""
 
@@ -51,6 +59,15 @@ class ResourceState(_Noun):
     leased: NonNegative = Field(0.0, description="Promised to leases, in `unit`.")
     reserved: NonNegative = Field(0.0, description="Never leased, in `unit`.")
     available: NonNegative | None = Field(None, description="Free to lease now, in `unit`.")
+    leases: tuple[LeaseUse, ...] = Field(
+        (), description="Leases whose use is told apart and that have run for a while."
+    )
+    largest_holding: NonNegative = Field(
+        0.0, description="Most that the leases of one principal hold, in `unit`."
+    )
+    quota: NonNegative | None = Field(
+        None, description="Most that a principal without a quota of its own may hold, in `unit`."
+    )
     outlook: tuple[Quantile, ...] = Field(
         (),
         description="Forecast demand, by ascending probability: of each probability the greatest "

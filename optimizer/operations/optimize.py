@@ -8,7 +8,9 @@ from typing import Protocol
 
 import anyio.to_thread
 
+from optimizer.allocation.lease import Lease
 from optimizer.allocation.pool import PoolState
+from optimizer.allocation.quota import EVERYBODY, Quotas
 from optimizer.clock import Clock
 from optimizer.decisions.answer import answer
 from optimizer.decisions.asking import ask, awaiting_client, frame_of, thought_over
@@ -20,10 +22,11 @@ from optimizer.decisions.objectives import Objective
 from optimizer.decisions.observe import Observation, snapshot_of
 from optimizer.decisions.pareto_front import Front
 from optimizer.decisions.request import OptimizationRequest
-from optimizer.decisions.snapshot import Snapshot
+from optimizer.decisions.snapshot import Lever, Snapshot
 from optimizer.decisions.solve import Solution, judge, solve, with_conflict
 from optimizer.decisions.strategy import Strategies, meant_objective
 from optimizer.events import DecisionMade, EventBus
+from optimizer.machine.attribution import LeaseUse
 from optimizer.monitoring.history import Series
 from optimizer.monitoring.sample import Health, Sample
 from optimizer.operations.forecast import Forecasting, ForecastRequest, forecast_workload
@@ -57,6 +60,10 @@ class Monitor(Protocol):
     def is_running(self) -> bool:
         """Whether samples are being taken."""
 
+    @property
+    def lease_use(self) -> Mapping[str, LeaseUse]:
+        """What the processes of each bound lease used in the latest sample."""
+
     def get_current_metrics(self) -> Sample:
         """One sample now; blocks for two readings when monitoring does not run."""
 
@@ -85,8 +92,15 @@ class Thinks(Protocol):
 class Pools(Protocol):
     """What a decision needs of the allocator."""
 
+    @property
+    def quotas(self) -> Quotas:
+        """What each principal may hold."""
+
     async def utilization(self) -> Mapping[str, PoolState]:
         """Every pool now, by resource."""
+
+    async def held(self) -> Sequence[Lease]:
+        """Every active lease."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +113,7 @@ class Policy:
         horizon_hours: How far a decision looks ahead.
         models: Forecast models to compute; None for all.
         thinking_budget: The most time that thinking may take.
+        levers: How an operator's command changes a resource, by resource.
     """
 
     strategies: Strategies = field(default_factory=Strategies)
@@ -106,6 +121,7 @@ class Policy:
     horizon_hours: int = 24
     models: Sequence[str] | None = None
     thinking_budget: timedelta = timedelta(seconds=10)
+    levers: Mapping[str, Lever] = field(default_factory=dict)
 
 
 async def optimize_resources(
@@ -222,6 +238,10 @@ async def observe(
         forecast=forecast,
         pools=await allocator.utilization(),
         version=monitor.version,
+        leases=await allocator.held(),
+        lease_use={name: use.used for name, use in monitor.lease_use.items()},
+        quotas=allocator.quotas.of(EVERYBODY),
+        levers=policy.levers,
     )
     return snapshot_of(seen, prices)
 

@@ -31,6 +31,7 @@ ANSWERS: Mapping[str, Any] = {
     "explain_decision": nouns.EXPLANATION,
     "get_thoughts": nouns.EXPLANATION,
     "submit_choice": nouns.DECISION,
+    "apply_decision": nouns.APPLICATION,
     "get_decision": nouns.DECISION,
     "list_decisions": nouns.HISTORY,
     "allocate": nouns.LEASE,

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from optimizer.allocation.allocator import AllocationList
 from optimizer.allocation.lease import Allocation, Alternative
 from optimizer.allocation.pool import PoolState
+from optimizer.decisions.application import Application, StepOutcome
 from optimizer.decisions.decision import ConstraintCheck, Decision
 from optimizer.decisions.explain import Explanation
 from optimizer.forecasting.forecast import (
@@ -201,6 +202,21 @@ DECISION = Decision(
     created_at=NOW,
     computed_at=NOW,
     next="Carry out implementation_plan step by step",
+)
+
+APPLICATION = Application(
+    decision_id="opt-1",
+    state="applied",
+    steps=(
+        StepOutcome(
+            step=1, action="set_quota", target="*:cpu", state="done", detail="cpu: 1 core for all"
+        ),
+    ),
+    principal="local",
+    applied_at=NOW,
+    seconds=0.01,
+    settled_at=NOW,
+    next="explain_decision detail=effect says what it changed",
 )
 
 HISTORY = History(optimization_history=(DECISION,), total=1)

@@ -23,6 +23,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "explain_decision": {"decision_id": "opt-1"},
     "get_thoughts": {"decision_id": "opt-1"},
     "submit_choice": {"decision_id": "opt-1", "candidate_id": "no_change", "thought": "Quiet."},
+    "apply_decision": {"decision_id": "opt-1", "dry_run": False},
     "get_decision": {"decision_id": "opt-1"},
     "list_decisions": {"limit": 5},
     "analyze_mcp_selection": {"available_mcps": [{"id": "a", "cost": 0.05, "performance": 0.9}]},
@@ -58,9 +59,13 @@ def test_every_operation_has_an_example(operation: Operation) -> None:
 
 @pytest.mark.parametrize("operation", ALL_TOOLS, ids=lambda operation: operation.name)
 async def test_a_tool_and_its_rest_twin_ask_the_same(
-    operation: Operation, optimizer: FakeOptimizer, client: httpx.AsyncClient
+    operation: Operation,
+    optimizer: FakeOptimizer,
+    client: httpx.AsyncClient,
+    operator: httpx.AsyncClient,
 ) -> None:
     values = EXAMPLES[operation.name]
+    client = operator if operation.operates else client
     surface = create_mcp_surface(optimizer, lasting=False, operations=ALL_TOOLS)
 
     response = await over_rest(client, operation, values)

@@ -31,6 +31,7 @@ from optimizer.store.migrations import (
     m0006_alerts,
     m0007_unmanaged,
     m0008_served_forecasts,
+    m0009_applications,
 )
 
 logger = logging.getLogger("sequential_resource_optimization.store")
@@ -46,6 +47,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     m0006_alerts.up,
     m0007_unmanaged.up,
     m0008_served_forecasts.up,
+    m0009_applications.up,
 )
 
 _versions = Table("schema_version", MetaData(), Column("version", Integer, primary_key=True))

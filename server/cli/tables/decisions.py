@@ -1,4 +1,4 @@
-"""`sro optimize`, `decision`, `decisions` and `explain`."""
+"""`sro optimize`, `apply`, `decision`, `decisions` and `explain`."""
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -21,6 +21,20 @@ def decision(answer: Json) -> RenderableType:
         *marked("!", answer.get("warnings", ()), "yellow"),
         *reasons(answer.get("unknown")),
         *marked("→", [answer["next"]] if answer.get("next") else []),
+    )
+
+
+def application(answer: Json) -> RenderableType:
+    """What became of a decision that was carried out or tried, step by step."""
+    table = plain_table("", "action", "outcome", "what", right=(0,))
+    for step in answer["steps"]:
+        outcome = step["state"].replace("_", " ")
+        table.add_row(str(step["step"]), step["action"], outcome, step["detail"])
+    return Group(
+        Text.assemble((answer["decision_id"], "bold"), f"  {answer['state'].replace('_', ' ')}"),
+        table,
+        *marked("!", [answer["because"]] if answer.get("because") else [], "yellow"),
+        *marked("→", [answer["next"]]),
     )
 
 

@@ -7,7 +7,7 @@ from rich.console import RenderableType
 from rich.json import JSON
 
 from server.cli.tables.allocations import allocation, allocations
-from server.cli.tables.decisions import decision, decisions, explanation
+from server.cli.tables.decisions import application, decision, decisions, explanation
 from server.cli.tables.forecast import forecast
 from server.cli.tables.health import health, metrics
 from server.cli.tables.selection import analysis, selection
@@ -18,6 +18,7 @@ TABLES: Mapping[str, Callable[[Json], RenderableType]] = {
     "get_metrics": metrics,
     "forecast_workload": forecast,
     "optimize_resources": decision,
+    "apply_decision": application,
     "get_decision": decision,
     "list_decisions": decisions,
     "explain_decision": explanation,

@@ -58,7 +58,7 @@ async def test_a_lease_that_is_over_cannot_be_resized(house: House) -> None:
 
 
 async def test_a_quota_that_is_replaced_counts_from_the_next_request_on(house: House) -> None:
-    house.allocator.quotas = house.allocator.quotas.replaced("*", "cpu", 2000)
+    house.allocator.quotas = house.allocator.quotas.replaced("*", "cpu", 2_000_000)
 
     refused = await house.ask(resources={"cpu": "3 cores"})
     house.allocator.quotas = house.allocator.quotas.replaced("*", "cpu", None)

@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,7 +7,9 @@ import anyio
 import numpy as np
 import pytest
 
+from optimizer.allocation.lease import Lease
 from optimizer.allocation.pool import PoolState
+from optimizer.allocation.quota import Quotas
 from optimizer.decisions.decision import Decision
 from optimizer.decisions.fronts import Fronts
 from optimizer.decisions.objectives import BUILT_IN
@@ -16,6 +18,7 @@ from optimizer.errors import InvalidRequestError, NotFoundError
 from optimizer.events import DecisionMade, Event, EventBus
 from optimizer.forecasting.planner import BUILT_IN as MODELS
 from optimizer.forecasting.planner import Planned, PredictivePlanner
+from optimizer.machine.attribution import LeaseUse
 from optimizer.monitoring.history import Series
 from optimizer.monitoring.sample import Health, HealthStatus, Sample
 from optimizer.operations.explain import ExplainRequest, explain_decision
@@ -51,6 +54,7 @@ class FakeMonitor:
         self.hours = hours
         self.status: HealthStatus = "healthy"
         self.looks = 0
+        self.lease_use: Mapping[str, LeaseUse] = {}
         self.cpu = 50.0
 
     @property
@@ -95,6 +99,11 @@ class FakeMonitor:
 
 class FakePools:
     """Nothing is leased."""
+
+    quotas = Quotas({}, {})
+
+    async def held(self) -> Sequence[Lease]:
+        return ()
 
     async def utilization(self) -> Mapping[str, PoolState]:
         totals = {"cpu": 8.0, "memory": 16.0 * GIB, "storage": 64.0 * GIB, "network": None}

@@ -1,0 +1,1 @@
+"""Decisions and leases made true: what changes something outside."""
