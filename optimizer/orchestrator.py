@@ -38,6 +38,11 @@ from optimizer.operations.bind import bind_allocation
 from optimizer.operations.census import McpCensus
 from optimizer.operations.explain import ExplainRequest, explain_decision
 from optimizer.operations.forecast import ForecastRequest
+from optimizer.operations.forecast_skill import (
+    ForecastSkill,
+    ForecastSkillRequest,
+    forecast_skill,
+)
 from optimizer.operations.health import HealthReport, HealthRequest, get_health
 from optimizer.operations.history import (
     DecisionRequest,
@@ -273,6 +278,12 @@ class SequentialResourceOptimizer:
             budget=self._rooms.policy.thinking_budget,
             on_thought=on_thought,
         )
+
+    async def forecast_skill(
+        self, request: ForecastSkillRequest | None = None, *, principal: Principal = LOCAL
+    ) -> ForecastSkill:
+        """How the forecasts that were served did, against what came afterwards."""
+        return await forecast_skill(request or ForecastSkillRequest(), of=self._rooms.forecasting)
 
     async def past_alerts(self, limit: int = 50) -> tuple[PastAlert, ...]:
         """The newest alerts of this machine, with when each was over."""

@@ -24,6 +24,7 @@ from optimizer.operations.analyses import AnalyzeRoutingRequest, AnalyzeValidati
 from optimizer.operations.apply import ApplyRequest
 from optimizer.operations.explain import ExplainRequest
 from optimizer.operations.forecast import ForecastRequest
+from optimizer.operations.forecast_skill import ForecastSkill, ForecastSkillRequest
 from optimizer.operations.health import HealthReport, HealthRequest
 from optimizer.operations.history import DecisionRequest, History, HistoryRequest
 from optimizer.operations.list_allocations import ListAllocationsRequest
@@ -116,6 +117,20 @@ OPERATIONS: tuple[Operation, ...] = (
             },
             answer=_answers("forecast_available", forecast_available={"type": "boolean"}),
         ),
+    ),
+    Operation(
+        name="forecast_skill",
+        request=ForecastSkillRequest,
+        answer=ForecastSkill,
+        view=views.full,
+        rest=Rest(
+            "GET",
+            "/forecast/skill",
+            "How served forecasts did, against what came",
+            "State",
+            statuses=(404, 422, 503),
+        ),
+        command=Command("forecast-skill", "How served forecasts did, against what came."),
     ),
     Operation(
         name="optimize_resources",

@@ -27,6 +27,7 @@ RECENT = "sro://decisions/recent"
 DECISION = "sro://decisions/{decision_id}"
 THOUGHTS = "sro://decisions/{decision_id}/thoughts"
 STRATEGIES = "sro://strategies"
+SKILL = "sro://forecasts/skill"
 
 MEDIA_TYPE = "application/json"
 
@@ -109,6 +110,12 @@ READABLES: tuple[Readable, ...] = (
         "pools",
         "Every pool: capacity, leased, free, and the leases on it.",
         _operation("list_allocations", whose="all", limit=100),
+    ),
+    Readable(
+        SKILL,
+        "forecast_skill",
+        "How served forecasts did against what came: skill against yesterday, coverage, n.",
+        _operation("forecast_skill"),
     ),
     Readable(
         RECENT,

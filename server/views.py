@@ -233,10 +233,19 @@ def _metric(metric: MetricForecast, *, hourly: bool) -> Json:
             "confidence": metric.confidence[peak],
         },
         "backtest": plain(metric.backtest),
+        "served": _served(metric),
     }
     if hourly:
         shown["hours"] = {"p10": low, "p50": middle, "p90": high}
     return dict(_rounded(_tidy(shown)))
+
+
+def _served(metric: MetricForecast) -> Json:
+    """By lead: how served forecasts did, without the words."""
+    return {
+        lead: _tidy({"n": score.n, "skill": score.skill, "coverage": score.coverage})
+        for lead, score in metric.served.items()
+    }
 
 
 def brief(shown: Mapping[str, Any], names: Iterable[str], *, keep: Iterable[str] = ()) -> Json:

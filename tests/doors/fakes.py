@@ -27,6 +27,7 @@ ANSWERS: Mapping[str, Any] = {
     "get_health": nouns.HEALTH,
     "get_metrics": nouns.METRICS,
     "forecast_workload": nouns.FORECAST,
+    "forecast_skill": nouns.SKILL,
     "optimize_resources": nouns.DECISION,
     "explain_decision": nouns.EXPLANATION,
     "get_thoughts": nouns.EXPLANATION,

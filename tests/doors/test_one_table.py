@@ -19,6 +19,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "get_health": {},
     "get_metrics": {},
     "forecast_workload": {"horizon_hours": 12},
+    "forecast_skill": {"host": "here"},
     "optimize_resources": {"scope": "task_level", "constraints": {"max_cost": 200.0}},
     "explain_decision": {"decision_id": "opt-1"},
     "get_thoughts": {"decision_id": "opt-1"},

@@ -5,7 +5,15 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from server.cli.tables.glyphs import hour, marked, number, plain_table, reasons, sparkline
+from server.cli.tables.glyphs import (
+    UNKNOWN,
+    hour,
+    marked,
+    number,
+    plain_table,
+    reasons,
+    sparkline,
+)
 from server.views import Json
 
 WIDTH = 48
@@ -47,15 +55,48 @@ def _thinned(values: list[float]) -> list[float]:
 
 
 def _record(metric: Json) -> tuple[str, str]:
-    """How the model did on the recent past."""
+    """How the model did: on what it said before it happened, else on the recent past again."""
+    served = [score for score in metric.get("served", {}).values() if score["skill"] is not None]
+    if served:
+        said = ", ".join(
+            f"{lead} {score['skill']:+.0%}"
+            for lead, score in metric["served"].items()
+            if score["skill"] is not None
+        )
+        return (f"  {metric['model']}, served forecasts against yesterday: {said}", "dim")
     score = metric.get("backtest")
     if not score or score.get("skill") is None:
         return (f"  {metric['model']}, no track record yet", "dim")
     return (
-        f"  {metric['model']}, {score['skill']:+.0%} against repeating yesterday, "
+        f"  {metric['model']}, {score['skill']:+.0%} against repeating yesterday in the back-test, "
         f"{score['n']} hours compared",
         "dim",
     )
+
+
+def skill(answer: Json) -> RenderableType:
+    """How served forecasts did, by metric and lead."""
+    table = plain_table(
+        "metric", "ahead", "compared", "skill", "in 80 % band", "band x", right=(2, 3, 4, 5)
+    )
+    for metric, scores in answer["metrics"].items():
+        for score in scores:
+            table.add_row(
+                metric,
+                score["lead"],
+                f"{score['n']:,}",
+                _percent(score["skill"], sign=True),
+                _percent(score["coverage"]),
+                f"{score['width_factor']:.2f}",
+            )
+    told = Text(f"Forecasts of {answer['host']} served in the last {answer['days']} days")
+    return Group(told, *([table] if answer["metrics"] else []), *marked("!", answer["notes"]))
+
+
+def _percent(share: float | None, *, sign: bool = False) -> str:
+    if share is None:
+        return UNKNOWN
+    return f"{share:+.0%}" if sign else f"{share:.0%}"
 
 
 def _saturates(fact: Json) -> str:

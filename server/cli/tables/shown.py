@@ -8,7 +8,7 @@ from rich.json import JSON
 
 from server.cli.tables.allocations import allocation, allocations
 from server.cli.tables.decisions import application, decision, decisions, explanation
-from server.cli.tables.forecast import forecast
+from server.cli.tables.forecast import forecast, skill
 from server.cli.tables.health import health, metrics
 from server.cli.tables.selection import analysis, selection
 from server.views import Json
@@ -17,6 +17,7 @@ TABLES: Mapping[str, Callable[[Json], RenderableType]] = {
     "get_health": health,
     "get_metrics": metrics,
     "forecast_workload": forecast,
+    "forecast_skill": skill,
     "optimize_resources": decision,
     "apply_decision": application,
     "get_decision": decision,

@@ -21,6 +21,7 @@ from optimizer.operations.forecast import (
     ForecastRequest,
     forecast_workload,
 )
+from optimizer.operations.forecast_skill import ForecastSkillRequest, forecast_skill
 from optimizer.plugins import Registry
 from optimizer.store.engine import MEMORY_URL, Database
 from optimizer.store.forecasts import ForecastStore
@@ -126,6 +127,28 @@ async def test_what_was_served_is_compared_and_stands_in_the_next_answer() -> No
     score = forecast.metrics["memory_usage"].served
     assert {lead: each.n for lead, each in score.items()} == {"1h": 1, "2-6h": 5}
     assert score["2-6h"].skill is not None
+    await database.close()
+
+
+async def test_the_record_is_answered_by_metric_and_lead() -> None:
+    monitor, database = FakeMonitor(), Database(MEMORY_URL)
+    first = forecasting(monitor, keeper=ForecastStore(database))
+    empty = await forecast_skill(ForecastSkillRequest(), of=first)
+    await ask(first, horizon_hours=24, metrics=["memory_usage", "cpu_usage"])
+
+    monitor.version, monitor.hours = 2, 264
+    later = replace(first, clock=lambda: START + timedelta(hours=264))
+    skill = await forecast_skill(ForecastSkillRequest(), of=later)
+
+    assert empty.metrics == {}
+    assert "no served forecast has been compared yet" in empty.notes[0]
+    assert [(each.lead, each.n) for each in skill.metrics["memory_usage"]] == [
+        ("1h", 1),
+        ("2-6h", 5),
+        ("7-24h", 18),
+    ]
+    assert skill.metrics["cpu_usage"][0].skill is None
+    assert skill.metrics["cpu_usage"][0].coverage == 1.0
     await database.close()
 
 

@@ -9,7 +9,9 @@ from rich.console import Console
 
 from server.cli.tables.shown import TABLES, shown
 from server.operations import OPERATIONS
+from server.views import plain
 from tests.documented.blocks import code_blocks
+from tests.doors import nouns
 
 REFERENCE = Path(__file__).parents[3] / "documented" / "reference.md"
 
@@ -66,7 +68,7 @@ def test_a_band_shows_its_ends_on_one_scale() -> None:
 
     text = printed("forecast_workload", answer)
 
-    assert "ml_hybrid, +31% against repeating yesterday, 48 hours compared" in text
+    assert "ml_hybrid, +31% against repeating yesterday in the back-test, 48 hours" in text
     rows = {line.split("  ")[0]: line for line in text.splitlines()}
     assert rows["90 %"].endswith("80.0")
     assert "▁" in rows["10 %"]
@@ -119,3 +121,10 @@ def test_an_answer_without_a_table_is_json() -> None:
 
 def test_every_table_belongs_to_an_operation() -> None:
     assert set(TABLES) <= {operation.name for operation in OPERATIONS}
+
+
+def test_the_record_of_served_forecasts_has_a_line_for_each_lead() -> None:
+    text = printed("forecast_skill", plain(nouns.SKILL))
+
+    assert " ".join(text.split()).count("cpu_usage 2-6h 240 +28% 81% 0.98") == 1
+    assert "! memory_usage, 1h ahead: no better than repeating yesterday" in text
