@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from optimizer.cost_benefit.context import estimate_tokens
+from optimizer.catalog.tool_tokens import estimate_tokens
 from optimizer.cost_benefit.option import Claims, Option, Tool
 from optimizer.cost_benefit.reading import did_you_mean
 from optimizer.errors import InvalidRequestError

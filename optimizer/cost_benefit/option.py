@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from optimizer.catalog.outcomes import Measured
-from optimizer.cost_benefit.context import ERROR_BAND
+from optimizer.catalog.tool_tokens import ERROR_BAND
 from optimizer.cost_benefit.figure import Figure
 
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import tiktoken
 
-from optimizer.cost_benefit.context import estimate_tokens
+from optimizer.catalog.tool_tokens import estimate_tokens
 
 
 def tool(name: str, description: str, **properties: str) -> dict[str, Any]:
