@@ -74,6 +74,23 @@ def children_of(pid: int, root: Path = Path("/")) -> tuple[int, ...]:
     return tuple(found)
 
 
+def resident_below(pid: int, root: Path = Path("/")) -> dict[int, int]:
+    """All that a process started, and what these started: number to resident bytes."""
+    found: dict[int, int] = {}
+    waiting = list(children_of(pid, root))
+    while waiting:
+        child = waiting.pop()
+        if child in found:
+            continue
+        try:
+            with open(f"{root}/proc/{child}/statm", "rb") as statm:
+                found[child] = int(statm.read().split()[1]) * _PAGE_BYTES
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        waiting += children_of(child, root)
+    return found
+
+
 def _from_stat(pid: int, stat: bytes) -> tuple[ProcessId, float]:
     """Identity and CPU seconds; the name, in brackets, may hold blanks and brackets itself."""
     fields = stat[stat.rindex(b")") + 2 :].split()

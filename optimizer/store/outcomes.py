@@ -138,6 +138,11 @@ class OutcomeKeeper:
         return _Summary(last_id=last_id, measured=measured)
 
 
+def forget(connection: Connection, mcp: str) -> None:
+    """Drop every recorded call of a server."""
+    connection.execute(delete(_outcomes).where(_outcomes.c.mcp == mcp))
+
+
 def _newest_ids(connection: Connection, mcps: Sequence[str]) -> dict[str, int]:
     """The id of the newest row of each server that has one."""
     newest: dict[str, int] = {}

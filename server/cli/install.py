@@ -6,66 +6,14 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
+from optimizer.catalog.hosts import HOSTS, Host
+
 NAME = "sequential-resource-optimization"
-
-
-@dataclass(frozen=True)
-class Host:
-    """A program that starts MCP servers.
-
-    Attributes:
-        title: How people call it.
-        folders: Where its configuration lies on each platform, below the user's home folder.
-        file: Name of the file in that folder.
-        key: The member of the file that holds the servers.
-        typed: Whether an entry says its transport.
-    """
-
-    title: str
-    folders: Mapping[str, str]
-    file: str
-    key: str = "mcpServers"
-    typed: bool = False
-
-    def path(self, *, home: Path, platform: str) -> Path:
-        """The configuration file of this host for one user."""
-        return home / self.folders.get(platform, self.folders["linux"]) / self.file
-
-    def entry(self, *, command: str, env: Mapping[str, str]) -> dict[str, Any]:
-        """What the host needs to start us; hosts start servers with a bare environment."""
-        entry: dict[str, Any] = {"type": "stdio"} if self.typed else {}
-        return entry | {"command": command, "args": ["stdio"]} | ({"env": dict(env)} if env else {})
-
-
-HOSTS = {
-    "claude": Host(
-        title="Claude Desktop",
-        folders={
-            "linux": ".config/Claude",
-            "darwin": "Library/Application Support/Claude",
-            "win32": "AppData/Roaming/Claude",
-        },
-        file="claude_desktop_config.json",
-    ),
-    "cursor": Host(title="Cursor", folders={"linux": ".cursor"}, file="mcp.json"),
-    "vscode": Host(
-        title="VS Code",
-        folders={
-            "linux": ".config/Code/User",
-            "darwin": "Library/Application Support/Code/User",
-            "win32": "AppData/Roaming/Code/User",
-        },
-        file="mcp.json",
-        key="servers",
-        typed=True,
-    ),
-}
 
 
 @click.command()
@@ -77,13 +25,19 @@ def install(host: str, file: Path | None, pairs: tuple[str, ...], *, only_print:
     """Add this server to a desktop HOST; its other servers and settings stay as they are."""
     chosen = HOSTS[host]
     path = file or chosen.path(home=Path.home(), platform=sys.platform)
-    entry = chosen.entry(command=console_script(), env=_environment(pairs))
+    entry = entry_for(chosen, command=console_script(), env=_environment(pairs))
     document = merged(_read(path), key=chosen.key, entry=entry)
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     if not only_print:
         _write(path, text)
         click.echo(f"Wrote {path}; restart {chosen.title} to start the server.", err=True)
     click.echo(text, nl=False)
+
+
+def entry_for(host: Host, *, command: str, env: Mapping[str, str]) -> dict[str, Any]:
+    """What a host needs to start us; hosts start servers with a bare environment."""
+    entry: dict[str, Any] = {"type": "stdio"} if host.typed else {}
+    return entry | {"command": command, "args": ["stdio"]} | ({"env": dict(env)} if env else {})
 
 
 def console_script() -> str:

@@ -32,6 +32,7 @@ from optimizer.store.migrations import (
     m0007_unmanaged,
     m0008_served_forecasts,
     m0009_applications,
+    m0010_catalog,
 )
 
 logger = logging.getLogger("sequential_resource_optimization.store")
@@ -48,6 +49,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     m0007_unmanaged.up,
     m0008_served_forecasts.up,
     m0009_applications.up,
+    m0010_catalog.up,
 )
 
 _versions = Table("schema_version", MetaData(), Column("version", Integer, primary_key=True))

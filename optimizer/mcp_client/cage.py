@@ -1,0 +1,239 @@
+"""Meeting a server that nobody trusts yet: in a process of its own, watched, and ended (I/O).
+
+The program inside (`optimizer.mcp_client.caged`) bounds what it reads. This side bounds the time
+and the memory of everything below the cage, and ends the whole tree, whatever it did to get away:
+the cage is the parent of all that the server orphans.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from subprocess import DEVNULL, PIPE
+from typing import Any
+
+import anyio
+from anyio.abc import ByteReceiveStream, Process
+from mcp.client.stdio import get_default_environment
+
+from optimizer.mcp_client.caged.bounds import Bounds
+
+TOTAL_S = 30.0
+MEMORY_BYTES = 2**29
+"""Most resident memory of a server with all that it starts, by default."""
+
+LOOK_EVERY_S = 0.1
+MAX_REPORT_BYTES = 32 * 2**20
+
+_ROOT = str(Path(__file__).parents[2])
+_PROGRAM = (
+    f"import sys; sys.path.insert(0, {_ROOT!r}); "
+    "from optimizer.mcp_client.caged.__main__ import main; main()"
+)
+
+OnStage = Callable[[str], Awaitable[None]]
+
+
+Below = Callable[[int], Mapping[int, int]]
+"""All that a process started, and what these started: number to resident bytes."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A server to meet: a command, or a URL.
+
+    Attributes:
+        argv: The program and its arguments; no shell reads them.
+        env: Variables beside HOME, LOGNAME, PATH, SHELL, TERM and USER, which alone are inherited.
+        cwd: Its working folder; None for ours.
+        url: Its address, instead of a command.
+        headers: What every request to it carries.
+        allow_local: Whether http, loopback and private addresses are allowed.
+        era: How it speaks, if that is known; asking costs five seconds with some servers.
+        probes: Tools that may be called if they say that they only read, with their arguments.
+    """
+
+    argv: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    cwd: Path | None = None
+    url: str | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    allow_local: bool = False
+    era: str | None = None
+    probes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Met:
+    """How it went.
+
+    Attributes:
+        report: What the program in the cage said; None when it was ended before.
+        problem: What ended it; None when it came to its end.
+        detail: The same in words.
+        resident_bytes: Of the server with all that it started, when it had listed its tools; 0 for
+            one at a URL.
+        left_over: How many processes a polite end left, which were ended then.
+    """
+
+    report: Mapping[str, Any] | None
+    problem: str | None = None
+    detail: str = ""
+    resident_bytes: int = 0
+    left_over: int = 0
+
+
+async def meet(
+    job: Job,
+    *,
+    below: Below,
+    bounds: Bounds | None = None,
+    total_s: float = TOTAL_S,
+    memory_bytes: int = MEMORY_BYTES,
+    on_stage: OnStage | None = None,
+) -> Met:
+    """Meet a server in a cage; nothing of it is left afterwards.
+
+    Args:
+        job: The server.
+        below: Tells what runs below the cage.
+        bounds: What the server may take and send.
+        total_s: Seconds for everything.
+        memory_bytes: Resident memory of the server and what it starts; more ends it.
+        on_stage: Hears `connecting`, `listing` and `probing`.
+    """
+    cage = await anyio.open_process(
+        [sys.executable, "-I", "-c", _PROGRAM],
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=DEVNULL,
+        env={"PATH": os.environ.get("PATH", "")},
+        start_new_session=True,
+    )
+    watch = _Watch(cage, below, memory_bytes)
+    with anyio.CancelScope() as over_memory:
+        try:
+            with anyio.move_on_after(total_s) as in_time:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(watch.look_again, over_memory)
+                    report = await _talk(cage, job, bounds or Bounds(), watch, on_stage)
+                    resident = watch.resident
+                    await _say(cage, b"close\n")
+                    with anyio.move_on_after(5):
+                        await watch.hear()
+                    tasks.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                left_over = await watch.end()
+    if over_memory.cancelled_caught:
+        detail = f"it took more than {memory_bytes} bytes of memory"
+        return Met(None, "too_much", detail, watch.resident, left_over)
+    if in_time.cancelled_caught:
+        return Met(None, "timeout", f"it was not done within {total_s:g} s", 0, left_over)
+    if report is None:
+        detail = "what it sent ended the process that read it"
+        return Met(None, "too_much", detail, 0, left_over)
+    return Met(report, resident_bytes=resident, left_over=left_over)
+
+
+class _Watch:
+    """Looks at what runs below the cage."""
+
+    def __init__(self, cage: Process, below: Below, memory_bytes: int) -> None:
+        self._cage = cage
+        self._below = below
+        self._memory_bytes = memory_bytes
+        assert cage.stdout is not None
+        self._lines = _Lines(cage.stdout)
+        self.resident = 0
+
+    async def hear(self) -> Mapping[str, Any] | None:
+        """The next thing that the cage says; None when it ended."""
+        line = await self._lines.next()
+        return None if line is None else json.loads(line)
+
+    def look(self) -> Mapping[int, int]:
+        """What runs below the cage now."""
+        below = self._below(self._cage.pid)
+        self.resident = sum(below.values())
+        return below
+
+    async def look_again(self, over_memory: anyio.CancelScope) -> None:
+        while True:
+            await anyio.sleep(LOOK_EVERY_S)
+            self.look()
+            if self.resident > self._memory_bytes:
+                over_memory.cancel()
+
+    async def end(self) -> int:
+        """End everything below the cage, then the cage; how many processes there were."""
+        ended: set[int] = set()
+        for _ in range(50):
+            below = [pid for pid in self.look() if pid not in ended]
+            if not below:
+                break
+            for pid in below:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                ended.add(pid)
+        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
+            assert self._cage.stdin is not None
+            await self._cage.stdin.aclose()
+        with anyio.move_on_after(2):
+            await self._cage.wait()
+        if self._cage.returncode is None:
+            self._cage.kill()
+            await self._cage.wait()
+        await self._cage.aclose()
+        return len(ended)
+
+
+class _Lines:
+    """Lines of a stream, none longer than a report may be."""
+
+    def __init__(self, stream: ByteReceiveStream) -> None:
+        self._stream = stream
+        self._rest = bytearray()
+
+    async def next(self) -> bytes | None:
+        scanned = 0
+        while (end := self._rest.find(b"\n", scanned)) < 0:
+            scanned = len(self._rest)
+            if scanned > MAX_REPORT_BYTES:
+                return None
+            try:
+                self._rest += await self._stream.receive(2**20)
+            except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+                return None
+        line = bytes(self._rest[:end])
+        del self._rest[: end + 1]
+        return line
+
+
+async def _talk(
+    cage: Process, job: Job, bounds: Bounds, watch: _Watch, on_stage: OnStage | None
+) -> Mapping[str, Any] | None:
+    """Hand the job in and wait for the report; None when the cage ended without one."""
+    values = asdict(job) | {
+        "env": get_default_environment() | dict(job.env),
+        "cwd": None if job.cwd is None else str(job.cwd),
+        "bounds": asdict(bounds),
+    }
+    await _say(cage, json.dumps(values).encode() + b"\n")
+    while (heard := await watch.hear()) is not None:
+        if heard["stage"] == "report":
+            watch.look()
+            return heard
+        if on_stage is not None:
+            await on_stage(heard["stage"])
+    return None
+
+
+async def _say(cage: Process, line: bytes) -> None:
+    assert cage.stdin is not None
+    with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
+        await cage.stdin.send(line)
