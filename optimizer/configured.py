@@ -9,6 +9,7 @@ from optimizer.allocation.pool import build_pools
 from optimizer.allocation.quota import Quotas
 from optimizer.allocation.strategies import BUILT_IN as ALLOCATION_STRATEGIES
 from optimizer.allocation.strategies import AllocationStrategy
+from optimizer.catalog.configured import Candidates
 from optimizer.decisions.levels import MOVABLE, Rules
 from optimizer.decisions.objectives import BUILT_IN as OBJECTIVES
 from optimizer.decisions.objectives import Objective
@@ -313,3 +314,18 @@ def interval(settings: Settings) -> timedelta:
 def retention(settings: Settings) -> timedelta:
     """How long every sample is kept."""
     return timedelta(seconds=settings.history_retention)
+
+
+def candidates(settings: Settings) -> Candidates:
+    """MCP servers that may be chosen, and started, without being named in a request."""
+    told = settings.candidates
+    return Candidates(
+        host_configs=told.host_configs,
+        servers={
+            name: server.model_dump(exclude_none=True, mode="json")
+            for name, server in told.servers.items()
+        },
+        may_profile=frozenset(told.profile),
+        probes=told.probes,
+        allow_local=told.allow_local,
+    )

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from optimizer.allocation.allocator import AllocationList, ResourceAllocator
 from optimizer.allocation.lease import Allocation, AllocationRequest
+from optimizer.catalog.configured import Candidates
+from optimizer.catalog.profiler import Profiler
 from optimizer.clock import Clock, utc_now
 from optimizer.cost_benefit.analysis import McpSelectionAnalysis
 from optimizer.cost_benefit.route_selection import RoutingAnalysis
@@ -35,6 +37,7 @@ from optimizer.operations.analyses import (
 )
 from optimizer.operations.apply import ApplyRequest
 from optimizer.operations.bind import bind_allocation
+from optimizer.operations.catalog import CatalogReport, CatalogRequest, get_catalog
 from optimizer.operations.census import McpCensus
 from optimizer.operations.explain import ExplainRequest, explain_decision
 from optimizer.operations.forecast import ForecastRequest
@@ -69,6 +72,7 @@ from optimizer.operations.metrics import (
     get_metrics_history,
 )
 from optimizer.operations.optimize import OnThought, optimize_resources
+from optimizer.operations.profile_mcp import ProfileReport, ProfileRequest, profile_mcp
 from optimizer.operations.release import ReleaseRequest, release_allocation
 from optimizer.operations.renew import RenewRequest, renew_allocation
 from optimizer.operations.report_usage import ReportUsageRequest, UsageRecorded, report_usage
@@ -409,6 +413,36 @@ class SequentialResourceOptimizer:
     ) -> ValidationAnalysis:
         """How to validate, and how often."""
         return await analyze_validation(request, analyzer=self.cost_benefit_analyzer)
+
+    async def get_catalog(
+        self, request: CatalogRequest | None = None, *, principal: Principal = LOCAL
+    ) -> CatalogReport:
+        """Which MCP servers may be chosen, and what was measured of each."""
+        return await get_catalog(
+            request or CatalogRequest(),
+            candidates=self._rooms.candidates,
+            entries=self._rooms.catalog,
+            measurements=self._rooms.outcomes,
+            now=self._rooms.clock(),
+        )
+
+    async def profile_mcp(
+        self, request: ProfileRequest, *, principal: Principal = LOCAL
+    ) -> ProfileReport:
+        """Start servers of the operator's allow-list in cages, and measure them."""
+        return await profile_mcp(
+            request, candidates=self._rooms.candidates, profiler=self._rooms.profiler
+        )
+
+    @property
+    def profiler(self) -> Profiler:
+        """Measures servers that the caller names with their commands; no door offers it."""
+        return self._rooms.profiler
+
+    @property
+    def candidates(self) -> Candidates:
+        """What is configured of MCP servers."""
+        return self._rooms.candidates
 
     async def report_usage(
         self, request: ReportUsageRequest, *, principal: Principal = LOCAL

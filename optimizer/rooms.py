@@ -10,6 +10,8 @@ from optimizer import configured
 from optimizer.allocation.allocator import ResourceAllocator
 from optimizer.allocation.pool import build_pools
 from optimizer.allocation.quota import Quotas
+from optimizer.catalog.configured import configured_servers
+from optimizer.catalog.profiler import Profiler
 from optimizer.clock import Clock
 from optimizer.cost_benefit.analyzer import CostBenefitAnalyzer
 from optimizer.decisions.fronts import Fronts
@@ -26,6 +28,7 @@ from optimizer.leased import Leased
 from optimizer.machine.attribution import Attribution, beyond_leases
 from optimizer.machine.capacity import Capacity, discover_capacities
 from optimizer.machine.census import Census
+from optimizer.machine.processes import resident_below
 from optimizer.machine.reader import Machine
 from optimizer.monitoring.alerts import Crossing
 from optimizer.monitoring.monitor import PerformanceMonitor
@@ -41,6 +44,7 @@ from optimizer.shared import Shared
 from optimizer.store.alerts import AlertStore
 from optimizer.store.applications import ApplicationStore
 from optimizer.store.bindings import BindingStore
+from optimizer.store.catalog import CatalogStore
 from optimizer.store.decisions import DecisionStore
 from optimizer.store.engine import Database
 from optimizer.store.forecasts import ForecastStore
@@ -98,7 +102,16 @@ class Rooms:
         self.outlook = Outlook(self._look_ahead)
         self.monitor = self._build_monitor()
         self.planner = PredictivePlanner(configured.forecast_models(settings), clock=clock)
-        self.analyzer = CostBenefitAnalyzer(measurements=self.outcomes, clock=clock)
+        self.catalog = CatalogStore(self.database)
+        self.profiler = Profiler(
+            self.catalog, calls=self.outcomes, below=resident_below, clock=clock
+        )
+        self.analyzer = CostBenefitAnalyzer(
+            measurements=self.outcomes,
+            catalog=self.catalog,
+            configured=lambda: configured_servers(self.candidates),
+            clock=clock,
+        )
         self.thinker = self._build_thinker()
         self.storage = StorageKeeper(
             self.database,
@@ -128,6 +141,7 @@ class Rooms:
         self.rules = configured.rules(settings)
         self.commands = configured.commands(settings)
         self.prices = configured.prices(settings)
+        self.candidates = configured.candidates(settings)
 
     def _build_monitor(self) -> PerformanceMonitor:
         path = self.database.path

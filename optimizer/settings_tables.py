@@ -1,6 +1,6 @@
 """Tables of sro.toml and of `optimization_config`: what stands below a key of the settings."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
@@ -70,6 +70,9 @@ class CandidateServer(Table):
     args: tuple[str, ...] = Field((), description="Its arguments.")
     env: dict[str, str] = Field(default_factory=dict, description="Its environment; masked.")
     url: str | None = Field(None, description="Address of an HTTP server, instead of a command.")
+    headers: dict[str, str] = Field(
+        default_factory=dict, description="What requests to it carry; masked."
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -79,13 +82,25 @@ class CandidateServer(Table):
 
 
 class Candidates(Table):
-    """MCP servers that a choice may name without being told. Read and checked; not used yet."""
+    """MCP servers that a choice may name without being told, and which of them may be started."""
 
     host_configs: tuple[str, ...] = Field(
-        (), description="Configuration files of MCP hosts (mcp.json) whose servers count."
+        (),
+        description="Configuration files of MCP hosts (mcp.json), or hosts by name: claude, "
+        "cursor, vscode.",
     )
     servers: dict[str, CandidateServer] = Field(
         default_factory=dict, description="Further servers by name."
+    )
+    profile: tuple[str, ...] = Field((), description="Ids of servers that profile_mcp may start.")
+    probes: dict[str, dict[str, dict[str, Any]]] = Field(
+        default_factory=dict,
+        description="Id to tools that only read, to the arguments that each is probed with.",
+    )
+    allow_local: bool = Field(
+        False,
+        description="Whether the URL of a profiled server may lead to this machine or a private "
+        "network, over plain HTTP too.",
     )
 
 

@@ -19,6 +19,7 @@ EXAMPLES: Mapping[str, dict[str, Any]] = {
         ],
         "task_requirements": {"complexity": "high", "budget": 100.0, "performance_target": 0.85},
     },
+    "profile_mcp": {"ids": ["filesystem"]},
     "analyze_system_routing": {
         "available_systems": [
             {

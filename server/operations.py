@@ -22,6 +22,7 @@ from optimizer.decisions.request import OptimizationRequest
 from optimizer.forecasting.forecast import Forecast
 from optimizer.operations.analyses import AnalyzeRoutingRequest, AnalyzeValidationRequest
 from optimizer.operations.apply import ApplyRequest
+from optimizer.operations.catalog import CatalogReport, CatalogRequest
 from optimizer.operations.explain import ExplainRequest
 from optimizer.operations.forecast import ForecastRequest
 from optimizer.operations.forecast_skill import ForecastSkill, ForecastSkillRequest
@@ -29,6 +30,7 @@ from optimizer.operations.health import HealthReport, HealthRequest
 from optimizer.operations.history import DecisionRequest, History, HistoryRequest
 from optimizer.operations.list_allocations import ListAllocationsRequest
 from optimizer.operations.metrics import MetricsReport, MetricsRequest
+from optimizer.operations.profile_mcp import ProfileReport, ProfileRequest
 from optimizer.operations.release import ReleaseRequest
 from optimizer.operations.renew import RenewRequest
 from optimizer.operations.report_usage import ReportUsageRequest, UsageRecorded
@@ -42,6 +44,7 @@ from server.schemas import Schema
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 WRITES = ToolAnnotations(destructive_hint=False, open_world_hint=False)
 ENDS = ToolAnnotations(destructive_hint=True, idempotent_hint=True, open_world_hint=False)
+STARTS = ToolAnnotations(destructive_hint=False, open_world_hint=True)
 
 DETAIL = frozenset({"detail"})
 """REST always answers in full, so it has no use for it."""
@@ -297,7 +300,7 @@ OPERATIONS: tuple[Operation, ...] = (
             about={
                 "available_mcps": (
                     "Each: id; what is known of cost (USD per call), performance (0-1), "
-                    "reliability (0-1), latency_ms, description, tools."
+                    "reliability (0-1), latency_ms, description, tools. None: sro://catalog."
                 ),
                 "task_requirements": (
                     "task (text), complexity low|medium|high, budget (USD), performance_target, "
@@ -345,6 +348,46 @@ OPERATIONS: tuple[Operation, ...] = (
             hints=READS,
             answer=_answers("chosen", "rationale", rationale=_TEXT, options=_LIST),
             toolset="analysis",
+        ),
+    ),
+    Operation(
+        name="get_catalog",
+        request=CatalogRequest,
+        answer=CatalogReport,
+        view=views.full,
+        rest=Rest(
+            "GET",
+            "/catalog",
+            "MCP servers that may be chosen, and what was measured",
+            "MCP servers",
+            statuses=(404, 422, 503),
+        ),
+        command=Command("catalog", "MCP servers that may be chosen, and what was measured."),
+    ),
+    Operation(
+        name="profile_mcp",
+        request=ProfileRequest,
+        answer=ProfileReport,
+        view=views.full,
+        rest=Rest(
+            "POST",
+            "/catalog/profile",
+            "Start servers of the allow-list in cages, and measure them",
+            "MCP servers",
+        ),
+        command=Command("profile", "Start configured MCP servers in cages, and measure them."),
+        writes=True,
+        operates=True,
+        unchanged="Nothing was started.",
+        tool=Tool(
+            description=(
+                "Start configured MCP servers of the operator's allow-list, each in a cage, and "
+                "measure tools, tokens, latency, memory. Takes up to 30 s."
+            ),
+            hints=STARTS,
+            about={"ids": "At most 4; sro://catalog names them."},
+            answer=_answers("profiled", profiled=_LIST),
+            toolset="operator",
         ),
     ),
     Operation(

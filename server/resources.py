@@ -28,6 +28,8 @@ DECISION = "sro://decisions/{decision_id}"
 THOUGHTS = "sro://decisions/{decision_id}/thoughts"
 STRATEGIES = "sro://strategies"
 SKILL = "sro://forecasts/skill"
+CATALOG = "sro://catalog"
+SERVER = "sro://catalog/{mcp_id}"
 
 MEDIA_TYPE = "application/json"
 
@@ -140,6 +142,18 @@ READABLES: tuple[Readable, ...] = (
         "strategies",
         "Objectives, allocation strategies and forecast models that requests can name.",
         _strategies,
+    ),
+    Readable(
+        CATALOG,
+        "catalog",
+        "MCP servers that may be chosen, with what was measured of each.",
+        _operation("get_catalog"),
+    ),
+    Readable(
+        SERVER,
+        "catalog_server",
+        "One MCP server: tools, latencies, changes; its own texts stand apart, as data.",
+        _operation("get_catalog", mcp_id=...),
     ),
 )
 

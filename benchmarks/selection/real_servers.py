@@ -23,12 +23,14 @@ NPM = {
     ),
 }
 PYPI = {
-    "time": ("mcp-server-time", ()),
-    "git": ("mcp-server-git", ()),
-    "fetch": ("mcp-server-fetch", ()),
-    "sqlite": ("mcp-server-sqlite", ("--db-path", "{folder}/files/test.db")),
+    "time": (("mcp-server-time",), ()),
+    "git": (("mcp-server-git",), ()),
+    "fetch": (("mcp-server-fetch",), ()),
+    "sqlite": (("mcp-server-sqlite",), ("--db-path", "{folder}/files/test.db")),
+    "sqlite-mcp1": (("mcp-server-sqlite", "mcp<2"), ("--db-path", "{folder}/files/test.db")),
 }
-"""Id to package, entry point, and arguments."""
+"""Id to package, entry point or further requirements, and arguments. mcp-server-sqlite does not say
+that it needs mcp 1, so it is there with the mcp that pip takes, and once more with mcp 1."""
 
 
 def set_up(folder: Path) -> dict[str, dict[str, object]]:
@@ -46,11 +48,11 @@ def set_up(folder: Path) -> dict[str, dict[str, object]]:
             _run("npm", "install", "--silent", "--no-fund", "--no-audit", "--prefix", home, package)
         path = home / "node_modules" / package / script
         entries[identifier] = _entry("node", path, *arguments, folder=folder)
-    for identifier, (package, arguments) in PYPI.items():
-        home = folder / identifier
+    for identifier, (requirements, arguments) in PYPI.items():
+        home, package = folder / identifier, requirements[0]
         if not (home / "bin" / package).is_file():
             _run(sys.executable, "-m", "venv", home)
-            _run(home / "bin" / "python", "-m", "pip", "install", "--quiet", package)
+            _run(home / "bin" / "python", "-m", "pip", "install", "--quiet", *requirements)
         entries[identifier] = _entry(home / "bin" / package, *arguments, folder=folder)
     return entries
 

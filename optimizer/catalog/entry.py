@@ -4,7 +4,6 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-
 EntryStatus = Literal["profiled", "failed", "changed"]
 """profiled: what is here holds. failed: the last profile failed; `failure` says why. changed: the
 server offers something else than what was approved, and waits for approval."""

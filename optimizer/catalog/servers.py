@@ -85,7 +85,7 @@ def scrubbed(value: Any, secrets: Sequence[str]) -> Any:
 def _shown_word(word: str, hidden: Iterable[str]) -> str:
     for secret in sorted(hidden, key=len, reverse=True):
         word = word.replace(secret, MASK)
-    return word if _PLACEHOLDER.match(word) else shlex.quote(word)
+    return word if _PLACEHOLDER.match(word) or MASK in word else shlex.quote(word)
 
 
 def _of_arguments(argv: Sequence[str]) -> list[str]:

@@ -38,6 +38,8 @@ class OptionView(TypedDict):
     cost_usd: FigureView
     latency_ms: FigureView
     context_tokens: FigureView
+    startup_ms: FigureView
+    resident_bytes: FigureView
     probability_best: float | None
     dominated_by: str | None
     checks: list[CheckView]

@@ -17,6 +17,7 @@ LimitName = Literal[
     "max_context_tokens",
     "capabilities",
     "min_relevance",
+    "profile",
 ]
 
 
@@ -35,7 +36,7 @@ class Check:
     """One limit held against one option.
 
     Attributes:
-        limit: Its name in the requirements.
+        limit: Its name in the requirements; `profile` for a server that changed or failed.
         allowed: What it allows; None for capabilities.
         actual: What the option has; None when that is not known.
         held: Whether it is kept; None when it cannot be checked.
@@ -78,6 +79,9 @@ def check_limits(
         One check per limit that was set.
     """
     checks = []
+    held_back = None if option.profile is None else option.profile.held_back
+    if held_back is not None:
+        checks.append(Check("profile", None, None, False, held_back))
     budget = requirements.budget_usd_per_task
     if budget is not None:
         cost = option.cost_usd

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from optimizer.catalog.entry import CatalogEntry
 from optimizer.catalog.outcomes import Measured
 from optimizer.catalog.tool_tokens import ERROR_BAND
 from optimizer.cost_benefit.figure import Figure
@@ -58,6 +59,7 @@ class Option:
         category: As declared; empty when none is.
         claims: Figures of its descriptor.
         measured: What recorded calls say; None without any.
+        profile: What was found when it was started; None when it never was.
         tool_list_tokens: Tokens of its tool list, estimated from the list; None without a list.
         not_used: Field of the descriptor that could not be used, to the reason.
     """
@@ -70,6 +72,7 @@ class Option:
     category: str = ""
     claims: Claims = Claims()
     measured: Measured | None = None
+    profile: CatalogEntry | None = None
     tool_list_tokens: int | None = None
     not_used: dict[str, str] = field(default_factory=dict)
 
@@ -100,7 +103,18 @@ class Option:
     @property
     def startup_ms(self) -> Figure:
         """Milliseconds before the first call can be sent."""
+        if self.profile is not None and self.profile.connect_ms is not None:
+            return Figure(self.profile.connect_ms, "ms", self._profiled)
         return _claimed("ms", self.claims.startup_ms)
+
+    @property
+    def resident_bytes(self) -> Figure:
+        """Memory of one copy with all that it starts; known only from a profile."""
+        if self.profile is None:
+            return Figure(None, "bytes per copy", "never profiled")
+        if self.profile.resident_bytes is None:
+            return Figure(None, "bytes per copy", "it does not run here")
+        return Figure(float(self.profile.resident_bytes), "bytes per copy", self._profiled)
 
     @property
     def performance(self) -> Figure:
@@ -118,6 +132,11 @@ class Option:
     def answer_tokens(self) -> Figure:
         """Tokens that one answer puts into the model's context; known only from calls."""
         return self._figure("tokens per call", "tokens", None)
+
+    @property
+    def _profiled(self) -> str:
+        assert self.profile is not None
+        return f"measured by a profile on {self.profile.profiled_at:%Y-%m-%d}"
 
     def _figure(self, unit: str, measurement: str, claim: float | None) -> Figure:
         value: float | None = getattr(self.measured, measurement, None)

@@ -72,6 +72,8 @@ def option_view(
         "cost_usd": option.cost_usd.view(),
         "latency_ms": option.latency_ms.view(),
         "context_tokens": option.context_tokens.view(),
+        "startup_ms": option.startup_ms.view(),
+        "resident_bytes": option.resident_bytes.view(),
         "probability_best": rounded(chances.get(candidate.id)),
         "dominated_by": dominators[candidate.id],
         "checks": [check.view() for check in candidate.checks],

@@ -22,11 +22,11 @@ class SelectMcpRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    available_mcps: Annotated[
-        list[dict[str, Any]], Field(min_length=1, max_length=MAX_CANDIDATES)
-    ] = Field(
+    available_mcps: Annotated[list[dict[str, Any]], Field(max_length=MAX_CANDIDATES)] = Field(
+        default_factory=list,
         description="Candidates: id (or name), and what is known of cost (USD per call), "
-        "performance (0-1), reliability (0-1), latency_ms, capabilities, description, tools."
+        "performance (0-1), reliability (0-1), latency_ms, capabilities, description, tools. "
+        "Without any, those of sro://catalog.",
     )
     task_requirements: dict[str, Any] = Field(
         default_factory=dict,

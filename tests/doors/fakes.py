@@ -39,6 +39,8 @@ ANSWERS: Mapping[str, Any] = {
     "renew_allocation": nouns.LEASE,
     "release_allocation": nouns.ENDED,
     "list_allocations": nouns.ALLOCATIONS,
+    "get_catalog": nouns.CATALOG,
+    "profile_mcp": nouns.PROFILED,
     "report_usage": {"recorded": 1, "on_record": {"a": 1}, "next": "they count from now on"},
 }
 

@@ -20,10 +20,12 @@ from optimizer.forecasting.forecast import (
 )
 from optimizer.machine.capacity import Capacity
 from optimizer.monitoring.sample import Sample, Trend
+from optimizer.operations.catalog import CatalogReport, CatalogServer
 from optimizer.operations.forecast_skill import ForecastSkill, LeadScore
 from optimizer.operations.health import Free, HealthReport
 from optimizer.operations.history import History
 from optimizer.operations.metrics import MetricsReport, ResourceAllocation
+from optimizer.operations.profile_mcp import Profiled, ProfileReport
 from optimizer.thinking.question import Reasoning, Thought
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -45,6 +47,28 @@ HEALTH = HealthReport(
     version="1.0.0",
     capacity={"cpu": Capacity("cpu", 2.0, "core", "cgroup v2")},
     free={"cpu": Free(available=1.0, total=2.0, unit="core", summary="1 of 2 cores free")},
+)
+
+CATALOG = CatalogReport(
+    servers=(
+        CatalogServer(
+            mcp_id="io.github.x/files",
+            status="profiled",
+            source="mcp.json",
+            command="node files.js",
+            profiled_at=NOW,
+            tools=14,
+            tool_list_tokens=1638,
+            connect_ms=275.0,
+            resident_bytes=68 * 2**20,
+        ),
+    ),
+    next="analyze_mcp_selection chooses among them for a task",
+)
+
+PROFILED = ProfileReport(
+    profiled=(Profiled(mcp_id="files", status="profiled", command="node files.js", tools=14),),
+    next="sro://catalog tells the rest",
 )
 
 POOL = PoolState(

@@ -28,6 +28,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "get_decision": {"decision_id": "opt-1"},
     "list_decisions": {"limit": 5},
     "analyze_mcp_selection": {"available_mcps": [{"id": "a", "cost": 0.05, "performance": 0.9}]},
+    "get_catalog": {"mcp_id": "io.github.x/files"},
+    "profile_mcp": {"ids": ["files"]},
     "analyze_system_routing": {"available_systems": [{"id": "alita", "cost_usd": 0.1}]},
     "analyze_validation_strategies": {
         "strategies": [{"id": "lint", "cycle_cost_usd": 0.1, "detection": 0.5}],
@@ -98,7 +100,7 @@ async def test_a_tool_and_its_rest_twin_ask_the_same(
         ("optimize_resources", {"constraints": {"max_costs": 1}}, "max_cost"),
         ("allocate", {}, "resources"),
         ("allocate", {"resources": {}}, "resources"),
-        ("analyze_mcp_selection", {"available_mcps": []}, "available_mcps"),
+        ("analyze_mcp_selection", {"available_mcps": 5}, "available_mcps"),
         ("report_usage", {"calls": []}, "Nothing was recorded."),
     ],
 )

@@ -5,7 +5,8 @@ Two eras are spoken: 2026-07-28, where every request says who asks, and the hand
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -165,17 +166,24 @@ class Session:
             AnswerError: It answered with an error.
             CagedError: It did not answer.
         """
+        number = self._send(method, params, clock)
+        return _result(self._answer((number,), method, clock), method)
+
+    def _send(self, method: str, params: Message, clock: Clock) -> int:
         self._sent += 1
-        number = self._sent
         if self._era == "modern":
             params = {**params, "_meta": _envelope(self._version)}
-        message = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+        message = {"jsonrpc": "2.0", "id": self._sent, "method": method, "params": params}
         self._transport.exchange(message, self._headers(method, params), clock)
+        return self._sent
+
+    def _answer(self, numbers: Collection[int], method: str, clock: Clock) -> Message:
+        """The answer to one of these requests, whichever comes first."""
         for answer in self._transport.messages(clock, method):
             if "method" in answer:
                 self._decline(answer, clock)
-            elif answer.get("id") == number:
-                return _result(answer, method)
+            elif answer.get("id") in numbers:
+                return answer
         raise CagedError("closed", f"it ended its answer to {method} early")
 
     def _asked(self, method: str, params: Message, clock: Clock) -> Message:
@@ -187,18 +195,32 @@ class Session:
     def _discover(self, clock: Clock) -> Hello:
         self._era, self._version = "modern", MODERN
         try:
-            answer = self.request("server/discover", {}, clock)
-            if MODERN not in (answer.get("supportedVersions") or ()):
-                raise AnswerError("it names other versions")
+            return self._modern(self.request("server/discover", {}, clock))
         except (AnswerError, CagedError):
             self._era, self._version = "handshake", ""
             raise
+
+    def _modern(self, answer: Message) -> Hello:
+        if MODERN not in (answer.get("supportedVersions") or ()):
+            raise AnswerError("it names other versions")
+        self._era, self._version = "modern", MODERN
         about = _mapping(_mapping(answer.get("_meta")).get(f"{_META}serverInfo"))
         return _hello("modern", MODERN, about, answer)
 
     def _initialize(self, clock: Clock) -> Hello:
+        """The handshake; a late answer to `server/discover`, from a slow start, counts too."""
         offer = {"protocolVersion": HANDSHAKE[0], "capabilities": {}, "clientInfo": CLIENT}
-        answer = self._asked("initialize", offer, clock)
+        discovered = self._sent
+        number = self._send("initialize", offer, clock)
+        answer = self._answer((number, discovered), "initialize", clock)
+        if answer["id"] == discovered:
+            with suppress(AnswerError):
+                return self._modern(_result(answer, "server/discover"))
+            answer = self._answer((number,), "initialize", clock)
+        try:
+            answer = _result(answer, "initialize")
+        except AnswerError as error:
+            raise CagedError("protocol", f"it refused initialize: {error}") from None
         version = answer.get("protocolVersion")
         if version not in HANDSHAKE:
             shown = version[:40] if isinstance(version, str) else type(version).__name__

@@ -61,6 +61,8 @@ class Web:
             CagedError: It cannot be reached, or its answer is no answer of an MCP server.
         """
         body = json.dumps(message).encode()
+        if self._response is not None and not self._response.isclosed():
+            self.close()
         accepted = {
             "Content-Type": "application/json",
             "Accept": "application/json, text/event-stream",

@@ -79,8 +79,13 @@ def answer(message: dict[str, Any]) -> None:
     number, method = message.get("id"), message.get("method")
     if number is None:
         return
-    if method == "server/discover" and MODE != "ignores_discover":
+    if method == "server/discover" and MODE == "modern_and_slow":
+        time.sleep(1.5)
+        send(id=number, result={"supportedVersions": ["2026-07-28"], "capabilities": {}})
+    elif method == "server/discover" and MODE != "ignores_discover":
         send(id=number, error={"code": -32601, "message": "no"})
+    elif method == "initialize" and MODE == "modern_and_slow":
+        send(id=number, error={"code": -32022, "message": "2026-07-28 is spoken here"})
     elif method == "initialize":
         version = "1999-01-01" if MODE == "bad_version" else HELLO["protocolVersion"]
         send(id=number, result=HELLO | {"protocolVersion": version})

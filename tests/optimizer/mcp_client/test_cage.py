@@ -82,6 +82,15 @@ async def test_what_does_no_harm_does_not_matter(mode: str) -> None:
     assert len(report["stderr"]) <= 4096
 
 
+async def test_an_answer_that_comes_late_from_a_slow_start_counts() -> None:
+    slow_start = Bounds(connect_s=20, discover_s=0.5)
+
+    report = reported(await met_with("modern_and_slow", bounds=slow_start))
+
+    assert report["hello"]["era"] == "modern"
+    assert [tool["name"] for tool in report["tools"]] == ["look"]
+
+
 async def test_the_end_of_stderr_says_why() -> None:
     assert reported(await met_with("exits"))["stderr"] == "cannot find my database"
 
