@@ -1,0 +1,186 @@
+"""The allocator as a policy of a replay of recorded agent runs: `make`. A thin adapter.
+
+The replay (a simulator of one machine, second by second) is not part of this project; it calls a
+policy with runs that ask and with what live runs use. All decisions are those of `pooling` and
+`pressure`, which also drive real leases. Here amounts are MB, because the replay's are.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from math import inf
+from typing import Protocol
+
+import numpy as np
+
+from optimizer.allocation.pooling import FloatArray, equally_likely, pooled
+from optimizer.allocation.pressure import LiveLease, relieve
+
+ADMIT_QUANTILE = 0.95
+"""A run is admitted where the sum of use stays inside until the next run ends, 19 times of 20."""
+
+HEADROOM_QUANTILE = 0.9
+HEADROOM_S = 2
+"""Growth of the next two seconds, the time that parking takes, is kept free 9 times of 10."""
+
+AGES_S = (0, 1, 3, 10, 30, 60, 100, 200, 300)
+"""Growth is learnt by age: a run takes its base in the first three seconds, then seldom grows."""
+
+SHORTEST_S, LONGEST_S = 10, 60
+"""Bounds of the time to look ahead: shorter sees no growth, longer is not known from the past."""
+
+
+class Trace(Protocol):
+    """A recorded run; `mem` in MB, one value a second."""
+
+    @property
+    def mem(self) -> FloatArray:
+        """Resident memory, MB."""
+
+
+class Machine(Protocol):
+    """What runs share."""
+
+    @property
+    def memory_mb(self) -> float:
+        """Memory for runs, MB."""
+
+
+class Info(Protocol):
+    """A run that asks."""
+
+    job: int
+    last_peak_mb: float
+
+
+class Seen(Protocol):
+    """A live run as a sampler sees it."""
+
+    job: int
+    age_s: int
+    resident_mb: float
+    stalled_s: int
+    parked: bool
+    swapped_mb: float
+
+
+@dataclass(frozen=True)
+class Lease:
+    """What the replay calls a lease."""
+
+    memory_mb: float
+    high_mb: float = inf
+    max_mb: float = inf
+
+
+@dataclass(frozen=True)
+class Actions:
+    """What the replay does next."""
+
+    limits: dict[int, Lease] = field(default_factory=dict)
+    evict: list[int] = field(default_factory=list)
+    park: list[int] = field(default_factory=list)
+    resume: list[int] = field(default_factory=list)
+
+
+class Growth:
+    """How much runs of an age grew within a time, from recorded runs.
+
+    Args:
+        runs: Memory of each recorded run, one value a second, shape (n,).
+    """
+
+    def __init__(self, runs: Sequence[FloatArray]) -> None:
+        self._runs = runs
+        self._learnt: dict[int, tuple[FloatArray, ...]] = {}
+
+    def within(self, seconds: int, ages: Iterable[int]) -> list[FloatArray]:
+        """Of runs of these ages, the equally likely growth within some seconds, MB."""
+        bands = self._learnt.get(seconds)
+        if bands is None:
+            bands = self._learnt[seconds] = self._learn(seconds)
+        return [bands[np.searchsorted(AGES_S, age, side="right") - 1] for age in ages]
+
+    def _learn(self, seconds: int) -> tuple[FloatArray, ...]:
+        edges = (*AGES_S, max(run.size for run in self._runs))
+        bands: list[FloatArray] = []
+        for low, high in pairwise(edges):
+            grown = [
+                run[np.minimum(ages + seconds, run.size - 1)] - run[ages]
+                for run in self._runs
+                if (ages := np.arange(low, min(high, run.size))).size
+            ]
+            bands.append(equally_likely(np.concatenate(grown)) if grown else bands[-1])
+        return tuple(bands)
+
+
+class ReplayPolicy:
+    """Admits on the quantile of the sum, and relieves pressure every second.
+
+    Args:
+        runs: Memory of recorded runs to learn from, MB, one value a second.
+        memory_mb: Memory for runs, MB.
+    """
+
+    def __init__(self, runs: Sequence[FloatArray], memory_mb: float) -> None:
+        self._capacity = memory_mb
+        self._growth = Growth(runs)
+        self._length_s = float(np.mean([run.size for run in runs]))
+        self._start_mb = float(np.mean([run[min(3, run.size - 1)] for run in runs]))
+
+    def on_arrival(self, info: Info, live: Sequence[Seen], now: int) -> Lease | None:
+        """The lease of a run that asks; None lets it wait."""
+        running = [run for run in live if not run.parked]
+        if any(run.parked or run.stalled_s > 1 for run in live):
+            return None
+        held = sum(run.resident_mb + run.swapped_mb for run in running) + info.last_peak_mb
+        if running and held + self._reserve([0, *(run.age_s for run in running)]) > self._capacity:
+            return None
+        return Lease(self._start_mb, high_mb=self._start_mb)
+
+    def on_sample(self, live: Sequence[Seen], now: int) -> Actions:
+        """What changes for live runs."""
+        running = [run.age_s for run in live if not run.parked]
+        relief = relieve(
+            [self._lease(run) for run in live],
+            capacity=self._capacity,
+            headroom=pooled(self._growth.within(HEADROOM_S, running), HEADROOM_QUANTILE).booked,
+            reserve=self._reserve(running),
+        )
+        return Actions(
+            {int(job): Lease(self._start_mb, high_mb=high) for job, high in relief.highs.items()},
+            evict=[int(job) for job in relief.end],
+            park=[int(job) for job in relief.park],
+            resume=[int(job) for job in relief.resume],
+        )
+
+    def on_finish(self, job: int, reason: str, peak_mb: float) -> None:
+        """Nothing is kept of a run."""
+
+    def _reserve(self, ages: Sequence[int]) -> float:
+        ahead = round(min(LONGEST_S, max(SHORTEST_S, self._length_s / max(1, len(ages)))))
+        return pooled(self._growth.within(ahead, ages), ADMIT_QUANTILE).booked
+
+    def _lease(self, run: Seen) -> LiveLease:
+        soon = max(0.0, self._start_mb - run.resident_mb) if run.age_s < 3 else 0.0
+        return LiveLease(
+            str(run.job),
+            age_s=run.age_s,
+            guaranteed=0.0,
+            most=self._capacity,
+            resident=run.resident_mb,
+            stalled_s=run.stalled_s,
+            parked=run.parked,
+            swapped=run.swapped_mb,
+            soon=soon,
+        )
+
+
+def make(train: Sequence[Trace], machine: Machine) -> ReplayPolicy:
+    """A policy for one replay.
+
+    Args:
+        train: Recorded runs to learn from.
+        machine: The machine of the replay.
+    """
+    return ReplayPolicy([run.mem for run in train], machine.memory_mb)
