@@ -27,7 +27,10 @@ from optimizer.forecasting.forecast import Forecast
 from optimizer.holding import HeldLease, hold
 from optimizer.identity import LOCAL, Principal
 from optimizer.machine.capacity import Capacity
+from optimizer.monitoring.health import explain
 from optimizer.monitoring.imports_prometheus import fetch_history
+from optimizer.monitoring.sample import is_about_lease
+from optimizer.operations.alerts import Alerts, AlertsRequest, get_alerts
 from optimizer.operations.allocate import allocate
 from optimizer.operations.analyses import (
     AnalyzeRoutingRequest,
@@ -38,7 +41,7 @@ from optimizer.operations.analyses import (
 from optimizer.operations.apply import ApplyRequest
 from optimizer.operations.bind import bind_allocation
 from optimizer.operations.catalog import CatalogReport, CatalogRequest, get_catalog
-from optimizer.operations.census import McpCensus
+from optimizer.operations.census import CensusRequest, McpCensus
 from optimizer.operations.explain import ExplainRequest, explain_decision
 from optimizer.operations.forecast import ForecastRequest
 from optimizer.operations.forecast_skill import (
@@ -82,7 +85,6 @@ from optimizer.operations.synthesis import synthesise_forecast, synthesise_selec
 from optimizer.plugins import Registry
 from optimizer.rooms import Rooms
 from optimizer.settings import Settings, load_settings
-from optimizer.store.alerts import PastAlert
 from optimizer.store.decisions import MOST_KEPT
 from optimizer.version import VERSION
 
@@ -257,7 +259,9 @@ class SequentialResourceOptimizer:
 
         return await self._rooms.shared.answer("metrics", self._rooms.state(), look)
 
-    async def census(self, *, principal: Principal = LOCAL) -> McpCensus:
+    async def get_census(
+        self, request: CensusRequest | None = None, *, principal: Principal = LOCAL
+    ) -> McpCensus:
         """Which MCP servers run on this machine: copies, memory, and those without a host."""
         return await self._rooms.counted.census()
 
@@ -289,9 +293,16 @@ class SequentialResourceOptimizer:
         """How the forecasts that were served did, against what came afterwards."""
         return await forecast_skill(request or ForecastSkillRequest(), of=self._rooms.forecasting)
 
-    async def past_alerts(self, limit: int = 50) -> tuple[PastAlert, ...]:
-        """The newest alerts of this machine, with when each was over."""
-        return await self._rooms.alerts.recent(self._rooms.host, limit=limit)
+    async def get_alerts(
+        self, request: AlertsRequest | None = None, *, principal: Principal = LOCAL
+    ) -> Alerts:
+        """What is beyond a threshold now or expected to be, and what was before."""
+        return await get_alerts(
+            request or AlertsRequest(),
+            standing=self.performance_monitor.alerts,
+            host=self._rooms.host,
+            keeper=self._rooms.alerts,
+        )
 
     async def optimize_resources(
         self,
@@ -491,7 +502,7 @@ class SequentialResourceOptimizer:
             keeper=self._rooms.bindings,
             principal=principal,
         )
-        self._rooms.attribution.bind(await self._rooms.bindings.active())
+        await self._rooms.watch_bindings()
 
     async def release_allocation(
         self, request: ReleaseRequest, *, principal: Principal = LOCAL
@@ -612,7 +623,18 @@ class SequentialResourceOptimizer:
         if use is None:
             return allocation
         unknown = {name: why for name, why in allocation.unknown.items() if name != "observed"}
-        return allocation.model_copy(update={"observed": dict(use.used), "unknown": unknown})
+        overuse = (
+            explain(alert)
+            for alert in self.performance_monitor.alerts
+            if is_about_lease(alert.metric, use.number)
+        )
+        return allocation.model_copy(
+            update={
+                "observed": dict(use.used),
+                "unknown": unknown,
+                "notices": (*allocation.notices, *overuse),
+            }
+        )
 
 
 def _described(parts: Iterable[object]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The rooms: built once from settings with plain values, opened, closed and reloaded together."""
 
 import asyncio
+import logging
 from collections.abc import Hashable, Iterable, Mapping
 from datetime import timedelta
 from functools import cached_property
@@ -20,14 +21,16 @@ from optimizer.decisions.plan import ALLOCATE, DEFERRAL, LEASES, QUOTAS
 from optimizer.decisions.snapshot import Snapshot
 from optimizer.enforcement.actuator import Actuator
 from optimizer.enforcement.own import Deferrals, Leases, QuotasOfAll, Reservation
+from optimizer.errors import LeaseEndedError, NotFoundError, OptimizerError
 from optimizer.events import EventBus, LeaseChanged, SampleTaken
 from optimizer.forecasting.forecast import Forecast
 from optimizer.forecasting.planner import PredictivePlanner
 from optimizer.identity import Principal
 from optimizer.leased import Leased
-from optimizer.machine.attribution import Attribution, beyond_leases
+from optimizer.machine.attribution import Attribution, Binding, beyond_leases
 from optimizer.machine.capacity import Capacity, discover_capacities
 from optimizer.machine.census import Census
+from optimizer.machine.ends import ProcessEnds
 from optimizer.machine.processes import resident_below
 from optimizer.machine.reader import Machine
 from optimizer.monitoring.alerts import Crossing
@@ -55,6 +58,8 @@ from optimizer.store.storage import StorageKeeper
 from optimizer.store.storage import problems as storage_problems
 from optimizer.thinking.scratchpad import scratchpad_at
 from optimizer.thinking.thinker import Thinker
+
+logger = logging.getLogger("sequential_resource_optimization")
 
 
 class Rooms:
@@ -98,6 +103,8 @@ class Rooms:
         self.alerts = AlertStore(self.database)
         self.bindings = BindingStore(self.database, host=self.host)
         self.attribution = Attribution()
+        self.ends = ProcessEnds(self._end_lease)
+        self._ending: set[asyncio.Task[None]] = set()
         self.data_folder = configured.store_folder(settings, self.database.path)
         self.outlook = Outlook(self._look_ahead)
         self.monitor = self._build_monitor()
@@ -153,7 +160,7 @@ class Rooms:
             host=self.host,
             thresholds=self.levels,
             events=self.events,
-            leased=Leased(lambda: self.allocator, self.events),
+            leased=Leased(self._look_at_leases, self.events),
             reliability=self.outlook.reliability,
             probes=Probes(self.settings.probes),
             sampler_lock=None if path is None else Path(f"{path}.sampler"),
@@ -219,7 +226,7 @@ class Rooms:
             StorageError: The store cannot be opened.
         """
         await self.database.open()
-        self.attribution.bind(await self.bindings.active())
+        await self.watch_bindings()
         await self.monitor.start()
         await self.monitor.glance()
         await self.thinker.open()
@@ -240,6 +247,8 @@ class Rooms:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self.ends.close()
+        await asyncio.gather(*self._ending, return_exceptions=True)
         await self.monitor.stop()
         await self.thinker.close()
         await self.database.close()
@@ -264,6 +273,34 @@ class Rooms:
         self.fronts.forget()
         await self.monitor.change(thresholds=self.levels, probes=probes)
         return waiting
+
+    async def watch_bindings(self) -> None:
+        """Look at what runs under leases now, and hear when it ends."""
+        bindings = await self.bindings.active()
+        self.attribution.bind(bindings)
+        self.ends.watch(bindings)
+
+    async def _look_at_leases(self) -> Mapping[str, float]:
+        """What is leased in all; what leases hold and what is bound to them may be other, too."""
+        await self.watch_bindings()
+        pools = await self.allocator.utilization()
+        return {name: pool.allocated for name, pool in pools.items()}
+
+    def _end_lease(self, binding: Binding) -> None:
+        """Its processes have ended, so nobody needs what it holds."""
+        task = asyncio.create_task(self._release(binding), name="release")
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _release(self, binding: Binding) -> None:
+        try:
+            await self.allocator.release(binding.lease, Principal(binding.principal))
+        except (NotFoundError, LeaseEndedError):
+            return
+        except OptimizerError as error:
+            logger.warning("lease %d could not be released: %s", binding.number, error)
+        else:
+            logger.info("lease %d is released: its processes have ended", binding.number)
 
     async def reload_history(self) -> None:
         """Take over what was written to the store behind the monitor's back."""
@@ -341,3 +378,4 @@ class Rooms:
             self._lease_changes += 1
             if event.state in ("released", "expired"):
                 self.attribution.forget(event.allocation_id)
+                self.ends.forget(event.allocation_id)

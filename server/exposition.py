@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from optimizer.identity import Principal
 from optimizer.monitoring.sample import METRICS
+from optimizer.operations.census import McpCensus
 from optimizer.operations.metrics import MetricsReport, MetricsRequest
 from optimizer.version import VERSION
 from server.operation import Optimizer
@@ -189,8 +190,39 @@ def families(report: MetricsReport) -> tuple[Family, ...]:
         ]
         name = "capacity" if part == "total" else part
         gauges.append((f"pool_{name}", meaning, values))
+    gauges += _census(report.mcp_servers, sample.host)
     told = tuple(_gauge(name, meaning, values) for name, meaning, values in gauges)
     return (*told, Family(f"{PREFIX}_alert", "1 for each alert that stands.", "gauge", alerts))
+
+
+def _census(
+    census: McpCensus | None, host: str
+) -> list[tuple[str, str, Iterable[tuple[Labels, float | None]]]]:
+    """MCP servers by name; nothing until they were counted."""
+    servers = () if census is None else census.servers
+    named = [({"host": host, "server": server.name}, server) for server in servers]
+    return [
+        (
+            "mcp_server_copies",
+            "Running copies of an MCP server.",
+            [(labels, float(server.copies)) for labels, server in named],
+        ),
+        (
+            "mcp_server_processes",
+            "Processes of all of its copies.",
+            [(labels, float(server.processes)) for labels, server in named],
+        ),
+        (
+            "mcp_server_memory_bytes",
+            "Memory of all of its copies, without pages of files.",
+            [(labels, float(server.memory_bytes)) for labels, server in named],
+        ),
+        (
+            "mcp_server_orphans",
+            "Copies whose host is gone.",
+            [(labels, float(len(server.orphans))) for labels, server in named],
+        ),
+    ]
 
 
 def _measured(

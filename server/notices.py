@@ -17,14 +17,16 @@ from mcp.server import ServerRequestContext
 from mcp.server.session import ServerSession
 from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated
 
-from optimizer.events import DecisionMade, Event, EventBus, LeaseChanged, SampleTaken
-from server.resources import CURRENT, POOLS, RECENT, decision_uri
+from optimizer.events import AlertChanged, DecisionMade, Event, EventBus, LeaseChanged, SampleTaken
+from server.resources import ALERTS, CURRENT, POOLS, RECENT, decision_uri
 
 
 def changed_by(event: Event) -> tuple[str, ...]:
     """Addresses of the resources that an event changes."""
     if isinstance(event, SampleTaken):
         return (CURRENT,)
+    if isinstance(event, AlertChanged):
+        return (ALERTS, CURRENT)
     if isinstance(event, LeaseChanged):
         return (POOLS, CURRENT)
     if isinstance(event, DecisionMade):

@@ -20,9 +20,11 @@ from optimizer.decisions.decision import Decision
 from optimizer.decisions.explain import Explanation
 from optimizer.decisions.request import OptimizationRequest
 from optimizer.forecasting.forecast import Forecast
+from optimizer.operations.alerts import Alerts, AlertsRequest
 from optimizer.operations.analyses import AnalyzeRoutingRequest, AnalyzeValidationRequest
 from optimizer.operations.apply import ApplyRequest
 from optimizer.operations.catalog import CatalogReport, CatalogRequest
+from optimizer.operations.census import CensusRequest, McpCensus
 from optimizer.operations.explain import ExplainRequest
 from optimizer.operations.forecast import ForecastRequest
 from optimizer.operations.forecast_skill import ForecastSkill, ForecastSkillRequest
@@ -88,6 +90,22 @@ OPERATIONS: tuple[Operation, ...] = (
         view=views.full,
         rest=Rest("GET", "/metrics", "The latest sample, trends and pools", "State", cached=True),
         command=Command("metrics", "The latest sample, its trends and the pools."),
+    ),
+    Operation(
+        name="get_alerts",
+        request=AlertsRequest,
+        answer=Alerts,
+        view=views.full,
+        rest=Rest("GET", "/alerts", "Alerts that stand, and the latest before", "State"),
+        command=Command("alerts", "What is beyond a threshold, and what was."),
+    ),
+    Operation(
+        name="get_census",
+        request=CensusRequest,
+        answer=McpCensus,
+        view=views.full,
+        rest=Rest("GET", "/census", "MCP servers of this machine", "State"),
+        command=Command("census", "Which MCP servers run here, for whom, in how much memory."),
     ),
     Operation(
         name="forecast_workload",

@@ -22,6 +22,8 @@ from server.views import Json, View, plain
 
 CURRENT = "sro://metrics/current"
 HISTORY = "sro://metrics/history/{minutes}"
+ALERTS = "sro://alerts"
+CENSUS = "sro://census"
 POOLS = "sro://pools"
 RECENT = "sro://decisions/recent"
 DECISION = "sro://decisions/{decision_id}"
@@ -106,6 +108,18 @@ READABLES: tuple[Readable, ...] = (
         "metrics_history",
         f"Samples of the last minutes, 1 to {MAX_MINUTES}, oldest first.",
         _history,
+    ),
+    Readable(
+        ALERTS,
+        "alerts",
+        "What is beyond a threshold now or expected to be, and the latest 20 alerts before.",
+        _operation("get_alerts"),
+    ),
+    Readable(
+        CENSUS,
+        "mcp_census",
+        "MCP servers of this machine: copies, memory, those whose host is gone, what to do.",
+        _operation("get_census"),
     ),
     Readable(
         POOLS,

@@ -65,6 +65,7 @@ _LEASE = (
 _HELD = (
     "allocation_id",
     "observed",
+    "notices",
     "expires_in_s",
     "priority_level",
     "purpose",

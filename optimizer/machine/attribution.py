@@ -5,7 +5,7 @@ runs on the machine. A list of all processes would cost eleven samples.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from optimizer.machine.processes import ProcessId, ProcessUse, children_of, read_process
@@ -20,12 +20,18 @@ class Binding:
         processes: The first processes; what they start, and what that starts, belongs to them.
         cgroup: Folder of a control group of version 2, which then alone counts.
         granted: What the lease holds, by resource, in cores and bytes.
+        allowed: What it may use: the upper end of a range, else what it holds.
+        number: Its fencing token, which may be shown to anybody.
+        principal: Name of its holder.
     """
 
     lease: str
     processes: tuple[ProcessId, ...] = ()
     cgroup: str | None = None
     granted: tuple[tuple[str, float], ...] = ()
+    allowed: tuple[tuple[str, float], ...] = ()
+    number: int = 0
+    principal: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,10 +56,14 @@ class LeaseUse:
     Attributes:
         granted: What it holds, by resource, in cores and bytes.
         used: What its processes used of cpu and memory, in cores and bytes.
+        allowed: What it may use, bursts included.
+        number: Its fencing token.
     """
 
     granted: Mapping[str, float]
     used: Mapping[str, float]
+    allowed: Mapping[str, float] = field(default_factory=dict)
+    number: int = 0
 
 
 class Attribution:
@@ -164,7 +174,10 @@ def use_between(
         if then is not None and then.binding == now.binding:
             cores = max(0.0, now.cpu_s - then.cpu_s) / elapsed_s
             used = {"cpu": cores, "memory": float(now.memory_bytes)}
-            uses[lease] = LeaseUse(granted=dict(now.binding.granted), used=used)
+            binding = now.binding
+            uses[lease] = LeaseUse(
+                dict(binding.granted), used, dict(binding.allowed), binding.number
+            )
     return uses
 
 

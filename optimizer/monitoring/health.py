@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from optimizer.monitoring.sample import METRICS, Alert, Health, HealthStatus, Sample
+from optimizer.monitoring.sample import LEASE_PREFIX, METRICS, Alert, Health, HealthStatus, Sample
+from optimizer.quantities import RESOURCES, format_amount
 
 HEADROOM = frozenset({"cpu_usage", "memory_usage", "storage_usage", "swap_usage"})
 """Elevated use of these is a warning, not a degradation: the machine is busy, nothing is worse."""
@@ -76,13 +77,19 @@ def _status(
         return "unknown"
     if critical:
         return "critical"
-    if set(problems) - ADVISORY or any(alert.metric not in HEADROOM for alert in warning):
+    if set(problems) - ADVISORY or not all(_is_plain_use(alert) for alert in warning):
         return "degraded"
     return "healthy"
 
 
+def _is_plain_use(alert: Alert) -> bool:
+    return alert.metric in HEADROOM or alert.metric.startswith(LEASE_PREFIX)
+
+
 def explain(alert: Alert) -> str:
     """An alert in a sentence, with both numbers and what to do."""
+    if alert.metric.startswith(LEASE_PREFIX):
+        return _explain_overuse(alert)
     unit = METRICS[alert.metric].unit if alert.metric in METRICS else "ratio"
     shown = "" if unit == "ratio" else f" {unit}"
     advice = ADVICE.get(alert.metric)
@@ -96,4 +103,15 @@ def explain(alert: Alert) -> str:
         f"{alert.metric} is {alert.value:.4g}{shown}; {alert.level} "
         f"{'from' if alert.direction == 'above' else 'down from'} {alert.threshold:.4g}{shown}"
         + (f". What to do: {advice}" if advice else "")
+    )
+
+
+def _explain_overuse(alert: Alert) -> str:
+    resource, _, number = alert.metric.removeprefix(LEASE_PREFIX).partition(":")
+    unit = RESOURCES[resource].unit
+    used, allowed = format_amount(alert.value, unit), format_amount(alert.threshold, unit)
+    return (
+        f"lease {number} uses {used} of {resource} and may use {allowed} since "
+        f"{alert.raised_at:%Y-%m-%d %H:%M:%S} UTC. What to do: its holder allocates more or does "
+        "less (list_allocations shows what it uses); others cannot count on what it takes"
     )

@@ -22,9 +22,18 @@ from optimizer.monitoring.compose import compose
 from optimizer.monitoring.health import STALLED, assess, explain
 from optimizer.monitoring.history import Series
 from optimizer.monitoring.keeper import AlertKeeper, SampleKeeper
+from optimizer.monitoring.overuse import OveruseState, look_for_overuse
 from optimizer.monitoring.past import Past
 from optimizer.monitoring.probes import ProbeResult, Probes
-from optimizer.monitoring.sample import DEFAULT_THRESHOLDS, Alert, Health, Sample, Threshold, Trend
+from optimizer.monitoring.sample import (
+    DEFAULT_THRESHOLDS,
+    LEASE_PREFIX,
+    Alert,
+    Health,
+    Sample,
+    Threshold,
+    Trend,
+)
 from optimizer.monitoring.sampler_lock import SamplerLock
 from optimizer.monitoring.trends import BLOCKS, trend
 from optimizer.monitoring.unmanaged import with_unmanaged
@@ -151,6 +160,7 @@ class PerformanceMonitor:
         self._before: Reading | None = None
         self._latest_s = -math.inf
         self._alerts = AlertState()
+        self._overuse = OveruseState()
         self._expected: dict[str, Alert] = {}
         self._problems: dict[str, str] = {}
         self._past = Past(interval)
@@ -169,7 +179,11 @@ class PerformanceMonitor:
     @property
     def alerts(self) -> tuple[Alert, ...]:
         """The alerts that stand, those of the forecast last."""
-        return (*self._alerts.raised.values(), *self._expected.values())
+        return (
+            *self._alerts.raised.values(),
+            *self._overuse.raised.values(),
+            *self._expected.values(),
+        )
 
     async def start(self) -> None:
         """Load the history and begin to sample; when it runs already, it does nothing.
@@ -255,7 +269,7 @@ class PerformanceMonitor:
             self._latest_s = self._monotonic()
             self._past.add(sample)
             self.version += 1
-            changes = self._look_for_alerts(sample)
+            changes = self._look_for_alerts(sample, usage.leases)
             await self._keep(sample)
         self._events.publish(SampleTaken(sample.timestamp))
         await self._announce(changes, sample.timestamp)
@@ -442,7 +456,7 @@ class PerformanceMonitor:
             failed = ProbeResult(None, f"the probe failed ({type(error).__name__})")
             self._probed = dict.fromkeys(self._probes.targets, failed)
 
-    def _look_for_alerts(self, sample: Sample) -> tuple[Change, ...]:
+    def _look_for_alerts(self, sample: Sample, uses: Mapping[str, LeaseUse]) -> tuple[Change, ...]:
         self._alerts, changes = advance(
             self._alerts,
             self._watched(sample),
@@ -453,7 +467,8 @@ class PerformanceMonitor:
         self._expected, passed = foresee(
             self._expected, (), covered=(), until=sample.timestamp, at=sample.timestamp
         )
-        return (*changes, *passed)
+        self._overuse, over = look_for_overuse(self._overuse, uses, at=sample.timestamp)
+        return (*changes, *over, *passed)
 
     async def _announce(self, changes: Sequence[Change], at: datetime) -> None:
         """Log, keep and publish what changed; nothing changed is the usual case."""
@@ -482,7 +497,9 @@ class PerformanceMonitor:
             self._note(NOT_STORED, f"alerts cannot be read: {error}")
             return
         now = {alert.metric: alert for alert in standing if alert.expected_at is None}
-        self._alerts = AlertState(raised=now)
+        of_leases = {metric for metric in now if metric.startswith(LEASE_PREFIX)}
+        self._alerts = AlertState(raised={m: a for m, a in now.items() if m not in of_leases})
+        self._overuse = OveruseState(raised={metric: now[metric] for metric in of_leases})
         self._expected = {each.metric: each for each in standing if each.expected_at is not None}
 
     def _watched(self, sample: Sample) -> dict[str, float | None]:

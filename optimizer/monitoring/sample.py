@@ -208,6 +208,8 @@ class Alert(_Noun):
     @property
     def word(self) -> str:
         """The reference document's word, for example high_cpu_usage or elevated_memory_usage."""
+        if self.metric.startswith(LEASE_PREFIX):
+            return f"overused_{self.metric}"
         words = {
             ("critical", "above"): "high",
             ("warning", "above"): "elevated",
@@ -216,6 +218,15 @@ class Alert(_Noun):
         }
         word = f"{words[self.level, self.direction]}_{self.metric}"
         return word if self.expected_at is None else f"expected_{word}"
+
+
+class PastAlert(_Noun):
+    """An alert as it was raised."""
+
+    alert: Alert = Field(description="With the value that raised it.")
+    cleared_at: AwareDatetime | None = Field(
+        description="When it was over or moved to another level; null while it stands."
+    )
 
 
 class Health(_Noun):
@@ -270,6 +281,15 @@ def critical_at(level: float, direction: Direction = "above") -> Threshold:
     """
     warn = level * WARN_SHARE if direction == "above" else (level + 1) / 2
     return Threshold(warn=warn, critical=level, direction=direction)
+
+
+LEASE_PREFIX = "lease_"
+"""Of the metric of an alert about a lease: `lease_cpu:17` is of the lease with fencing token 17."""
+
+
+def is_about_lease(metric: str, number: int) -> bool:
+    """Whether an alert's metric is of the lease with this fencing token."""
+    return metric.startswith(LEASE_PREFIX) and metric.endswith(f":{number}")
 
 
 ALERTABLE = (*METRICS, "reliability_score")

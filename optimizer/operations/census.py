@@ -1,4 +1,4 @@
-"""census: which MCP servers run on this machine, and what to do about them."""
+"""get_census: which MCP servers run on this machine, and what to do about them."""
 
 import logging
 from collections.abc import Callable
@@ -24,6 +24,12 @@ trouble begin at a dozen (openclaw issue 72591, claude-code issue 45880)."""
 
 MUCH_MEMORY = 0.25
 """From this share of the memory on it is a warning that MCP servers take it."""
+
+
+class CensusRequest(BaseModel):
+    """Nothing to choose."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class McpCensus(BaseModel):

@@ -1,7 +1,6 @@
 """The keeper of alerts: a row each time one is raised, completed when it is over."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +20,7 @@ from sqlalchemy import (
 )
 
 from optimizer.monitoring.alerts import Change
-from optimizer.monitoring.sample import Alert
+from optimizer.monitoring.sample import Alert, PastAlert
 from optimizer.store.engine import Database, UtcDateTime
 
 ROWS_KEPT = 1000
@@ -41,19 +40,6 @@ _alerts = Table(
     Column("expected_at", UtcDateTime),
     Column("cleared_at", UtcDateTime),
 )
-
-
-@dataclass(frozen=True)
-class PastAlert:
-    """An alert as it was raised.
-
-    Attributes:
-        alert: With the value that raised it.
-        cleared_at: When it was over or moved to another level; None while it stands.
-    """
-
-    alert: Alert
-    cleared_at: datetime | None
 
 
 class AlertStore:
@@ -80,7 +66,8 @@ class AlertStore:
         )
         return await self._database.read(
             lambda connection: tuple(
-                PastAlert(_alert(row), row.cleared_at) for row in connection.execute(query)
+                PastAlert(alert=_alert(row), cleared_at=row.cleared_at)
+                for row in connection.execute(query)
             )
         )
 

@@ -1,6 +1,7 @@
 """The keeper of what runs under leases: one row a process, or one for a control group."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import (
     BigInteger,
@@ -99,23 +100,40 @@ class BindingStore:
             if row.pid:
                 identity = ProcessId(row.pid, row.started_ticks)
                 processes.setdefault(row.allocation_id, []).append(identity)
-        granted = _granted(connection, list(groups), self._host)
         return tuple(
-            Binding(lease, tuple(processes.get(lease, ())), cgroup, granted.get(lease, ()))
-            for lease, cgroup in groups.items()
+            replace(
+                binding,
+                processes=tuple(processes.get(binding.lease, ())),
+                cgroup=groups[binding.lease],
+            )
+            for binding in _leases(connection, list(groups), self._host)
         )
 
 
-def _granted(
-    connection: Connection, ids: list[str], host: str
-) -> dict[str, tuple[tuple[str, float], ...]]:
-    """What leases hold of a machine, in the units of its pools."""
-    held: dict[str, tuple[tuple[str, float], ...]] = {}
+def _leases(connection: Connection, ids: list[str], host: str) -> tuple[Binding, ...]:
+    """Leases with what they hold of a machine, in the units of its pools; nothing is bound yet."""
+    found: dict[str, Binding] = {}
     for row in connection.execute(
-        select(leases.c.allocation_id, grants.c.resource, grants.c.unit, grants.c.granted)
+        select(
+            leases.c.allocation_id,
+            leases.c.fencing_token,
+            leases.c.principal,
+            grants.c.resource,
+            grants.c.unit,
+            grants.c.granted,
+            grants.c.burst,
+        )
         .join_from(leases, grants, leases.c.fencing_token == grants.c.fencing_token)
         .where(leases.c.allocation_id.in_(ids), grants.c.host == host)
     ):
-        amount = (row.resource, from_parts(row.granted, row.unit))
-        held[row.allocation_id] = (*held.get(row.allocation_id, ()), amount)
-    return held
+        lease = found.get(row.allocation_id) or Binding(
+            row.allocation_id, number=row.fencing_token, principal=row.principal
+        )
+        held = from_parts(row.granted, row.unit)
+        most = held if row.burst is None else from_parts(max(row.granted, row.burst), row.unit)
+        found[row.allocation_id] = replace(
+            lease,
+            granted=(*lease.granted, (row.resource, held)),
+            allowed=(*lease.allowed, (row.resource, most)),
+        )
+    return tuple(found.values())

@@ -26,6 +26,8 @@ from tests.doors import nouns
 ANSWERS: Mapping[str, Any] = {
     "get_health": nouns.HEALTH,
     "get_metrics": nouns.METRICS,
+    "get_alerts": nouns.ALERTS,
+    "get_census": nouns.CENSUS,
     "forecast_workload": nouns.FORECAST,
     "forecast_skill": nouns.SKILL,
     "optimize_resources": nouns.DECISION,

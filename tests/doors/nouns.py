@@ -19,8 +19,12 @@ from optimizer.forecasting.forecast import (
     ServedScore,
 )
 from optimizer.machine.capacity import Capacity
-from optimizer.monitoring.sample import Sample, Trend
+from optimizer.machine.census import Server
+from optimizer.monitoring.health import explain
+from optimizer.monitoring.sample import Alert, PastAlert, Sample, Trend
+from optimizer.operations.alerts import Alerts
 from optimizer.operations.catalog import CatalogReport, CatalogServer
+from optimizer.operations.census import McpCensus
 from optimizer.operations.forecast_skill import ForecastSkill, LeadScore
 from optimizer.operations.health import Free, HealthReport
 from optimizer.operations.history import History
@@ -86,6 +90,30 @@ POOL = PoolState(
     source="cgroup v2",
 )
 
+ALERT = Alert(
+    metric="memory_usage",
+    level="warning",
+    value=91.5,
+    threshold=90.0,
+    direction="above",
+    raised_at=NOW,
+)
+
+ALERTS = Alerts(
+    standing=(ALERT,),
+    recent=(PastAlert(alert=ALERT, cleared_at=None),),
+    details={ALERT.word: explain(ALERT)},
+)
+
+CENSUS = McpCensus(
+    servers=(Server("playwright", 3, 6, 900 * 2**20, {"claude": 2, "systemd": 1}, (4242,)),),
+    copies=3,
+    memory_bytes=900 * 2**20,
+    orphans=1,
+    warnings={"mcp_orphans": "1 MCP server has outlived its host (playwright 1)"},
+    counted_at=NOW,
+)
+
 METRICS = MetricsReport(
     current_metrics=Sample(
         host="here",
@@ -104,6 +132,7 @@ METRICS = MetricsReport(
         )
     },
     alerts=(),
+    mcp_servers=CENSUS,
     unknown={"error_trend": "no requests were counted"},
     computed_at=NOW,
 )

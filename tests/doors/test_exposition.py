@@ -26,6 +26,8 @@ async def test_the_sample_the_pools_and_our_own_requests_are_told(
     lines = answer.text.splitlines()
     assert "# TYPE sro_cpu_usage_ratio gauge" in lines
     assert any(line.startswith("sro_pool_capacity{") for line in lines)
+    assert 'sro_mcp_server_copies{host="here",server="playwright"} 3.0' in lines
+    assert 'sro_mcp_server_orphans{host="here",server="playwright"} 1.0' in lines
     assert 'sro_http_requests_total{method="GET",code="200"} 1.0' in lines
     assert "sro_http_request_duration_seconds_count 1.0" in lines
 

@@ -18,6 +18,8 @@ from tests.doors.fakes import ABSENT, BROKEN, HUGE, FakeOptimizer
 EXAMPLES: dict[str, dict[str, Any]] = {
     "get_health": {},
     "get_metrics": {},
+    "get_alerts": {"limit": 5},
+    "get_census": {},
     "forecast_workload": {"horizon_hours": 12},
     "forecast_skill": {"host": "here"},
     "optimize_resources": {"scope": "task_level", "constraints": {"max_cost": 200.0}},

@@ -1,13 +1,17 @@
 """Leases that processes are bound to: what they use is theirs, and the rest stays leasable."""
 
 import os
-from collections.abc import AsyncIterator
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import anyio
 import pytest
 
 from optimizer.errors import InvalidRequestError, NotFoundError
+from optimizer.events import AlertChanged, LeaseChanged
 from optimizer.identity import Principal
 from optimizer.machine.attribution import LeaseUse
 from optimizer.operations.release import ReleaseRequest
@@ -133,7 +137,68 @@ async def test_a_binding_names_processes_that_run_or_a_control_group(
 async def test_the_mcp_servers_of_the_machine_are_counted_and_shown_with_the_metrics(
     sro: SequentialResourceOptimizer,
 ) -> None:
-    census = await sro.census()
+    census = await sro.get_census()
 
     assert (await sro.get_metrics()).mcp_servers == census
     assert census.copies == sum(server.copies for server in census.servers)
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that ends when its input does."""
+    started = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
+    yield started
+    started.kill()
+    started.communicate()
+
+
+async def test_the_end_of_its_process_frees_a_lease_at_once(
+    sro: SequentialResourceOptimizer, child: subprocess.Popen[bytes]
+) -> None:
+    ended = anyio.Event()
+    sro.events.subscribe(
+        lambda event: (
+            ended.set() if isinstance(event, LeaseChanged) and event.state == "released" else None
+        )
+    )
+    lease = await sro.allocate({"resources": {"cpu": "4 cores"}, "ttl_s": 3600})
+    await sro.bind_allocation(lease.allocation_id or "", pids=[child.pid])
+    held = (await sro.list_allocations()).total
+
+    child.communicate(b"\n")
+    with anyio.fail_after(5):
+        await ended.wait()
+
+    assert (held, (await sro.list_allocations()).total) == (1, 0)
+
+
+async def test_overuse_is_told_to_the_holder_and_to_everybody_in_the_health(
+    sro: SequentialResourceOptimizer,
+) -> None:
+    lease = await sro.allocate({"resources": {"memory": "1 MiB"}})
+    await sro.bind_allocation(lease.allocation_id or "", pids=[os.getpid()])
+    told: list[str] = []
+    sro.events.subscribe(
+        lambda event: (
+            told.append(f"{event.metric} {event.level}")
+            if isinstance(event, AlertChanged) and event.metric.startswith("lease_")
+            else None
+        )
+    )
+    for _ in range(4):
+        await sro.performance_monitor.sample_once()
+
+    (mine,) = (await sro.list_allocations()).allocations
+    warnings = (await sro.get_health()).warnings
+    alerts = await sro.get_alerts()
+    await sro.release_allocation(ReleaseRequest(allocation_id=lease.allocation_id or ""))
+    await sro.performance_monitor.sample_once()
+
+    metric = f"lease_memory:{lease.fencing_token}"
+    assert told == [f"{metric} warning", f"{metric} cleared"]
+    assert "may use 1.00 MiB" in mine.notices[0]
+    assert mine.granted["memory"] == 2**20 < (mine.observed or {})["memory"]
+    assert f"overused_{metric}" in warnings
+    assert metric in {alert.metric for alert in alerts.standing}
+    (past,) = [each for each in (await sro.get_alerts()).recent if each.alert.metric == metric]
+    assert past.cleared_at is not None

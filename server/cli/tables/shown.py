@@ -11,11 +11,14 @@ from server.cli.tables.decisions import application, decision, decisions, explan
 from server.cli.tables.forecast import forecast, skill
 from server.cli.tables.health import health, metrics
 from server.cli.tables.selection import analysis, selection
+from server.cli.tables.state import alerts, census
 from server.views import Json
 
 TABLES: Mapping[str, Callable[[Json], RenderableType]] = {
     "get_health": health,
     "get_metrics": metrics,
+    "get_alerts": alerts,
+    "get_census": census,
     "forecast_workload": forecast,
     "forecast_skill": skill,
     "optimize_resources": decision,
