@@ -343,6 +343,7 @@ class SequentialResourceOptimizer:
             events=self.events,
             clock=self._rooms.clock,
             policy=self._rooms.policy,
+            experience=self._rooms.experience,
             on_thought=on_thought,
         )
         self.optimization_history.append(decision)
@@ -353,7 +354,10 @@ class SequentialResourceOptimizer:
     ) -> Explanation:
         """Why a kept decision fell so."""
         return await explain_decision(
-            request, keeper=self._rooms.decisions, objectives=self.objectives
+            request,
+            keeper=self._rooms.decisions,
+            objectives=self.objectives,
+            applications=self._rooms.applications,
         )
 
     async def get_thoughts(

@@ -38,6 +38,7 @@ from optimizer.monitoring.monitor import PerformanceMonitor
 from optimizer.monitoring.probes import Probes
 from optimizer.operations.apply import Applications, Watch
 from optimizer.operations.census import Counted
+from optimizer.operations.experience import Experience
 from optimizer.operations.forecast import Forecasting, ForecastRequest, forecast_workload
 from optimizer.operations.optimize import observe
 from optimizer.operations.outlook import Outlook
@@ -94,6 +95,7 @@ class Rooms:
         self.allocation_strategies = configured.allocation_strategies()
         self.database = Database(settings.store_url)
         self.decisions = DecisionStore(self.database)
+        self.applied = ApplicationStore(self.database)
         self.outcomes = OutcomeKeeper(self.database)
         self.samples = StoredSamples(
             self.database,
@@ -134,6 +136,9 @@ class Rooms:
             clock=clock,
         )
         self.fronts = Fronts(self.rules)
+        self.experience = Experience(
+            decisions=self.decisions, applications=self.applied, monitor=self.monitor, clock=clock
+        )
         self._lease_changes = 0
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.events.subscribe(self._note)
@@ -203,7 +208,7 @@ class Rooms:
         """Carries decisions out."""
         return Applications(
             decisions=self.decisions,
-            keeper=ApplicationStore(self.database),
+            keeper=self.applied,
             actuators=self._actuators,
             watched=Watch(self.monitor, self.clock),
             clock=self.clock,

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from optimizer.decisions.asking import impossible
 from optimizer.decisions.caveats import unknown_figures, warnings_of
-from optimizer.decisions.confidence import Confidence, from_backtest
+from optimizer.decisions.confidence import Confidence, confidence_in
 from optimizer.decisions.constraints import check
 from optimizer.decisions.decision import Decision, Inputs, ThoughtFrame
 from optimizer.decisions.figures import Candidate
@@ -97,7 +97,7 @@ def hash_of(inputs: Inputs) -> str:
 def _confidence(solution: Solution, chosen: Candidate | None) -> Confidence:
     if chosen is None:
         return Confidence(None, reason="no choice holds the limits")
-    return from_backtest(chosen, solution.front.snapshot, solution.limits)
+    return confidence_in(chosen, solution.front.snapshot, solution.limits)
 
 
 def _difference(after: float | None, before: float | None) -> float | None:

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from optimizer.decisions.effects import Effect
+
 StepState = Literal[
     "would_run",
     "done",
@@ -50,5 +52,6 @@ class Application(_Noun):
         None, description="When its predicates will be judged."
     )
     settled_at: AwareDatetime | None = Field(None, description="When they were.")
+    effect: Effect | None = Field(None, description="What it changed; null until it is measured.")
     because: str = Field("", description="Why it was refused or taken back.")
     next: str = Field(description="What to do now.")

@@ -6,7 +6,17 @@ from optimizer.decisions.constraints import Asked
 from optimizer.decisions.decision import ConfidenceBasis
 from optimizer.decisions.figures import Candidate
 from optimizer.decisions.risk import exceedance
-from optimizer.decisions.snapshot import Snapshot
+from optimizer.decisions.snapshot import Snapshot, TrackRecord
+from optimizer.statistics import beta_interval
+
+LEAST_SETTLED = 10
+"""Settled decisions from which the confidence rests on them; with fewer the prior would speak."""
+
+PRIOR = 0.5
+"""Jeffreys' prior of a share: half a decision that held and half a one that did not."""
+
+BETA_CONFIDENCE = 0.9
+"""Of the Beta interval whose lower bound is the score."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +34,19 @@ class Confidence:
     basis: ConfidenceBasis | None = None
     observations: int | None = None
     reason: str | None = None
+
+
+def confidence_in(chosen: Candidate, snapshot: Snapshot, limits: Asked) -> Confidence:
+    """By the settled decisions of this machine where there are enough, else by the back-test."""
+    past, record = snapshot.past, snapshot.track_record
+    if past is None or record is None or past.settled < LEAST_SETTLED or chosen.exhaustion is None:
+        return from_backtest(chosen, snapshot, limits)
+    a, b = past.held + PRIOR, past.settled - past.held + PRIOR
+    return Confidence(
+        score=beta_interval(a, b, confidence=BETA_CONFIDENCE)[0] * _honesty(record),
+        basis="settled_decisions",
+        observations=past.settled,
+    )
 
 
 def from_backtest(chosen: Candidate, snapshot: Snapshot, limits: Asked) -> Confidence:
@@ -47,12 +70,16 @@ def from_backtest(chosen: Candidate, snapshot: Snapshot, limits: Asked) -> Confi
     if record is None:
         return Confidence(None, reason="the forecast has not been back-tested yet")
     breaks = chosen.exhaustion[1] + _too_slow(chosen, snapshot, limits)
-    honesty = min(1.0, record.coverage / record.nominal)
     return Confidence(
-        score=max(0.0, 1 - breaks) * honesty,
+        score=max(0.0, 1 - breaks) * _honesty(record),
         basis="forecast_backtest",
         observations=record.observations,
     )
+
+
+def _honesty(record: TrackRecord) -> float:
+    """How far the forecast's intervals kept their promise, at most 1."""
+    return min(1.0, record.coverage / record.nominal)
 
 
 def _too_slow(chosen: Candidate, snapshot: Snapshot, limits: Asked) -> float:

@@ -15,7 +15,7 @@ SCHEMA_VERSION = 1
 """Version of the stored shape of a decision and its inputs."""
 
 Status = Literal["optimal", "feasible", "infeasible", "insufficient_data"]
-ConfidenceBasis = Literal["forecast_backtest"]
+ConfidenceBasis = Literal["forecast_backtest", "settled_decisions"]
 
 
 class _Noun(BaseModel):

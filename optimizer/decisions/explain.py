@@ -5,8 +5,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from optimizer.decisions.application import Application
 from optimizer.decisions.asking import because
 from optimizer.decisions.decision import ConstraintCheck, Inputs, Record
+from optimizer.decisions.effects import Effect
 from optimizer.decisions.focus import read_focus
 from optimizer.decisions.objectives import Measured, Objective
 from optimizer.decisions.pareto_front import build_front
@@ -17,9 +19,10 @@ from optimizer.thinking.question import Thought
 
 ExplanationDetail = Literal["why", "thoughts", "effect"]
 
-NOT_MEASURED = (
-    "no step of this plan was reported as carried out, so there is no before and after to compare"
+NOT_APPLIED = (
+    "this decision was not carried out here (apply_decision), so there is no before and after"
 )
+NOT_YET = "it is told from 15 recorded minutes after a decision was carried out"
 
 
 class _Noun(BaseModel):
@@ -65,17 +68,28 @@ class Explanation(_Noun):
     why: Why | None = None
     thoughts: tuple[Thought, ...] | None = None
     reasoning_path: str = Field(description="Who took part in the choice.")
-    effect: None = Field(None, description="What the decision changed; null until it is measured.")
+    effect: Effect | None = Field(
+        None, description="What the decision changed; null until it is measured."
+    )
+    application: Application | None = Field(
+        None, description="What became of its steps; null when it was not carried out here."
+    )
     unknown: Mapping[str, str] = Field(default_factory=dict)
 
 
-def explain(record: Record, detail: ExplanationDetail, objective: Objective | None) -> Explanation:
+def explain(
+    record: Record,
+    detail: ExplanationDetail,
+    objective: Objective | None,
+    application: Application | None = None,
+) -> Explanation:
     """Explain a decision.
 
     Args:
         record: The decision with its inputs.
         detail: What to explain.
         objective: The decision's objective; None when it is no longer installed.
+        application: What became of it, for `effect`; None when it was not carried out.
 
     Returns:
         The explanation. `why` computes the decision again some hundred times with other inputs.
@@ -87,8 +101,10 @@ def explain(record: Record, detail: ExplanationDetail, objective: Objective | No
         unknown["why"] = f"the objective {decision.strategy} is no longer installed"
     elif detail == "why" and objective is not None:
         why = _why(record, objective)
-    elif detail == "effect":
-        unknown["effect"] = NOT_MEASURED
+    elif detail == "effect" and application is None:
+        unknown["effect"] = NOT_APPLIED
+    elif application is not None and application.effect is None:
+        unknown["effect"] = application.because or NOT_YET
     return Explanation(
         decision_id=decision.decision_id,
         detail=detail,
@@ -96,6 +112,8 @@ def explain(record: Record, detail: ExplanationDetail, objective: Objective | No
         why=why,
         thoughts=decision.reasoning.thoughts if detail == "thoughts" else None,
         reasoning_path=decision.reasoning.path,
+        effect=application.effect if application is not None else None,
+        application=_without_principal(application),
         unknown=unknown,
     )
 
@@ -111,6 +129,13 @@ def solved_again(inputs: Inputs, objective: Objective) -> Solution:
         movable=focus.movable if focus else None,
     )
     return solve(front, inputs.request, objective)
+
+
+def _without_principal(application: Application | None) -> Application | None:
+    """Everybody may ask; who carried it out is the operators' affair."""
+    if application is None:
+        return None
+    return application.model_copy(update={"principal": None, "effect": None})
 
 
 def _why(record: Record, objective: Objective) -> Why:

@@ -1,9 +1,11 @@
 """What this room needs of a store."""
 
+from datetime import datetime
 from typing import Protocol
 
 from optimizer.decisions.application import Application
 from optimizer.decisions.decision import Decision, Record
+from optimizer.decisions.snapshot import Snapshot
 
 
 class DecisionKeeper(Protocol):
@@ -17,6 +19,9 @@ class DecisionKeeper(Protocol):
 
     async def recent(self, limit: int) -> tuple[Decision, ...]:
         """The newest decisions, newest first."""
+
+    async def starts(self, before: datetime, *, most: int) -> tuple[Snapshot, ...]:
+        """What decisions started from that are older, the newest first, at most one an hour."""
 
     async def count(self) -> int:
         """How many decisions are kept."""
@@ -37,5 +42,5 @@ class ApplicationKeeper(Protocol):
     async def recent(self, limit: int) -> tuple[Application, ...]:
         """The newest, newest first."""
 
-    async def verifying(self) -> tuple[Application, ...]:
-        """Those whose predicates are still to be judged, oldest first."""
+    async def unfinished(self) -> tuple[Application, ...]:
+        """Those whose predicates or effects are still to be judged, oldest first."""

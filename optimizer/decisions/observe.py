@@ -12,8 +12,10 @@ from optimizer.allocation.pool import PoolState
 from optimizer.decisions.snapshot import (
     LeaseUse,
     Lever,
+    PastRecord,
     Quantile,
     QuietWindow,
+    Remembered,
     ResourceState,
     Snapshot,
     TrackRecord,
@@ -51,6 +53,8 @@ class Observation:
         lease_use: What the processes of a lease use, by its id and then by resource.
         quotas: Most that a principal without a quota of its own may hold, by resource, in parts.
         levers: How an operator's command changes a resource, by resource.
+        past: How past decisions did.
+        remembered: The last decisions of every scope.
     """
 
     sample: Sample
@@ -63,6 +67,8 @@ class Observation:
     lease_use: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     quotas: Mapping[str, int] = field(default_factory=dict)
     levers: Mapping[str, Lever] = field(default_factory=dict)
+    past: PastRecord | None = None
+    remembered: tuple[Remembered, ...] = ()
 
 
 def snapshot_of(seen: Observation, prices: PriceTable) -> Snapshot:
@@ -91,6 +97,8 @@ def snapshot_of(seen: Observation, prices: PriceTable) -> Snapshot:
             )
             for window in seen.forecast.quiet_windows
         ),
+        past=seen.past,
+        remembered=seen.remembered,
         unknown=dict(sample.unknown),
     )
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat
 
+from optimizer.decisions.request import Scope
 from optimizer.prices import Price
 from optimizer.quantities import Unit
 
@@ -113,6 +114,24 @@ class TrackRecord(_Noun):
     observations: Annotated[int, Field(ge=1)]
 
 
+class PastRecord(_Noun):
+    """How past decisions of this machine did: what came against the bands that they stated."""
+
+    settled: Annotated[int, Field(ge=1)] = Field(
+        description="Decisions whose horizon is over, those of one hour counted once."
+    )
+    held: NonNegative = Field(
+        description="How many of them held; one of whose two bands one held counts as half."
+    )
+
+
+class Remembered(_Noun):
+    """A past decision, as a new one of its scope is told of it."""
+
+    scope: Scope
+    sentence: str
+
+
 class QuietWindow(_Noun):
     """A stretch of low forecast load."""
 
@@ -134,6 +153,8 @@ class Snapshot(_Noun):
     workload: Workload = Workload()
     track_record: TrackRecord | None = None
     quiet_windows: tuple[QuietWindow, ...] = ()
+    past: PastRecord | None = None
+    remembered: tuple[Remembered, ...] = ()
     unknown: Mapping[str, str] = Field(
         default_factory=dict, description="Why a figure is None, by its name."
     )

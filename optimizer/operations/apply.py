@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from optimizer.clock import Clock
 from optimizer.decisions.application import Application, ApplicationState
 from optimizer.decisions.decision import Decision, ImplementationStep, Verification
+from optimizer.decisions.effects import METRICS, WINDOW, Effect, measure
 from optimizer.decisions.keeper import ApplicationKeeper, DecisionKeeper
 from optimizer.enforcement.actuator import Actuator
 from optimizer.enforcement.carrying_out import Result, carry_out, rehearse, take_back
@@ -22,6 +23,11 @@ from optimizer.monitoring.sample import Health
 from optimizer.operations.history import DecisionId, no_such_decision
 
 logger = logging.getLogger("sequential_resource_optimization.decisions")
+
+STEP = timedelta(minutes=5)
+
+GIVE_UP = timedelta(days=1)
+"""An effect that could not be measured by then never will be: nothing was recorded."""
 
 FRESH = timedelta(hours=1)
 """A plan is carried out within this of the figures it was computed from: the forecast's step."""
@@ -49,6 +55,9 @@ class Watched(Protocol):
     def mean_since(self, metric: str, since: datetime) -> float | None:
         """The mean of a metric since a moment; None where nothing was recorded."""
 
+    def series(self) -> tuple[Series, ...]:
+        """The recorded past of what effects are told of, in steps of five minutes."""
+
 
 class Monitor(Protocol):
     """What is seen of the monitor."""
@@ -58,6 +67,9 @@ class Monitor(Protocol):
 
     def recent(self, span: timedelta, *, points: int) -> dict[str, Series]:
         """Every metric over the last while, thinned to a few means."""
+
+    def series(self, metric: str, *, step: timedelta) -> Series:
+        """The recorded past of a metric."""
 
 
 class Watch:
@@ -75,6 +87,10 @@ class Watch:
         """The mean of a metric since a moment; None where nothing was recorded."""
         means = self._monitor.recent(self._clock() - since, points=1)[metric].values
         return float(means[-1]) if means.size and math.isfinite(means[-1]) else None
+
+    def series(self) -> tuple[Series, ...]:
+        """The recorded past of what effects are told of, in steps of five minutes."""
+        return tuple(self._monitor.series(metric, step=STEP) for metric in METRICS)
 
 
 class Applications:
@@ -147,13 +163,19 @@ class Applications:
         self._sampled.set()
 
     async def judge(self) -> None:
-        """Settle every application whose time is over, or whose machine became critical."""
+        """Settle every application whose time is over, or whose machine became critical.
+
+        An hour after it was carried out, what it changed is measured and kept.
+        """
         if not self._may_be_open:
             return
         async with self._turn:
-            open_ones = await self._keeper.verifying()
+            open_ones = await self._keeper.unfinished()
             self._may_be_open = bool(open_ones)
             for application in open_ones:
+                if application.state == "applied":
+                    await self._measure(application)
+                    continue
                 record = await self._decisions.find(application.decision_id)
                 if record is None:
                     continue
@@ -227,6 +249,29 @@ class Applications:
             "next": f"{word}; explain_decision detail=effect says what changed",
         }
         await self._keeper.save(application.model_copy(update=settled))
+
+    async def _measure(self, application: Application) -> None:
+        now, applied_at = self._clock(), application.applied_at
+        if applied_at is None or now - applied_at < WINDOW:
+            return
+        effect = self.effect_of(application)
+        if effect is None and now - applied_at < GIVE_UP:
+            return
+        told = effect or Effect(measured_at=now, changes=(), statement="too little was recorded")
+        await self._keeper.save(application.model_copy(update={"effect": told}))
+
+    def effect_of(self, application: Application) -> Effect | None:
+        """What an application changed, as far as it can be told now."""
+        if application.effect is not None or application.applied_at is None:
+            return application.effect
+        return measure(self._watched.series(), application.applied_at, self._clock())
+
+    async def find(self, decision_id: str) -> Application | None:
+        """What became of a decision, with its effect as far as it can be told now."""
+        application = await self._keeper.find(decision_id)
+        if application is None:
+            return None
+        return application.model_copy(update={"effect": self.effect_of(application)})
 
     def _seen(self, application: Application, decision: Decision) -> str | None:
         """What speaks against an application now; None when nothing does."""

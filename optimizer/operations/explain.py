@@ -1,8 +1,11 @@
 """Why a decision fell as it did, what was thought, and what it changed."""
 
+from typing import Protocol
+
 import anyio.to_thread
 from pydantic import BaseModel, ConfigDict, Field
 
+from optimizer.decisions.application import Application
 from optimizer.decisions.explain import Explanation, ExplanationDetail, explain
 from optimizer.decisions.keeper import DecisionKeeper
 from optimizer.decisions.objectives import Objective
@@ -23,8 +26,19 @@ class ExplainRequest(BaseModel):
     )
 
 
+class Applied(Protocol):
+    """What is needed of what carries decisions out."""
+
+    async def find(self, decision_id: str) -> Application | None:
+        """What became of a decision; None when it was not carried out."""
+
+
 async def explain_decision(
-    request: ExplainRequest, *, keeper: DecisionKeeper, objectives: Registry[Objective]
+    request: ExplainRequest,
+    *,
+    keeper: DecisionKeeper,
+    objectives: Registry[Objective],
+    applications: Applied | None = None,
 ) -> Explanation:
     """Explain a kept decision from its stored inputs.
 
@@ -32,6 +46,7 @@ async def explain_decision(
         request: Which decision, and what about it.
         keeper: Where decisions are kept.
         objectives: The built-in ones and those of plug-ins.
+        applications: What became of decisions; None where none is carried out.
 
     Raises:
         NotFoundError: The decision was never made, or is no longer kept.
@@ -43,4 +58,7 @@ async def explain_decision(
     name = record.decision.strategy
     is_installed = name in objectives
     objective = objectives[name] if is_installed else None
-    return await anyio.to_thread.run_sync(explain, record, request.detail, objective)
+    application = None
+    if request.detail == "effect" and applications is not None:
+        application = await applications.find(request.decision_id)
+    return await anyio.to_thread.run_sync(explain, record, request.detail, objective, application)

@@ -21,8 +21,9 @@ from optimizer.decisions.keeper import DecisionKeeper
 from optimizer.decisions.objectives import Objective
 from optimizer.decisions.observe import Observation, snapshot_of
 from optimizer.decisions.pareto_front import Front
+from optimizer.decisions.past import told
 from optimizer.decisions.request import OptimizationRequest
-from optimizer.decisions.snapshot import Lever, Snapshot
+from optimizer.decisions.snapshot import Lever, PastRecord, Remembered, Snapshot
 from optimizer.decisions.solve import Solution, judge, solve, with_conflict
 from optimizer.decisions.strategy import Strategies, meant_objective
 from optimizer.events import DecisionMade, EventBus
@@ -89,6 +90,13 @@ class Thinks(Protocol):
         """Think a computed answer over."""
 
 
+class Experienced(Protocol):
+    """What a decision needs of those before it."""
+
+    async def look(self) -> tuple[PastRecord | None, tuple[Remembered, ...]]:
+        """How past decisions did, and the last ones of every scope."""
+
+
 class Pools(Protocol):
     """What a decision needs of the allocator."""
 
@@ -138,6 +146,7 @@ async def optimize_resources(
     events: EventBus,
     clock: Clock,
     policy: Policy,
+    experience: Experienced | None = None,
     on_thought: OnThought | None = None,
 ) -> Decision:
     """Decide about a scope: compute the best choice that holds every limit, think it over, keep it.
@@ -155,6 +164,7 @@ async def optimize_resources(
         events: Told of the decision.
         clock: Says when it was made.
         policy: What is configured.
+        experience: What past decisions came to; None for none.
         on_thought: Told of each thought.
 
     Returns:
@@ -168,7 +178,7 @@ async def optimize_resources(
     """
 
     async def look() -> Snapshot:
-        return await observe(monitor, forecasting, allocator, prices, policy)
+        return await observe(monitor, forecasting, allocator, prices, policy, experience)
 
     frame = await fronts.frame(_moment(monitor), look)
     meant = meant_objective(request.primary_objective, frame.snapshot, policy.strategies)
@@ -176,7 +186,8 @@ async def optimize_resources(
     focus = read_focus(request.constraints, frame.snapshot)
     solution = await _solve(request, objective, focus, frame=frame, fronts=fronts)
     decision_id = f"opt-{secrets.token_hex(16)}"
-    question = ask(solution, decision_id)
+    known = told(frame.snapshot.remembered, request.scope)
+    question = ask(solution, decision_id, known)
     verdict = solver_alone(question)
     if thinker is not None and request.thinks != "off":
         verdict = await thinker.think(
@@ -218,6 +229,7 @@ async def observe(
     allocator: Pools,
     prices: PriceTable,
     policy: Policy,
+    experience: Experienced | None = None,
 ) -> Snapshot:
     """Ask every room once, and put the answers together."""
     if monitor.is_running and monitor.latest is not None:
@@ -231,6 +243,7 @@ async def observe(
         thresholds=policy.thresholds,
         models=policy.models,
     )
+    past, remembered = await experience.look() if experience is not None else (None, ())
     seen = Observation(
         sample=sample,
         health=health,
@@ -242,6 +255,8 @@ async def observe(
         lease_use={name: use.used for name, use in monitor.lease_use.items()},
         quotas=allocator.quotas.of(EVERYBODY),
         levers=policy.levers,
+        past=past,
+        remembered=remembered,
     )
     return snapshot_of(seen, prices)
 

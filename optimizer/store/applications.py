@@ -33,7 +33,7 @@ class ApplicationStore:
         row = {
             "decision_id": application.decision_id,
             "applied_at": application.applied_at,
-            "state": application.state,
+            "state": "measured" if application.effect is not None else application.state,
             "application": application.model_dump_json(),
         }
         table = _applications
@@ -66,11 +66,11 @@ class ApplicationStore:
         rows = await self._database.read(lambda connection: connection.scalars(query).all())
         return tuple(Application.model_validate_json(text) for text in rows)
 
-    async def verifying(self) -> tuple[Application, ...]:
-        """Those whose predicates are still to be judged, oldest first."""
+    async def unfinished(self) -> tuple[Application, ...]:
+        """Those whose predicates or effects are still to be judged, oldest first."""
         query = (
             select(_applications.c.application)
-            .where(_applications.c.state == "verifying")
+            .where(_applications.c.state.in_(("verifying", "applied")))
             .order_by(_applications.c.applied_at)
         )
         rows = await self._database.read(lambda connection: connection.scalars(query).all())

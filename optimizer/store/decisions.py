@@ -1,7 +1,9 @@
 """Decisions in the database, as JSON with the version of its shape."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
+import anyio.to_thread
 from sqlalchemy import (
     Column,
     Connection,
@@ -18,6 +20,7 @@ from sqlalchemy import (
 )
 
 from optimizer.decisions.decision import SCHEMA_VERSION, Decision, Inputs, Record
+from optimizer.decisions.snapshot import Snapshot
 from optimizer.store.engine import Database, UtcDateTime
 
 MOST_KEPT = 1000
@@ -93,6 +96,31 @@ class DecisionStore:
             Decision.model_validate_json(text) for text in await self._database.read(query)
         )
 
+    async def starts(self, before: datetime, *, most: int) -> tuple[Snapshot, ...]:
+        """What decisions started from that were made before a moment, at most one of each hour.
+
+        Args:
+            before: Only older ones.
+            most: How many, the newest first.
+        """
+
+        def query(connection: Connection) -> list[str]:
+            older = (
+                select(decisions.c.sequence, decisions.c.created_at)
+                .where(decisions.c.created_at < before)
+                .order_by(*_NEWEST_FIRST)
+            )
+            by_hour: dict[datetime, int] = {}
+            for row in connection.execute(older):
+                hour = row.created_at.replace(minute=0, second=0, microsecond=0)
+                by_hour.setdefault(hour, row.sequence)
+            wanted = list(by_hour.values())[:most]
+            inputs = select(decisions.c.inputs).where(decisions.c.sequence.in_(wanted))
+            return list(connection.scalars(inputs.order_by(*_NEWEST_FIRST)))
+
+        texts = await self._database.read(query)
+        return await anyio.to_thread.run_sync(_snapshots, texts)
+
     async def count(self) -> int:
         """How many decisions are kept."""
 
@@ -118,6 +146,10 @@ class DecisionStore:
             decision=Decision.model_validate_json(found[0]),
             inputs=Inputs.model_validate_json(found[1]),
         )
+
+
+def _snapshots(texts: Sequence[str]) -> tuple[Snapshot, ...]:
+    return tuple(Inputs.model_validate_json(text).snapshot for text in texts)
 
 
 def _drop_oldest(connection: Connection, keep: int) -> None:

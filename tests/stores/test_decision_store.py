@@ -109,3 +109,16 @@ async def test_the_oldest_are_dropped_beyond_what_is_kept(database: Database) ->
 
 async def test_what_was_never_kept_is_not_found(database: Database) -> None:
     assert await DecisionStore(database).find("opt-x") is None
+
+
+async def test_what_decisions_started_from_is_answered_once_an_hour_newest_first(
+    database: Database,
+) -> None:
+    store = DecisionStore(database)
+    for minutes in (0, 10, 70, 140):
+        await store.save(record(f"opt-{minutes}", at=NOON + timedelta(minutes=minutes)))
+
+    assert len(await store.starts(NOON + timedelta(hours=3), most=10)) == 3
+    assert len(await store.starts(NOON + timedelta(hours=1), most=10)) == 1
+    assert len(await store.starts(NOON + timedelta(hours=3), most=2)) == 2
+    assert await store.starts(NOON, most=10) == ()

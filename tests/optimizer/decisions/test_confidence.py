@@ -2,11 +2,11 @@ from collections.abc import Callable
 
 import pytest
 
-from optimizer.decisions.confidence import from_backtest
+from optimizer.decisions.confidence import confidence_in, from_backtest
 from optimizer.decisions.figures import Candidate
 from optimizer.decisions.levels import Rules
 from optimizer.decisions.pareto_front import build_front
-from optimizer.decisions.snapshot import ResourceState, Snapshot, Workload
+from optimizer.decisions.snapshot import PastRecord, ResourceState, Snapshot, Workload
 
 MakeSnapshot = Callable[..., Snapshot]
 MakeState = Callable[..., ResourceState]
@@ -60,3 +60,25 @@ def test_there_is_none_without_a_forecast_or_its_back_test(
     assert "no forecast" in str(without_forecast.reason)
     assert without_record.score is None
     assert "back-tested" in str(without_record.reason)
+
+
+@pytest.mark.parametrize(
+    ("settled", "held", "basis", "score"),
+    [
+        (9, 9.0, "forecast_backtest", None),
+        (10, 10.0, "settled_decisions", 0.829227 * 0.95),
+        (100, 80.0, "settled_decisions", 0.728290 * 0.95),
+        (100, 0.0, "settled_decisions", 0.0),
+    ],
+)
+def test_from_ten_settled_decisions_on_it_is_the_lower_beta_bound(
+    make_snapshot: MakeSnapshot, settled: int, held: float, basis: str, score: float | None
+) -> None:
+    snapshot = make_snapshot(past=PastRecord(settled=settled, held=held))
+
+    sure = confidence_in(today(snapshot), snapshot, {})
+
+    assert sure.basis == basis
+    if score is not None:
+        assert sure.observations == settled
+        assert sure.score == pytest.approx(score, abs=1e-4)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from optimizer.allocation.lease import public_name
@@ -15,7 +16,9 @@ from optimizer.decisions.answer import hash_of
 from optimizer.decisions.application import Application
 from optimizer.decisions.decision import Decision, Inputs, Record
 from optimizer.decisions.levels import Rules
+from optimizer.decisions.objectives import BUILT_IN
 from optimizer.decisions.observe import snapshot_of
+from optimizer.decisions.past import remember
 from optimizer.decisions.plan import ALLOCATE, DEFERRAL, LEASES, QUOTAS
 from optimizer.decisions.request import OptimizationRequest
 from optimizer.decisions.snapshot import Lever, QuietWindow, Snapshot
@@ -25,7 +28,10 @@ from optimizer.enforcement.own import Deferrals, Leases, QuotasOfAll, Reservatio
 from optimizer.errors import ForbiddenError, InvalidRequestError
 from optimizer.identity import LOCAL, Principal
 from optimizer.machine.capacity import Capacity
-from optimizer.operations.apply import Applications, ApplyRequest
+from optimizer.monitoring.history import Series
+from optimizer.operations.apply import STEP, Applications, ApplyRequest
+from optimizer.operations.explain import ExplainRequest, explain_decision
+from optimizer.plugins import Registry
 from optimizer.prices import FARGATE
 from optimizer.store.applications import ApplicationStore
 from optimizer.store.decisions import DecisionStore
@@ -44,12 +50,16 @@ class Machine:
 
     status: str = "healthy"
     means: dict[str, float] = field(default_factory=dict)
+    past: tuple[Series, ...] = ()
 
     def health(self) -> str:
         return self.status
 
     def mean_since(self, metric: str, since: datetime) -> float | None:
         return self.means.get(metric)
+
+    def series(self) -> tuple[Series, ...]:
+        return self.past
 
 
 class Site:
@@ -326,3 +336,38 @@ async def test_only_operators_may(site: Site) -> None:
 
     [lease] = await site.allocator.held()
     assert [grant.granted for grant in lease.grants] == [7_500_000]
+
+
+async def test_what_it_changed_is_measured_after_an_hour_kept_and_explained(
+    site: Site, tmp_path: Path
+) -> None:
+    decision = await grown(site, tmp_path / "cpus")
+    applied_at = site.clock()
+    await site.apply(decision)
+    site.clock.advance(seconds=600)
+    await site.applications.judge()
+    values = np.concatenate([np.full(24, 70.0), np.full(12, 35.0)])
+    start = applied_at - 24 * STEP
+    site.machine.past = (Series("cpu_usage", values, STEP, start),)
+
+    site.clock.advance(seconds=3000)
+    await site.applications.judge()
+
+    request = ExplainRequest(decision_id=decision.decision_id, detail="effect")
+    explained = await explain_decision(
+        request,
+        keeper=site.decisions,
+        objectives=Registry("objective", BUILT_IN),
+        applications=site.applications,
+    )
+    kept = await site.kept.find(decision.decision_id)
+    assert kept is not None
+    assert kept.effect is not None
+    assert explained.effect == kept.effect
+    assert explained.effect is not None
+    assert explained.effect.statement == "cpu_usage fell by 35 % (-35 to -35)"
+    assert explained.application is not None
+    assert explained.application.principal is None
+    [newest] = remember([decision], [kept])
+    assert newest.sentence.endswith("carried out: cpu_usage fell by 35 % (-35 to -35)")
+    assert await site.kept.unfinished() == ()
