@@ -216,6 +216,10 @@ class SequentialResourceOptimizer:
         """
         return await self._rooms.reload(settings)
 
+    async def reload_history(self) -> None:
+        """Take over history that another process wrote to the store, for example an import."""
+        await self._rooms.reload_history()
+
     async def get_health(
         self, request: HealthRequest | None = None, *, principal: Principal = LOCAL
     ) -> HealthReport:

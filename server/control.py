@@ -4,17 +4,22 @@ import json
 import socket
 from typing import Any, Literal
 
-Word = Literal["status", "stop", "rest"]
+Word = Literal["status", "perform", "stop", "rest", "reload_history"]
 
 TIMEOUT_S = 5.0
 
 
-def ask(path: str, word: Word) -> dict[str, Any] | None:
+def ask(
+    path: str, word: Word, *, timeout_s: float = TIMEOUT_S, **further: object
+) -> dict[str, Any] | None:
     """Say a word to the daemon.
 
     Args:
         path: Its socket.
-        word: `status`; `stop` and `rest` (serve HTTP too), which its owner alone may say.
+        word: `status`; `perform`, with `operation` and `arguments`; `stop`, `rest` (serve HTTP too)
+            and `reload_history` (after an import), which its owner alone may say.
+        timeout_s: How long its answer may take.
+        further: What the word needs, as JSON.
 
     Returns:
         Its answer; None when no daemon listens there.
@@ -23,12 +28,12 @@ def ask(path: str, word: Word) -> dict[str, Any] | None:
         OSError: It does not answer in time.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(TIMEOUT_S)
+        connection.settimeout(timeout_s)
         try:
             connection.connect(path)
         except (FileNotFoundError, ConnectionRefusedError):
             return None
-        connection.sendall(json.dumps({"control": word}).encode() + b"\n")
+        connection.sendall(json.dumps({"control": word, **further}).encode() + b"\n")
         with connection.makefile("rb") as answer:
             line = answer.readline()
     if not line:

@@ -25,6 +25,7 @@ from optimizer.errors import (
     OptimizerError,
     RequestError,
 )
+from server.rate_limit import retry_after
 
 logger = logging.getLogger("sequential_resource_optimization.server")
 
@@ -83,6 +84,19 @@ def problem_of(error: Exception) -> Problem:
         status=500,
         code="internal_error",
         detail="An error that nobody foresaw; the server's log has it under this request id.",
+    )
+
+
+def rate_limited(wait_s: float) -> Problem:
+    """A request that came before its principal's rate allows it."""
+    return Problem(
+        status=429,
+        code="rate_limited",
+        detail=(
+            f"More requests than your rate allows; the next may come in {wait_s:.2g} s. "
+            "Nothing was done. An operator sets RATE_LIMIT, or the rate of a token."
+        ),
+        headers={"Retry-After": retry_after(wait_s)},
     )
 
 

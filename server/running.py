@@ -28,6 +28,7 @@ from server.peers import Peer
 from server.quick_start import settle
 from server.security import check_binding
 from server.socket_door import SocketDoor
+from server.words import answer_operation
 
 logger = logging.getLogger("sequential_resource_optimization.server")
 
@@ -123,18 +124,24 @@ class Daemon:
         )
         return held.total > 0
 
-    async def _answer(self, word: str, peer: Peer) -> Mapping[str, Any]:
-        """Answer a control word; only its owner and root may change something."""
+    async def _answer(self, message: Mapping[str, Any], peer: Peer) -> Mapping[str, Any]:
+        """Answer a control word; only its owner and root may change the daemon."""
+        word = message["control"]
         if word == "status":
             return self._status()
-        if word not in ("stop", "rest"):
-            known = "status, stop, rest"
+        if word == "perform":
+            return await answer_operation(message, peer, optimizer=self._optimizer, gate=self._gate)
+        if word not in ("stop", "rest", "reload_history"):
+            known = "status, perform, stop, rest, reload_history"
             return {"reason": f"there is no control word {word[:40]!r}; there are {known}"}
         if not peer.is_owner:
             return {"reason": f"only its owner or root may say {word} to the daemon"}
         if word == "stop":
             self._stop.set()
             return {"stopping": True}
+        if word == "reload_history":
+            await self._optimizer.reload_history()
+            return {"reloaded": True}
         return await self._serve_rest()
 
     async def _serve_rest(self) -> Mapping[str, Any]:

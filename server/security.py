@@ -16,9 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from optimizer.errors import ConfigurationError
 from optimizer.settings import Settings
 from server.addresses import LOOPBACK_NAMES, is_loopback, without_port
-from server.errors import Problem, problem_response
+from server.errors import Problem, problem_response, rate_limited
 from server.gate import ANONYMOUS, Gate, Holder
-from server.rate_limit import retry_after
 
 logger = logging.getLogger("sequential_resource_optimization.http")
 
@@ -185,13 +184,4 @@ class RateLimited:
         if wait_s is None:
             await self._app(scope, receive, send)
             return
-        problem = Problem(
-            status=429,
-            code="rate_limited",
-            detail=(
-                f"More requests than your rate allows; the next may come in {wait_s:.2g} s. "
-                "Nothing was done. An operator sets RATE_LIMIT, or the rate of a token."
-            ),
-            headers={"Retry-After": retry_after(wait_s)},
-        )
-        await problem_response(problem)(scope, receive, send)
+        await problem_response(rate_limited(wait_s))(scope, receive, send)

@@ -27,8 +27,8 @@ GRACE_S = 3.0
 
 BACKLOG = 256
 
-Answer = Callable[[str, Peer], Awaitable[Mapping[str, Any]]]
-"""A control word, and who says it, to an answer."""
+Answer = Callable[[Mapping[str, Any], Peer], Awaitable[Mapping[str, Any]]]
+"""A control message, whose `control` is a word, and who says it, to an answer."""
 
 
 class SocketDoor:
@@ -54,6 +54,7 @@ class SocketDoor:
         self._gate = gate
         self._answer = answer
         self._connections: set[Unanswered] = set()
+        self._words: set[anyio.Event] = set()
 
     @property
     def connections(self) -> int:
@@ -86,6 +87,8 @@ class SocketDoor:
         with anyio.move_on_after(GRACE_S):
             for unanswered in tuple(self._connections):
                 await unanswered.settled()
+            for answered in tuple(self._words):
+                await answered.wait()
 
     async def _serve(self, stream: SocketStream) -> None:
         peer = peer_of(stream.extra(SocketAttribute.raw_socket))
@@ -97,12 +100,31 @@ class SocketDoor:
                 return
             if first is None:
                 return
-            word = _control_word(first)
-            if word is not None:
-                answer = await self._answer(word, peer)
-                await stream.send(json.dumps(answer).encode() + b"\n")
+            message = _control_message(first)
+            if message is not None:
+                await self._serve_word(stream, lines, peer, message)
                 return
             await self._serve_mcp(stream, lines, peer, first)
+
+    async def _serve_word(
+        self, stream: SocketStream, lines: Lines, peer: Peer, message: Mapping[str, Any]
+    ) -> None:
+        """Answer one message; who hangs up meanwhile wants no answer any more."""
+        answered = anyio.Event()
+        self._words.add(answered)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_until_hung_up, lines, tasks.cancel_scope)
+                answer = await self._answer(message, peer)
+                await stream.send(json.dumps(answer).encode() + b"\n")
+                tasks.cancel_scope.cancel()
+        except* (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            logger.debug("the peer was gone before its answer")
+        except* Exception:
+            logger.exception("a word was not answered; the others are served on")
+        finally:
+            answered.set()
+            self._words.discard(answered)
 
     async def _serve_mcp(
         self, stream: SocketStream, lines: Lines, peer: Peer, first: bytes
@@ -129,13 +151,21 @@ class SocketDoor:
             self._connections.discard(unanswered)
 
 
-def _control_word(line: bytes) -> str | None:
-    """The word of a control line; None for everything else."""
+async def _until_hung_up(lines: Lines, waiting: anyio.CancelScope) -> None:
+    with contextlib.suppress(LineTooLongError):
+        while await lines.next() is not None:
+            pass
+    waiting.cancel()
+
+
+def _control_message(line: bytes) -> Mapping[str, Any] | None:
+    """A control line as what it says; None for everything else."""
     if b'"control"' not in line:
         return None
     try:
         message = json.loads(line)
     except ValueError:
         return None
-    word = message.get("control") if isinstance(message, dict) else None
-    return word if isinstance(word, str) and "jsonrpc" not in message else None
+    if not isinstance(message, dict) or "jsonrpc" in message:
+        return None
+    return message if isinstance(message.get("control"), str) else None

@@ -193,7 +193,7 @@ class PerformanceMonitor:
         if self.is_running:
             return
         self._own_lock()
-        await self.reload()
+        await self._load()
         await self._recall_alerts()
         try:
             self._before = await self._read()
@@ -215,6 +215,10 @@ class PerformanceMonitor:
 
     async def reload(self) -> None:
         """Read the history from the store anew, for example after an import."""
+        async with self._turn:
+            await self._load()
+
+    async def _load(self) -> None:
         if self._keeper is None:
             return
         try:

@@ -31,12 +31,20 @@ FAILED, MISUSED = 1, 2
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(VERSION, message="%(version)s")
-def sro() -> None:
+@click.option(
+    "--server",
+    metavar="URL",
+    envvar="SRO_SERVER",
+    help="Ask this server over HTTP, with API_TOKEN, instead of this machine's daemon; SRO_SERVER.",
+)
+@click.pass_context
+def sro(context: click.Context, server: str | None) -> None:
     """Ask a machine how it is, what is coming, and what should run where.
 
-    A command asks the server on HOST:PORT when one runs there; without one it measures and answers
-    itself, from the same store. Exit codes: 0 done, 1 failed or refused, 2 used wrongly.
+    A command asks the daemon of this machine over its socket; where none runs it measures and
+    answers itself, from the same store. Exit codes: 0 done, 1 failed or refused, 2 used wrongly.
     """
+    context.obj = server
 
 
 def command_of(operation: Operation) -> click.Command:
@@ -45,7 +53,7 @@ def command_of(operation: Operation) -> click.Command:
     def run(*, as_json: bool, **given: Any) -> None:
         values = values_of(operation, given)
         try:
-            answer = anyio.run(_ask, operation, values)
+            answer = anyio.run(_ask, operation, values, click.get_current_context().obj)
         except (OptimizerError, ServerError) as error:
             _fail(str(error), MISUSED if error.code == InvalidRequestError.code else FAILED)
         if as_json:
@@ -64,10 +72,10 @@ def command_of(operation: Operation) -> click.Command:
     )
 
 
-async def _ask(operation: Operation, values: dict[str, Any]) -> Json:
+async def _ask(operation: Operation, values: dict[str, Any], server: str | None) -> Json:
     # What goes wrong is told once, as the command's message, not in the library's log too.
     logging.getLogger("sequential_resource_optimization").addHandler(logging.NullHandler())
-    async with nearest_door(load_settings()) as door:
+    async with nearest_door(load_settings(), server=server) as door:
         return await door.ask(operation, values)
 
 

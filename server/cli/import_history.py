@@ -1,6 +1,7 @@
 """`sro import FILE`: history from elsewhere, so that a forecast need not wait a week."""
 
 import json
+import os
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TextIO
 
@@ -11,6 +12,8 @@ from rich.progress import Progress
 
 from optimizer.errors import OptimizerError
 from optimizer.operations.import_history import ImportReport, OnProgress
+from optimizer.places import socket_path
+from server.control import ask
 
 if TYPE_CHECKING:
     from optimizer.orchestrator import SequentialResourceOptimizer
@@ -37,8 +40,8 @@ def import_history(
     """Fill the history from a CSV FILE, or from stdin with `-`.
 
     The first line names the columns: timestamp (ISO 8601, or seconds since 1970) and metrics, such
-    as cpu_usage and memory_usage. What was measured here stays as it is. A server that runs already
-    sees the new past after its next start.
+    as cpu_usage and memory_usage. What was measured here stays as it is. The daemon of
+    this machine, where one runs, takes the new past over at once.
     """
     if (file is None) == (prometheus is None):
         raise click.UsageError("give either a FILE or --prometheus URL")
@@ -54,6 +57,7 @@ def import_history(
         report = anyio.run(_import, read)
     except OptimizerError as error:
         raise click.ClickException(str(error)) from None
+    _tell_the_daemon(socket_path(os.environ))
     if as_json:
         click.echo(json.dumps(report.model_dump(mode="json"), indent=2))
         return
@@ -63,6 +67,19 @@ def import_history(
         f"filled {report.hours_filled} hours and {report.five_minutes_filled} steps of 5 minutes; "
         f"{report.kept} steps had data and stayed, {report.too_old} hours were too old"
     )
+
+
+def _tell_the_daemon(path: str) -> None:
+    """Let a daemon that runs here read the history again; where it does not, say what to do."""
+    try:
+        answer = ask(path, "reload_history")
+    except (OSError, ValueError) as error:
+        answer = {"reason": str(error)}
+    if answer is not None and not answer.get("reloaded"):
+        click.echo(
+            f"The daemon at {path} goes on without it ({answer.get('reason')}); restart it.",
+            err=True,
+        )
 
 
 async def _import(read: _Read) -> ImportReport:

@@ -28,8 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from server.cli.serve import serve
 
         serve(typed[1:], prog_name="sro serve")
-    from server.cli.commands import sro
+    from server.quick_start import quick_imports, settle
 
+    with quick_imports():
+        from server.cli.commands import sro
+    settle()
     sro(typed, prog_name="sro")
     return 0
 

@@ -1,7 +1,7 @@
 """The daemon's socket over a fake optimizer, in this process."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ META = {
 }
 
 
-async def no_words(word: str, peer: Peer) -> dict[str, Any]:
+async def no_words(message: Mapping[str, Any], peer: Peer) -> dict[str, Any]:
     raise AssertionError("nobody says one")
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,16 +20,21 @@ CANDIDATES = [
 ]
 
 
+TOKEN = "a-token-of-the-tests"
+
+
 class Terminal:
     """Runs `sro` with settings of its own.
 
     Args:
         folder: Home, data and working folder.
+        url: Of the server that runs, if one does.
         settings: Further environment variables.
     """
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, *, url: str = "", **settings: str) -> None:
         self.folder = folder
+        self.url = url
         self.settings = {"PYTHONPATH": str(CHECKOUT), "COLUMNS": "200", **settings}
 
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -54,14 +60,20 @@ class Terminal:
 @pytest.fixture(scope="module")
 def beside_a_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
     folder = tmp_path_factory.mktemp("served")
-    with serving(folder, API_TOKEN="a-token-of-the-tests") as url:
-        port = str(urlsplit(url).port)
-        yield Terminal(folder, PORT=port, API_TOKEN="a-token-of-the-tests")
+    with serving(folder, API_TOKEN=TOKEN) as url:
+        yield Terminal(folder, url=url)
+
+
+@pytest.fixture
+def over_http(beside_a_server: Terminal, tmp_path: Path) -> Terminal:
+    """From somewhere else: another home, and so another daemon's socket."""
+    url = beside_a_server.url
+    return Terminal(tmp_path, url=url, SRO_SERVER=url, API_TOKEN=TOKEN)
 
 
 @pytest.fixture
 def alone(tmp_path: Path) -> Terminal:
-    return Terminal(tmp_path, PORT="9")
+    return Terminal(tmp_path)
 
 
 @pytest.fixture(params=["beside_a_server", "alone"])
@@ -147,12 +159,48 @@ def test_who_answers_is_said_only_when_it_is_not_the_server(
 
 
 def test_a_wrong_token_is_told(beside_a_server: Terminal) -> None:
-    port = beside_a_server.settings["PORT"]
+    stranger = Terminal(beside_a_server.folder, API_TOKEN="another")
 
-    done = Terminal(beside_a_server.folder, PORT=port, API_TOKEN="another").run("allocations")
+    done = stranger.run("--server", beside_a_server.url, "allocations")
 
     assert done.returncode == 1
     assert "Authorization: Bearer" in done.stderr
+
+
+def test_who_asks_over_the_socket_is_the_user_whom_the_kernel_names(
+    beside_a_server: Terminal, over_http: Terminal
+) -> None:
+    mine = beside_a_server.json("allocate", "memory=64 MiB", "--ttl", "60")
+
+    listed = over_http.json("allocations", "--whose", "all")
+    stolen = over_http.run("release", str(mine["allocation_id"]))
+    released = beside_a_server.json("release", str(mine["allocation_id"]))
+
+    assert str(mine["allocation_id"]) not in json.dumps(listed)
+    assert stolen.returncode == 1
+    assert str(mine["allocation_id"]) in stolen.stderr
+    assert released["state"] == "released"
+
+
+def test_a_server_that_is_named_and_does_not_answer_is_an_error(alone: Terminal) -> None:
+    done = alone.run("--server", "http://127.0.0.1:9", "health")
+
+    assert done.returncode == 1
+    assert "no server of ours answers at http://127.0.0.1:9" in done.stderr
+
+
+def test_an_import_is_seen_by_the_running_server_at_once(beside_a_server: Terminal) -> None:
+    end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    moments = (end - timedelta(minutes=5 * step) for step in range(30 * 12, 0, -1))
+    lines = ["timestamp,cpu_usage,memory_usage", *(f"{at.isoformat()},40,60" for at in moments)]
+    before = beside_a_server.json("forecast", "--hours", "1")
+
+    imported = beside_a_server.run("import", "-", stdin="\n".join(lines))
+    after = beside_a_server.json("forecast", "--hours", "1")
+
+    assert imported.returncode == 0, imported.stderr
+    assert "restart" not in imported.stderr
+    assert (before["forecast_available"], after["forecast_available"]) == (False, True)
 
 
 def test_help_lists_every_operation(alone: Terminal) -> None:
@@ -178,7 +226,7 @@ def test_without_arguments_a_file_or_nothing_on_stdin_is_answered_with_help(
 
 
 def test_the_port_of_another_server_is_named(beside_a_server: Terminal, tmp_path: Path) -> None:
-    port = beside_a_server.settings["PORT"]
+    port = str(urlsplit(beside_a_server.url).port)
 
     done = Terminal(tmp_path, PORT=port).run("serve")
 
