@@ -39,7 +39,7 @@ def values() -> np.ndarray[Any, np.dtype[np.float64]]:
 
 async def forecast_of(values: np.ndarray[Any, np.dtype[np.float64]]) -> Forecast:
     planner = PredictivePlanner(Registry("forecast model", BUILT_IN), clock=lambda: END)
-    past = Series("cpu_usage", END, timedelta(hours=1), values)
+    past = Series("cpu_usage", values, timedelta(hours=1), END - timedelta(hours=values.size))
     planned = await planner.plan(
         {"cpu_usage": past}, horizon_hours=24, host="box", limits={"cpu_usage": 85}
     )
