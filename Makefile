@@ -5,6 +5,7 @@
 #   make check    format, lint, types, import floors, tests: what CI runs
 #   make format   rewrites the sources as the formatter wants them
 #   make bench    measures what the documentation states
+#   make bench-thinking   whether a language model helps to decide
 #   make fuzz     10,000 generated REST requests
 #   make soak     load for an hour; memory and open files must not grow
 #   make docs     draws the made parts of docs/ anew
@@ -25,7 +26,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist lo
 
 INSTALL := $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check
 
-.PHONY: run test check format bench fuzz soak docs lock setup clean
+.PHONY: run test check format bench bench-thinking fuzz soak docs lock setup clean
 
 run: $(VENV)/run
 	@exec $(BIN)/sro serve
@@ -47,6 +48,10 @@ format: setup
 bench: setup $(VENV)/bench
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.shim
+
+# Whether a language model helps: make bench-thinking MODEL=... BASE_URL=... (OPENROUTER_API_KEY)
+bench-thinking: setup
+	$(BIN)/python -m benchmarks.thinking $(if $(BASE_URL),--base-url $(BASE_URL)) $(if $(MODEL),--model $(MODEL))
 
 fuzz: setup
 	$(BIN)/python -m benchmarks.fuzz
