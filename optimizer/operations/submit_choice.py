@@ -14,6 +14,7 @@ from optimizer.decisions.explain import solved_again
 from optimizer.decisions.focus import read_focus
 from optimizer.decisions.keeper import DecisionKeeper
 from optimizer.decisions.objectives import Objective
+from optimizer.decisions.past import told
 from optimizer.decisions.solve import judge
 from optimizer.decisions.strategy import Meant
 from optimizer.errors import InvalidRequestError
@@ -80,7 +81,8 @@ async def submit_choice(
     _check(record.decision)
     decided, inputs = record.decision, record.inputs
     solution = await anyio.to_thread.run_sync(solved_again, inputs, objectives[decided.strategy])
-    question = ask(solution, decided.decision_id)
+    known = told(inputs.snapshot.remembered, inputs.request.scope)
+    question = ask(solution, decided.decision_id, known)
     ruling = judge(solution, request.candidate_id)
     stands = ruling.stands.id if ruling.stands else None
     further = clients_thoughts(
