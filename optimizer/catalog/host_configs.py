@@ -33,10 +33,14 @@ class HostConfig:
     Attributes:
         servers: Those that can be used.
         left_out: Name of every other entry, to the reason.
+        key: The member of the file that holds the servers.
+        inputs: What VS Code asks for, as it stands in the file.
     """
 
     servers: tuple[ConfiguredServer, ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
+    key: str = "mcpServers"
+    inputs: Sequence[Any] = field(default=(), repr=False)
 
 
 def host_config_path(named: str) -> Path:
@@ -81,7 +85,8 @@ def read_host_config(
             left_out[name[:MAX_ID]] = problem
         else:
             servers.append(configured_server(name, entry, source=str(path), values=values))
-    return HostConfig(tuple(servers), left_out)
+    key = "mcpServers" if "mcpServers" in document else "servers"
+    return HostConfig(tuple(servers), left_out, key, document.get("inputs") or ())
 
 
 @dataclass(frozen=True)

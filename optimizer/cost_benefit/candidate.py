@@ -81,14 +81,14 @@ def weigh(
         matched = None
     success, good = reliability(option), quality(option)
     fits = 1.0 if matched is None else probability_of_fit(matched.score)
-    missing = tuple(c for c in requirements.capabilities if c not in offers)
+    missing = tuple(need for need in requirements.needed if need not in offers)
     checks = check_limits(
         option,
         requirements,
         reliability_lower=success.lower if requirements.min_reliability is not None else 0.0,
         missing_capabilities=missing,
     )
-    if requirements.task:
+    if requirements.task and not requirements.is_by_parts:
         checks.append(_relevance_check(matched, fits, requirements))
     beliefs = Beliefs(fits, good.mean, _success(option, success, requirements))
     return Candidate(

@@ -93,9 +93,9 @@ def _rank(
 ) -> list[Candidate]:
     """The options weighed, best first."""
     matches: list[Match | None] = [None] * len(options)
-    if requirements.task:
+    if requirements.task and not requirements.is_by_parts:
         matches = [*match_all(requirements.task, options)]
-    offered = offers(options, requirements.capabilities)
+    offered = offers(options, requirements.needed)
     weighed = (
         weigh(option, requirements, task, matched=matched, offers=offer)
         for option, matched, offer in zip(options, matches, offered, strict=True)
@@ -191,7 +191,7 @@ def _chain(
 
 def _cover(allowed: Sequence[Candidate], requirements: Requirements, task: Coefficients) -> SetView:
     """Each capability is an equal share of the task, done by the member that serves it."""
-    needed = tuple(dict.fromkeys(requirements.capabilities))
+    needed = tuple(dict.fromkeys(requirements.needed))
     servers = [_member(candidate, task, share=1 / len(needed)) for candidate in allowed]
     cover = best_cover(
         needed,

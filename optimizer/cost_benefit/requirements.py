@@ -1,5 +1,6 @@
 """What a task needs, as the caller says it, with a stated default for everything left out."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -13,6 +14,7 @@ from pydantic import (
 )
 
 from optimizer.cost_benefit.reading import read
+from optimizer.cost_benefit.words import task_words
 
 Complexity = Literal["low", "medium", "high"]
 Mode = Literal["single", "fallback_chain", "set"]
@@ -45,6 +47,18 @@ class Assumption(BaseModel):
     value: float
     unit: str
     source: str
+
+
+MAX_PARTS = 16
+_BETWEEN_PARTS = re.compile(
+    r"(?:[.,;!?\n]+(?:\s|$))?\s*\b(?:and|then|also)\s+|[.,;!?\n]+(?:\s|$)", re.IGNORECASE
+)
+
+
+def parts_of(task: str) -> tuple[str, ...]:
+    """The parts of a task that may need servers of their own: its sentences and clauses."""
+    parts = (" ".join(part.split()) for part in _BETWEEN_PARTS.split(task))
+    return tuple(dict.fromkeys(part[:200] for part in parts if task_words(part)))[:MAX_PARTS]
 
 
 class Requirements(BaseModel):
@@ -113,10 +127,23 @@ class Requirements(BaseModel):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="Seed of every draw.")
 
     @model_validator(mode="after")
-    def _a_set_needs_capabilities(self) -> Self:
-        if self.mode == "set" and not self.capabilities:
-            raise ValueError("mode set needs capabilities, the list that the set must cover")
+    def _a_set_has_something_to_cover(self) -> Self:
+        if self.mode == "set" and not self.needed:
+            raise ValueError(
+                "mode set needs capabilities, the list that the set must cover, or a task, whose "
+                "parts are covered then"
+            )
         return self
+
+    @property
+    def is_by_parts(self) -> bool:
+        """Whether a set is matched with each part of the task, rather than with the whole."""
+        return self.mode == "set" and not self.capabilities
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """What must be offered: the capabilities, else for a set the parts of the task."""
+        return parts_of(self.task) if self.is_by_parts else self.capabilities
 
     @property
     def calls(self) -> int:

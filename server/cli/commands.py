@@ -1,32 +1,22 @@
 """The table of operations as commands, beside those that only a shell has."""
 
-import json
-import logging
-import sys
 from typing import Any
 
-import anyio
 import click
-from rich.console import Console
 
-from optimizer.errors import InvalidRequestError, OptimizerError
-from optimizer.settings import load_settings
 from optimizer.version import VERSION
+from server.cli.asking import answered, show
 from server.cli.config import config
 from server.cli.daemon import doctor, status, stop
-from server.cli.doors import ServerError, nearest_door
 from server.cli.import_history import import_history
 from server.cli.install import install
 from server.cli.options import parameters_of, values_of
+from server.cli.profile import profile
+from server.cli.select import select
 from server.cli.serve import serve, stdio
-from server.cli.tables.shown import shown
 from server.cli.tokens import token
 from server.operation import Operation
 from server.operations import OPERATIONS
-from server.views import Json
-
-FAILED, MISUSED = 1, 2
-"""Exit codes: the answer is an error or a refusal; the command was written wrongly."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -51,17 +41,7 @@ def command_of(operation: Operation) -> click.Command:
     """The operation as a command with a table for people and --json for programs."""
 
     def run(*, as_json: bool, **given: Any) -> None:
-        values = values_of(operation, given)
-        try:
-            answer = anyio.run(_ask, operation, values, click.get_current_context().obj)
-        except (OptimizerError, ServerError) as error:
-            _fail(str(error), MISUSED if error.code == InvalidRequestError.code else FAILED)
-        if as_json:
-            click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
-        else:
-            Console().print(shown(operation.name, answer))
-        if answer.get("state") == "refused":
-            sys.exit(FAILED)
+        show(operation, answered(operation, values_of(operation, given)), as_json=as_json)
 
     as_json = click.Option(["as_json", "--json"], is_flag=True, help="The answer as JSON.")
     return click.Command(
@@ -72,19 +52,9 @@ def command_of(operation: Operation) -> click.Command:
     )
 
 
-async def _ask(operation: Operation, values: dict[str, Any], server: str | None) -> Json:
-    # What goes wrong is told once, as the command's message, not in the library's log too.
-    logging.getLogger("sequential_resource_optimization").addHandler(logging.NullHandler())
-    async with nearest_door(load_settings(), server=server) as door:
-        return await door.ask(operation, values)
-
-
-def _fail(message: str, code: int) -> None:
-    click.echo(f"Error: {message}", err=True)
-    sys.exit(code)
-
-
 for _operation in OPERATIONS:
     sro.add_command(command_of(_operation))
 for _command in (serve, stdio, status, stop, doctor, config, token, import_history, install):
+    sro.add_command(_command)
+for _command in (select, profile):  # in place of the plain command of the same name
     sro.add_command(_command)

@@ -24,6 +24,9 @@ STATUS_STYLE: Mapping[str, str] = {
     "active": "green",
     "partial": "yellow",
     "refused": "yellow",
+    "profiled": "green",
+    "changed": "bold yellow",
+    "failed": "red",
 }
 
 

@@ -9,17 +9,63 @@ from server.views import Json
 
 def selection(answer: Json) -> RenderableType:
     """Which server, how the others compare, and where the choice would flip."""
-    chosen = answer["recommendations"]["primary_recommendation"]
-    style = "bold green" if chosen["mcp_id"] else "yellow"
+    found = answer["recommendations"]
+    chosen = found["primary_recommendation"]
     return Group(
-        Text(chosen["mcp_id"] or "none", style=style),
-        *([Text(chosen["reason"])] if chosen.get("reason") else []),
+        *_chosen(found),
+        *([Text(chosen["reason"])] if chosen.get("reason") and not found.get("set") else []),
         *([_options(answer["options"])] if answer.get("options") else []),
         *marked("✗", [f"{out['mcp_id']}: {out['reason']}" for out in answer.get("rejected", ())]),
         *marked("~", [point["statement"] for point in answer.get("switch_points", ())], "dim"),
         *marked("!", answer.get("warnings", ()), "yellow"),
         *reasons(answer.get("unknown")),
+        *(_emitted(answer["emitted"]) if "emitted" in answer else []),
     )
+
+
+def _chosen(found: Json) -> list[Text]:
+    """One server, an order to try them in, or who serves what."""
+    style = "bold green"
+    if found.get("set"):
+        cover = found["set"]
+        return [
+            Text(", ".join(cover["mcp_ids"]) or "none", style=style),
+            *(Text(f"  {need}: {server}") for need, server in cover["serves"].items()),
+            *marked("✗", [f"nothing serves: {need}" for need in cover["missing"]], "yellow"),
+        ]
+    chain = (found.get("fallback_chain") or {}).get("mcp_ids")
+    if chain:
+        return [Text(", then ".join(chain), style=style)]
+    primary = found["primary_recommendation"]["mcp_id"]
+    return [Text(primary or "none", style=style if primary else "yellow")]
+
+
+def _emitted(emitted: Json) -> list[Text]:
+    """What the new configuration saves."""
+    tokens, memory = emitted["context_tokens"], emitted["memory_bytes_per_session"]
+    starts = ", ".join(
+        f"{name} {number(ms, 'ms', digits=0)}" for name, ms in emitted["first_use_ms"].items()
+    )
+    lines = [
+        f"wrote {emitted['file']}: {', '.join(emitted['chosen'])}; left out: "
+        f"{', '.join(emitted['left_out']) or 'none'}",
+        f"tokens of tool lists {_before_after(tokens, 1, '')}",
+        f"memory per session {_before_after(memory, 2**20, ' MiB')}",
+        f"until the first answer: {starts}",
+    ]
+    unmeasured = sorted({*tokens["not_known"], *memory["not_known"]})
+    if unmeasured:
+        lines.append(f"not measured: {', '.join(unmeasured)}; `sro profile` does that")
+    if "limit" in emitted:
+        lines.append(f"for at most {emitted['limit']['copies']} copies, put into sro.toml:")
+        lines.append(emitted["limit"]["sro_toml"])
+    return [Text(line) for line in lines]
+
+
+def _before_after(saving: Json, unit: float, word: str) -> str:
+    before, after = saving["before"] / unit, saving["after"] / unit
+    share = f" ({100 * (after / before - 1):+.0f} %)" if before else ""
+    return f"{before:,.0f} -> {after:,.0f}{word}{share}"
 
 
 def _options(options: list[Json]) -> RenderableType:

@@ -7,6 +7,7 @@ from rich.console import RenderableType
 from rich.json import JSON
 
 from server.cli.tables.allocations import allocation, allocations
+from server.cli.tables.catalog import catalog
 from server.cli.tables.decisions import application, decision, decisions, explanation
 from server.cli.tables.forecast import forecast, skill
 from server.cli.tables.health import health, metrics
@@ -33,6 +34,7 @@ TABLES: Mapping[str, Callable[[Json], RenderableType]] = {
     "release_allocation": allocation,
     "list_allocations": allocations,
     "analyze_mcp_selection": selection,
+    "get_catalog": catalog,
     "analyze_system_routing": analysis,
     "analyze_validation_strategies": analysis,
 }

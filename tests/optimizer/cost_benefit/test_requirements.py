@@ -66,3 +66,11 @@ def test_a_set_needs_the_capabilities_to_cover() -> None:
 def test_requirements_that_are_no_object_are_refused() -> None:
     with pytest.raises(InvalidRequestError, match="give an object"):
         read_requirements(["fast"])  # type: ignore[arg-type]
+
+
+def test_a_set_without_capabilities_covers_the_parts_of_its_task() -> None:
+    requirements = read_requirements(
+        {"mode": "set", "task": "List the files, then show the git log. And tell me the time!"}
+    )
+
+    assert requirements.needed == ("List the files", "show the git log", "tell me the time")

@@ -1,0 +1,52 @@
+"""Asking an operation for an answer and showing it, with the exit codes of every command."""
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import anyio
+import click
+from rich.console import Console
+
+from optimizer.errors import InvalidRequestError, OptimizerError
+from optimizer.settings import load_settings
+from server.cli.doors import ServerError, nearest_door
+from server.cli.tables.shown import shown
+from server.operation import Operation
+from server.views import Json
+
+FAILED, MISUSED = 1, 2
+"""Exit codes: the answer is an error or a refusal; the command was written wrongly."""
+
+
+def answered(operation: Operation, values: Mapping[str, Any]) -> Json:
+    """The answer; when there is none, the process ends with a message."""
+    try:
+        return anyio.run(_ask, operation, values, click.get_current_context().obj)
+    except (OptimizerError, ServerError) as error:
+        fail(str(error), MISUSED if error.code == InvalidRequestError.code else FAILED)
+
+
+def show(operation: Operation, answer: Json, *, as_json: bool) -> None:
+    """Print an answer; a refusal ends the process."""
+    if as_json:
+        click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+    else:
+        Console().print(shown(operation.name, answer))
+    if answer.get("state") == "refused":
+        sys.exit(FAILED)
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """End the process with a message."""
+    click.echo(f"Error: {message}", err=True)
+    sys.exit(code)
+
+
+async def _ask(operation: Operation, values: Mapping[str, Any], server: str | None) -> Json:
+    # What goes wrong is told once, as the command's message, not in the library's log too.
+    logging.getLogger("sequential_resource_optimization").addHandler(logging.NullHandler())
+    async with nearest_door(load_settings(), server=server) as door:
+        return await door.ask(operation, values)
