@@ -26,6 +26,7 @@ from server.operations import OPERATIONS, PROBE, listed
 from server.page import page_routes
 from server.rest import RestPath, rest_routes
 from server.security import (
+    MCP_PATH,
     OPEN_PATH,
     BearerToken,
     HostAndOrigin,
@@ -36,8 +37,6 @@ from server.security import (
 )
 from server.transport import MAX_BODY_BYTES, BoundedBody, Exchange, TrimmedHeaders
 from server.vocabulary import Vocabulary
-
-MCP_PATH = "/mcp"
 
 TOLD_TO_ANYBODY = ("status", "version")
 """What the probe answers to somebody without a token, where one is set."""

@@ -1,5 +1,6 @@
 """Who a bearer token stands for, and how often its holder may ask."""
 
+import base64
 import hmac
 from dataclasses import dataclass
 
@@ -68,18 +69,22 @@ class Gate:
         """
         return self._writing is not None or bool(self._file.tokens())
 
-    def holder(self, authorization: str | None) -> Holder | None:
+    def holder(self, authorization: str | None, *, basic: bool = False) -> Holder | None:
         """Who an Authorization header stands for; None when its token is missing or wrong.
 
         Every comparison always runs and takes the same time whatever the token is.
+
+        Args:
+            authorization: The header's value.
+            basic: Whether the token may also come as the password of Basic, as browsers send it;
+                the user name is not looked at.
 
         Raises:
             ConfigurationError: The token file cannot be read; nobody is let in.
         """
         if not self.is_guarded:
             return Holder(UNGUARDED)
-        scheme, _, given = (authorization or "").partition(" ")
-        offered = given.strip() if scheme.lower() == "bearer" else ""
+        offered = _offered(authorization or "", basic=basic)
         writes = _same(offered, self._writing)
         reads = _same(offered, self._reading)
         stored = self._file.find(offered)
@@ -100,6 +105,18 @@ class Gate:
             now_s: A clock that only goes forward, in seconds.
         """
         return self._limiter.admit(holder.principal.name, now_s=now_s, own=holder.own_rate)
+
+
+def _offered(authorization: str, *, basic: bool) -> str:
+    scheme, _, given = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return given.strip()
+    if basic and scheme.lower() == "basic":
+        try:
+            return base64.b64decode(given.strip(), validate=True).decode().partition(":")[2]
+        except ValueError:
+            return ""
+    return ""
 
 
 def _same(offered: str, token: str | None) -> bool:

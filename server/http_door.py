@@ -13,11 +13,12 @@ import uvicorn
 from optimizer.errors import ConfigurationError
 from optimizer.settings import Settings
 from server.addresses import base_url
-from server.app import MCP_PATH, create_app
+from server.app import create_app
 from server.gate import Gate
 from server.http_protocol import BoundedHttpProtocol
 from server.operation import Optimizer
 from server.rest import API
+from server.security import MCP_PATH
 
 GRACE_S = 3
 """How long requests in flight may take to end after the daemon is told to stop."""

@@ -7,6 +7,7 @@ Every HTTP route passes here, MCP included. In order: Host (421), Origin (403), 
 import logging
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from mcp.server.transport_security import TransportSecuritySettings
@@ -20,6 +21,8 @@ from server.errors import Problem, problem_response, rate_limited
 from server.gate import ANONYMOUS, Gate, Holder
 
 logger = logging.getLogger("sequential_resource_optimization.http")
+
+MCP_PATH = "/mcp"
 
 OPEN_PATH = "/health"
 """The only route that asks for no token, so that probes can use it."""
@@ -118,6 +121,11 @@ def _is_same_origin(origin: str, host: str) -> bool:
 class BearerToken:
     """Finds the principal of a request and turns away who has no token where one is set.
 
+    A browser cannot send a bearer token by itself, so a request that only reads may carry the token
+    as the password of Basic. A browser that knows it sends it along with every request to us, also
+    those that a foreign page makes it send; hence what writes, MCP, and whatever the browser says
+    comes from another site, need the bearer token.
+
     Args:
         app: What comes behind; it reads `scope["state"]["principal"]`.
         gate: The tokens that are set.
@@ -132,7 +140,9 @@ class BearerToken:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        found = self._holder(Headers(scope=scope).get("authorization"))
+        headers = Headers(scope=scope)
+        reads = _is_reading_here(scope, headers)
+        found = self._holder(headers.get("authorization"), basic=reads)
         if not isinstance(found, Holder) and scope["path"] == OPEN_PATH:
             found = Holder(ANONYMOUS)
         if not isinstance(found, Holder):
@@ -141,19 +151,39 @@ class BearerToken:
         state = {**scope.get("state", {}), "principal": found.principal, "holder": found}
         await self._app({**scope, "state": state}, receive, send)
 
-    def _holder(self, authorization: str | None) -> Holder | Problem:
+    def _holder(self, authorization: str | None, *, basic: bool) -> Holder | Problem:
         try:
-            return self._gate.holder(authorization) or _UNAUTHORIZED
+            return self._gate.holder(authorization, basic=basic) or (
+                _UNAUTHORIZED_READER if basic else _UNAUTHORIZED
+            )
         except ConfigurationError as error:
             logger.error("nobody is let in: %s", error)
             return _NO_TOKENS
 
 
+def _is_reading_here(scope: Scope, headers: Headers) -> bool:
+    """Whether a request changes nothing and is not one that another site makes a browser send."""
+    return (
+        scope["method"] in ("GET", "HEAD")
+        and headers.get("sec-fetch-site", "none") in ("none", "same-origin")
+        and scope["path"] != MCP_PATH
+    )
+
+
+_REALM = "sequential-resource-optimization"
+_BEARER = f'Bearer realm="{_REALM}"'
+
 _UNAUTHORIZED = Problem(
     status=401,
     code="unauthorized",
     detail="A bearer token is needed: send `Authorization: Bearer TOKEN`.",
-    headers={"WWW-Authenticate": 'Bearer realm="sequential-resource-optimization"'},
+    headers={"WWW-Authenticate": _BEARER},
+)
+
+_UNAUTHORIZED_READER = replace(
+    _UNAUTHORIZED,
+    detail=f"{_UNAUTHORIZED.detail} In a browser, give the token as the password.",
+    headers={"WWW-Authenticate": f'Basic realm="{_REALM}", charset="UTF-8", {_BEARER}'},
 )
 
 _NO_TOKENS = Problem(

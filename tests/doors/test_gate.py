@@ -9,8 +9,9 @@ from pydantic import SecretStr
 
 from optimizer.errors import ConfigurationError
 from optimizer.settings import Settings
-from server.app import MCP_PATH, create_app
+from server.app import create_app
 from server.rest import API
+from server.security import MCP_PATH
 from server.tokens import TokenFile
 from tests.doors.fakes import FakeOptimizer
 from tests.doors.test_security import MCP_HEADERS, TOOLS_LIST, bearer, clients_of

@@ -11,10 +11,11 @@ from starlette.applications import Starlette
 
 from optimizer.errors import ConfigurationError
 from optimizer.settings import Settings
-from server.app import MCP_PATH, create_app
+from server.app import create_app
 from server.operation import Operation
 from server.operations import OPERATIONS, TOOLS
 from server.rest import API
+from server.security import MCP_PATH
 from tests.doors.fakes import FakeOptimizer
 from tests.doors.test_one_table import EXAMPLES, over_rest
 
@@ -164,8 +165,58 @@ async def test_every_route_but_the_probe_asks_for_the_token(
         response = await http.get(path, headers=latin)
 
     assert response.status_code == 401
-    assert response.headers["www-authenticate"].startswith("Bearer")
+    assert 'Bearer realm="' in response.headers["www-authenticate"]
     assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ROUTES)
+@pytest.mark.parametrize("token", [API_TOKEN, READ_ONLY])
+async def test_a_browser_asks_for_the_token_and_sends_it_as_a_password(
+    path: str, token: str
+) -> None:
+    async with clients_of(GUARDED) as http:
+        asked = await http.get(path)
+        page = await http.get(path, auth=("", token), headers={"sec-fetch-site": "same-origin"})
+        wrong = await http.get(path, auth=("", token[:-1]))
+
+    assert asked.headers["www-authenticate"].startswith("Basic realm=")
+    assert page.status_code == 200
+    assert wrong.status_code == 401
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_a_password_is_not_taken_from_a_request_that_another_page_caused(site: str) -> None:
+    async with clients_of(GUARDED) as http:
+        response = await http.get(
+            f"{API}/forecast", auth=("", API_TOKEN), headers={"sec-fetch-site": site}
+        )
+
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"].startswith("Bearer")
+
+
+async def test_a_password_writes_nothing_and_does_not_open_mcp() -> None:
+    optimizer = FakeOptimizer()
+    async with clients_of(GUARDED, optimizer) as http:
+        http.auth = httpx.BasicAuth("", API_TOKEN)
+        answers = [
+            await http.post(f"{API}/allocate", json={"resources": {"cpu": 1}}),
+            await http.delete(f"{API}/allocations/alc-1"),
+            await http.post(MCP_PATH, json=TOOLS_LIST, headers=MCP_HEADERS),
+            await http.get(MCP_PATH),
+        ]
+
+    assert {answer.status_code for answer in answers} == {401}
+    assert all(answer.headers["www-authenticate"].startswith("Bearer") for answer in answers)
+    assert optimizer.asked == []
+
+
+@pytest.mark.parametrize("given", ["", "%%%", "Og==", "/w==", "bm8gY29sb24="])
+async def test_a_password_that_is_none_is_turned_away(given: str) -> None:
+    async with clients_of(GUARDED) as http:
+        response = await http.get("/", headers={"authorization": f"Basic {given}"})
+
+    assert response.status_code == 401
 
 
 async def test_a_token_in_the_address_does_not_count_and_is_not_logged(
