@@ -1,10 +1,11 @@
 """Forecasters to compare with, all of one signature: values, steps in a day, horizon → quantiles.
 
 The seasonal naive forecast and our own need nothing. The others are imported only when they are
-asked for; `pip install flaircast statsforecast prophet` brings them, and the product never does.
+asked for; `make .venv/bench` brings them, and the product never does.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
@@ -53,6 +54,37 @@ def _statsforecast(name: str) -> Forecaster:
     return forecast
 
 
+def _ensemble() -> Forecaster:
+    """The mean of three of statsforecast's models, as its authors entered it in competitions."""
+    members = [_statsforecast(name) for name in ("AutoETS", "AutoCES", "DynamicOptimizedTheta")]
+
+    def forecast(values: FloatArray, per_day: int, horizon: int) -> FloatArray:
+        return np.mean([member(values, per_day, horizon) for member in members], axis=0)
+
+    return forecast
+
+
+def _prophet() -> Forecaster:
+    import logging
+
+    import pandas as pd
+    from prophet import Prophet
+
+    logging.getLogger("cmdstanpy").setLevel(logging.ERROR)
+
+    def forecast(values: FloatArray, per_day: int, horizon: int) -> FloatArray:
+        times = pd.date_range(
+            "2026-01-05", periods=values.size + horizon, freq=f"{86400 // per_day}s"
+        )
+        model = Prophet(interval_width=0.8)
+        model.fit(pd.DataFrame({"ds": times[: values.size], "y": values}))
+        np.random.seed(0)  # noqa: NPY002 - what its bands are drawn from
+        answer = model.predict(pd.DataFrame({"ds": times[values.size :]}))
+        return answer[["yhat_lower", "yhat", "yhat_upper"]].to_numpy().T
+
+    return forecast
+
+
 def _flair() -> Forecaster:
     import flaircast
 
@@ -69,24 +101,43 @@ OURS: dict[str, Forecaster] = {
     for model in (MlHybrid(), SeasonalPatterns(), SpikeDetection(), LinearTrend())
 }
 
-ANCHORS: dict[str, tuple[str, Callable[[], Forecaster]]] = {
-    "seasonal_naive": ("numpy", lambda: seasonal_naive),
-    "flair": ("flaircast", _flair),
-    "holt_winters": ("statsforecast", lambda: _statsforecast("HoltWinters")),
-    "auto_ets": ("statsforecast", lambda: _statsforecast("AutoETS")),
-    "auto_arima": ("statsforecast", lambda: _statsforecast("AutoARIMA")),
+
+@dataclass(frozen=True)
+class Anchor:
+    """Somebody else's forecaster.
+
+    Attributes:
+        package: What it needs.
+        make: Makes it.
+        tracks: Where it is run; some take minutes on a series in steps of five minutes.
+    """
+
+    package: str
+    make: Callable[[], Forecaster]
+    tracks: tuple[str, ...] = ("hourly", "cold", "fine")
+
+
+ANCHORS: dict[str, Anchor] = {
+    "seasonal naive": Anchor("numpy", lambda: seasonal_naive),
+    "FLAIR": Anchor("flaircast", _flair),
+    "Holt-Winters": Anchor("statsforecast", lambda: _statsforecast("HoltWinters")),
+    "AutoETS": Anchor("statsforecast", lambda: _statsforecast("AutoETS"), ("hourly",)),
+    "ETS+CES+Theta": Anchor("statsforecast", _ensemble, ("hourly",)),
+    "Prophet": Anchor("prophet", _prophet, ("hourly",)),
 }
-"""Name to the package that it needs and the function that makes it."""
+"""By name, as the table shows them."""
 
 
-def forecasters(names: list[str]) -> tuple[dict[str, Forecaster], list[str]]:
-    """The forecasters of these names, and the names whose package is not installed."""
+def forecasters(names: Sequence[str], track: str) -> tuple[dict[str, Forecaster], list[str]]:
+    """The forecasters of these names on a track, and those whose package is not installed."""
     found, missing = {}, []
     for name in names:
         if name in OURS:
             found[name] = OURS[name]
-        elif find_spec(ANCHORS[name][0]) is None:
+        elif track not in ANCHORS[name].tracks:
+            continue
+        elif find_spec(ANCHORS[name].package) is None:
             missing.append(name)
         else:
-            found[name] = ANCHORS[name][1]()
+            found[name] = ANCHORS[name].make()
     return found, missing

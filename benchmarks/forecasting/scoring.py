@@ -10,6 +10,8 @@ from optimizer.statistics import FloatArray
 
 PROBABILITIES = (0.1, 0.5, 0.9)
 
+RESAMPLES, UPPER_PROBABILITY = 10_000, 0.95
+
 
 @dataclass(frozen=True)
 class Track:
@@ -45,19 +47,49 @@ class Scores:
     """One forecaster on one track.
 
     Attributes:
-        relative_error: Geometric mean over series of its absolute error over that of the seasonal
-            naive forecast; below 1 is better.
-        relative_loss: The same for the mean pinball loss of the 0.1, 0.5 and 0.9 quantiles.
-        coverage: Share of actual values inside the 80 % band.
-        milliseconds: Median time of one forecast.
-        forecasts: How many there were.
+        log_error: Per series, log of its absolute error over that of the seasonal naive forecast.
+        log_loss: The same of the mean pinball loss of the 0.1, 0.5 and 0.9 quantiles.
+        inside: Per forecast, the share of actual values inside the 80 % band.
+        milliseconds: Per forecast, how long it took.
     """
 
-    relative_error: float
-    relative_loss: float
-    coverage: float
-    milliseconds: float
-    forecasts: int
+    log_error: FloatArray
+    log_loss: FloatArray
+    inside: FloatArray
+    milliseconds: FloatArray
+
+    @property
+    def relative_error(self) -> float:
+        """Geometric mean over series; below 1 is better than the seasonal naive forecast."""
+        return float(np.exp(self.log_error.mean()))
+
+    @property
+    def relative_loss(self) -> float:
+        """The same of the quantile loss."""
+        return float(np.exp(self.log_loss.mean()))
+
+
+@dataclass(frozen=True)
+class Paired:
+    """The quantile loss of one forecaster over that of another, series by series.
+
+    Attributes:
+        ratio: Geometric mean; below 1 the first is better.
+        upper: Upper end of its one-sided 95 % interval, from a bootstrap over series.
+    """
+
+    ratio: float
+    upper: float
+
+
+def paired(ours: Scores, theirs: Scores) -> Paired:
+    """Compare two forecasters on the same series."""
+    difference = ours.log_loss - theirs.log_loss
+    drawn = np.random.default_rng(0).integers(0, difference.size, (RESAMPLES, difference.size))
+    means = difference[drawn].mean(axis=1)
+    return Paired(
+        float(np.exp(difference.mean())), float(np.exp(np.quantile(means, UPPER_PROBABILITY)))
+    )
 
 
 def cut(values: FloatArray, track: Track) -> list[tuple[FloatArray, FloatArray]]:
@@ -93,9 +125,9 @@ def score(forecaster: Forecaster, series: list[FloatArray], track: Track) -> Sco
     for values in series:
         sums = np.zeros(5)
         for history, actual in cut(values, track):
-            start = time.perf_counter()
+            start = time.process_time()
             quantiles = np.sort(forecaster(history, per_day, track.horizon), axis=0)
-            taken.append(1e3 * (time.perf_counter() - start))
+            taken.append(1e3 * (time.process_time() - start))
             naive = seasonal_naive(history, per_day, track.horizon)
             season = per_day if history.size > per_day + 3 else 1
             change = np.abs(history[season:] - history[:-season]).mean()
@@ -107,15 +139,12 @@ def score(forecaster: Forecaster, series: list[FloatArray], track: Track) -> Sco
                 max(change, 1e-3 * np.abs(history).mean(), 1e-9),
             )
             inside.append(((actual >= quantiles[0]) & (actual <= quantiles[2])).mean())
-        if sums[4] > 0:
-            floor = 0.01 * sums[4]
-            ratios.append(
-                (
-                    np.log((sums[0] + floor) / (sums[1] + floor)),
-                    np.log((sums[2] + floor) / (sums[3] + floor)),
-                )
+        floor = 0.01 * sums[4]
+        ratios.append(
+            (
+                np.log((sums[0] + floor) / (sums[1] + floor)),
+                np.log((sums[2] + floor) / (sums[3] + floor)),
             )
-    error, loss = np.exp(np.mean(ratios, axis=0))
-    return Scores(
-        float(error), float(loss), float(np.mean(inside)), float(np.median(taken)), len(taken)
-    )
+        )
+    error, loss = np.array(ratios).T
+    return Scores(error, loss, np.array(inside), np.array(taken))

@@ -24,7 +24,7 @@ FULL_DAY_HOURS = 3
 KEPT_DEVIATION, FADE_HOURS = 0.7, 6.0
 """Share of the last hours' deviation that is carried on, and the time in which it fades."""
 
-FLAT_SPREAD, YESTERDAY_SPREAD, UPPER_SPREAD = 1.3, 1.73, 1.15
+FLAT_SPREAD, YESTERDAY_SPREAD, UPPER_SPREAD = 1.4, 1.73, 1.45
 """Width of the bands against the spread of the history and of its day-to-day change, and how much
 wider they are above: workloads burst upwards."""
 
