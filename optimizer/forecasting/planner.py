@@ -17,7 +17,13 @@ import numpy as np
 from optimizer.clock import Clock, utc_now
 from optimizer.errors import InvalidRequestError, NotEnoughHistoryError
 from optimizer.forecasting.answers import Answers, ask, silent_models
-from optimizer.forecasting.assembly import acted_on, by_model, metric_forecast, recent_spikes
+from optimizer.forecasting.assembly import (
+    Chosen,
+    acted_on,
+    by_model,
+    metric_forecast,
+    recent_spikes,
+)
 from optimizer.forecasting.forecast import Forecast, MetricForecast
 from optimizer.forecasting.gaps import usable_history
 from optimizer.forecasting.linear_trend import LinearTrend
@@ -61,6 +67,19 @@ class Planned:
 
     forecast: Forecast
     served: tuple[Served, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlannedFine:
+    """Forecasts of the next hours, and what to keep of them.
+
+    Attributes:
+        metrics: The forecasts, by metric.
+        served: What is compared with what comes.
+    """
+
+    metrics: Mapping[str, MetricForecast]
+    served: tuple[Served, ...]
 
 
 class PredictivePlanner:
@@ -183,27 +202,41 @@ class PredictivePlanner:
         )
         return Planned(forecast, tuple(each.served(host) for each in best.values()))
 
-    def forecast_fine(
+    async def plan_fine(
         self,
         history: Mapping[str, Series],
         *,
+        host: str,
         horizon: timedelta = timedelta(hours=2),
         record: Record = NO_RECORD,
-    ) -> dict[str, MetricForecast]:
+    ) -> PlannedFine:
+        """`planned_fine` on the worker thread of `plan`."""
+        work = partial(self.planned_fine, history, host=host, horizon=horizon, record=record)
+        return await anyio.to_thread.run_sync(work, limiter=self._worker)
+
+    def planned_fine(
+        self,
+        history: Mapping[str, Series],
+        *,
+        host: str,
+        horizon: timedelta = timedelta(hours=2),
+        record: Record = NO_RECORD,
+    ) -> PlannedFine:
         """Forecast the next hours in the steps of the history, for admission.
 
         Args:
             history: Series by metric, usually in steps of five minutes.
+            host: Whose history it is.
             horizon: How far ahead.
             record: How such forecasts of this host did before.
 
         Returns:
-            By metric, from `ml_hybrid`; metrics with too short a history are left out.
+            The forecasts of `ml_hybrid`; metrics with too short a history are left out.
 
         Raises:
             InvalidRequestError: A step does not divide an hour.
         """
-        found: dict[str, MetricForecast] = {}
+        chosen: dict[str, Chosen] = {}
         for name, past in history.items():
             steps_per_day = steps_in_day(past.step.total_seconds())
             steps = max(1, round(horizon / past.step))
@@ -211,9 +244,11 @@ class PredictivePlanner:
                 answers = ask([MlHybrid()], usable_history(past), steps_per_day, steps)
             except NotEnoughHistoryError:
                 continue
-            chosen = acted_on({name: past}, {name: answers}, record)
-            found |= {each: metric_forecast(one, record) for each, one in chosen.items()}
-        return found
+            chosen |= acted_on({name: past}, {name: answers}, record)
+        return PlannedFine(
+            {name: metric_forecast(each, record) for name, each in chosen.items()},
+            tuple(each.served(host) for each in chosen.values()),
+        )
 
 
 def _answers(

@@ -78,11 +78,8 @@ class Recorded:
 
     @cached_property
     def state(self) -> Hashable:
-        """Tells one past from another: an hour is added, or an import fills older ones."""
-        return tuple(
-            (series.end, series.values.size, float(np.nansum(series.values)))
-            for series in self.hours.values()
-        )
+        """Tells one past from another."""
+        return recorded_state(self.hours)
 
 
 @dataclass(frozen=True)
@@ -123,6 +120,25 @@ class Forecasting:
         moment = (version, now.replace(minute=0, second=0, microsecond=0))
         return await self.shared.answer(("recorded", host, *metrics), moment, look)
 
+    async def record(self, past: RecordedPast, host: str) -> tuple[Record, str]:
+        """How the forecasts of a host did that were served so far; or none, and why."""
+        if self.keeper is None:
+            return NO_RECORD, ""
+        try:
+            return await keep_score(self.keeper, past, host=host, now=self.clock()), ""
+        except StorageError as error:
+            return NO_RECORD, f"the record of served forecasts is not known: {error}"
+
+    async def keep(self, served: Sequence[Served]) -> str:
+        """Keep what is served, to compare it with what comes; says why it cannot be."""
+        if self.keeper is None:
+            return ""
+        try:
+            await self.keeper.serve(served)
+        except StorageError as error:
+            return f"this forecast will not be compared with what comes: {error}"
+        return ""
+
 
 async def forecast_workload(
     request: ForecastRequest,
@@ -155,7 +171,7 @@ async def forecast_workload(
     recorded = await of.recorded(host, metrics)
 
     async def make() -> Forecast:
-        record, trouble = await _record(of, recorded.past, host)
+        record, trouble = await of.record(recorded.past, host)
         planned = await of.planner.plan(
             recorded.hours,
             horizon_hours=request.horizon_hours,
@@ -166,7 +182,7 @@ async def forecast_workload(
         )
         forecast = planned.forecast
         scaling = recommend(forecast.metrics, thresholds, now=forecast.generated_at)
-        trouble = trouble or await _keep(of, planned.served)
+        trouble = trouble or await of.keep(planned.served)
         return forecast.model_copy(
             update={
                 "scaling_recommendations": tuple(scaling),
@@ -179,25 +195,12 @@ async def forecast_workload(
     return await of.shared.answer(kind, state, make)
 
 
-async def _record(of: Forecasting, past: RecordedPast, host: str) -> tuple[Record, str]:
-    """How the forecasts served so far did, or none and why."""
-    if of.keeper is None:
-        return NO_RECORD, ""
-    try:
-        return await keep_score(of.keeper, past, host=host, now=of.clock()), ""
-    except StorageError as error:
-        return NO_RECORD, f"the record of served forecasts is not known: {error}"
-
-
-async def _keep(of: Forecasting, served: Sequence[Served]) -> str:
-    """Keep what is served, to compare it with what comes; says why it cannot be."""
-    if of.keeper is None:
-        return ""
-    try:
-        await of.keeper.serve(served)
-    except StorageError as error:
-        return f"this forecast will not be compared with what comes: {error}"
-    return ""
+def recorded_state(history: Mapping[str, Series]) -> Hashable:
+    """Tells one past from another: a step is added, or an import fills older ones."""
+    return tuple(
+        (series.end, series.values.size, float(np.nansum(series.values)))
+        for series in history.values()
+    )
 
 
 def _check(metrics: Sequence[str]) -> None:

@@ -220,7 +220,7 @@ def test_the_next_two_hours_are_forecast_in_five_minute_steps() -> None:
     step = timedelta(minutes=5)
     history = {"cpu_usage": Series("cpu_usage", np.repeat(series("x", 96).values, 12), step, START)}
 
-    fine = planner(START).forecast_fine(history)["cpu_usage"]
+    fine = planner(START).planned_fine(history, host="here").metrics["cpu_usage"]
 
     assert (fine.step_s, len(fine.mean)) == (300, 24)
     assert fine.origin == history["cpu_usage"].end
@@ -230,7 +230,7 @@ def test_fine_forecasts_leave_out_what_is_too_short() -> None:
     step = timedelta(minutes=5)
     history = {"cpu_usage": Series("cpu_usage", np.ones(10), step, START)}
 
-    assert planner(START).forecast_fine(history) == {}
+    assert planner(START).planned_fine(history, host="here").metrics == {}
 
 
 def test_recent_spikes_are_flagged_with_time_and_size() -> None:
