@@ -12,9 +12,9 @@ from optimizer.decisions.objectives import BUILT_IN
 from optimizer.decisions.request import OptimizationRequest
 from optimizer.errors import InvalidRequestError, NotFoundError
 from optimizer.operations.explain import ExplainRequest, explain_decision
-from optimizer.operations.forecast import ForecastCache
 from optimizer.operations.submit_choice import ChoiceRequest, submit_choice
 from optimizer.plugins import Registry
+from optimizer.shared import Shared
 from optimizer.store.decisions import DecisionStore
 from optimizer.store.engine import MEMORY_URL, Database
 from optimizer.thinking.scratchpad import EmbeddedScratchpad
@@ -26,15 +26,16 @@ OBJECTIVES = Registry("objective", BUILT_IN)
 
 
 @pytest.fixture(scope="module")
-def forecasts() -> ForecastCache:
-    return ForecastCache()
+def shared() -> Shared:
+    """The past is the same in every test, so its forecast is made once."""
+    return Shared()
 
 
 @pytest.fixture
-async def house(forecasts: ForecastCache) -> AsyncIterator[House]:
+async def house(shared: Shared) -> AsyncIterator[House]:
     database = Database(MEMORY_URL)
     async with Thinker(EmbeddedScratchpad()) as thinker:
-        yield House(DecisionStore(database), thinker=thinker, forecasts=forecasts)
+        yield House(DecisionStore(database), thinker=thinker, shared=shared)
     await database.close()
 
 

@@ -26,6 +26,8 @@ from optimizer.thinking.scratchpad import EmbeddedScratchpad
 from optimizer.thinking.thinker import Thinker
 from tests.upstream import chooses, upstream
 
+pytest.importorskip("openai", reason="its import takes half a second, too long for short budgets")
+
 END = datetime(2026, 11, 12, tzinfo=UTC)
 BUDGET = timedelta(seconds=30)
 
