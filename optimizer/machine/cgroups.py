@@ -109,13 +109,30 @@ def own_group(root: Path = Path("/")) -> Path | None:
     Args:
         root: Root of the file tree that holds `proc` and `sys`.
     """
+    return own_folders(root).get("")
+
+
+def own_folders(root: Path = Path("/")) -> dict[str, Path]:
+    """The folders of this process's own groups.
+
+    Args:
+        root: Root of the file tree that holds `proc` and `sys`.
+
+    Returns:
+        By controller of version 1; version 2 has the key "".
+    """
     try:
         paths = parse_membership((root / "proc/self/cgroup").read_text())
         mounts = parse_mounts((root / "proc/self/mountinfo").read_text())
     except OSError:
-        return None
-    groups = (_groups(root, mount, paths.get("")) for mount in mounts if mount.version == 2)
-    return next((group.folder for found in groups for group in found), None)
+        return {}
+    folders: dict[str, Path] = {}
+    for mount in mounts:
+        for controller in mount.controllers if mount.version == 1 else [""]:
+            group = next(_groups(root, mount, paths.get(controller)), None)
+            if group is not None:
+                folders.setdefault(controller, group.folder)
+    return folders
 
 
 def parse_membership(text: str) -> dict[str, str]:

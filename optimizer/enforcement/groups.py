@@ -1,0 +1,264 @@
+"""Control groups that hold what runs under a lease (I/O).
+
+Version 2 where its cpu and memory controllers are ours to use, else version 1, which is where some
+machines still have them. A group is a folder; what is written there is in limits.py.
+"""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from optimizer.enforcement.limits import Limits, v1_values, v2_values
+from optimizer.machine.cgroups import own_folders
+
+HOME = "sro"
+"""The folder below which each run has one."""
+
+_LEAF = "sro-daemon"
+_NEEDED = ("cpu", "memory")
+_EMPTY_S = 1.0
+_LOOK_AGAIN_S = 0.005
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a group has used.
+
+    Attributes:
+        cpu_s: CPU time so far, in seconds.
+        memory_bytes: Memory now; what the kernel can drop at once is not in it.
+        peak_bytes: The most memory that was ever charged, dropped pages of files included; None
+            where the kernel does not say.
+    """
+
+    cpu_s: float
+    memory_bytes: int
+    peak_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """One control group, or the same one in several hierarchies of version 1.
+
+    Attributes:
+        version: 1 or 2.
+        folders: By controller; version 2 has one folder, under "".
+    """
+
+    version: Literal[1, 2]
+    folders: Mapping[str, Path]
+
+    @property
+    def held(self) -> str:
+        """What it can hold, for people."""
+        return f"cgroup v{self.version} (cpu, memory)"
+
+    @property
+    def counted(self) -> str | None:
+        """The folder that tells the use of the whole group; version 1 has no single one."""
+        return str(self.folders[""]) if self.version == 2 else None
+
+    def add(self, pid: int) -> None:
+        """Move a process here; what it starts from now on is here too.
+
+        Raises:
+            OSError: It is gone, or may not be moved by us.
+        """
+        for folder in self.folders.values():
+            (folder / "cgroup.procs").write_text(str(pid))
+
+    def limit(self, limits: Limits) -> None:
+        """Hold it to limits.
+
+        Raises:
+            OSError: The kernel does not take them; for example more memory is used already.
+        """
+        if self.version == 2:
+            for name, value in v2_values(limits).items():
+                (self.folders[""] / name).write_text(value)
+            return
+        for name, value in v1_values(limits).items():
+            (self.folders[name.partition(".")[0]] / name).write_text(value)
+
+    def park(self, *, is_parked: bool) -> None:
+        """Stop everything in it, or let it go on."""
+        if self.version == 2:
+            (self.folders[""] / "cgroup.freeze").write_text("1" if is_parked else "0")
+        else:
+            state = "FROZEN" if is_parked else "THAWED"
+            (self.folders["freezer"] / "freezer.state").write_text(state)
+
+    def reclaim(self, amount: int) -> None:
+        """Have the kernel take pages back, as far as it can; version 2 alone can be asked."""
+        if self.version == 2:
+            with contextlib.suppress(OSError):
+                (self.folders[""] / "memory.reclaim").write_text(str(amount))
+
+    def kill(self) -> None:
+        """End everything in it at once; nothing can start meanwhile."""
+        with contextlib.suppress(FileNotFoundError):
+            if self.version == 2:
+                (self.folders[""] / "cgroup.kill").write_text("1")
+                return
+            self.park(is_parked=True)
+            for pid in self._pids():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self.park(is_parked=False)
+
+    def use(self) -> Use | None:
+        """What it has used; None when it is gone."""
+        names = (
+            ("memory.current", "inactive_file", "memory.peak")
+            if self.version == 2
+            else ("memory.usage_in_bytes", "total_inactive_file", "memory.max_usage_in_bytes")
+        )
+        memory = self.folders["" if self.version == 2 else "memory"]
+        try:
+            charged = int((memory / names[0]).read_text())
+            dropped = _stat(memory / "memory.stat").get(names[1], 0)
+            return Use(self._cpu_s(), max(0, charged - dropped), _number(memory / names[2]))
+        except OSError:
+            return None
+
+    def remove(self) -> bool:
+        """Take it away; False while something still runs in it."""
+        end = time.monotonic() + _EMPTY_S
+        for folder in self.folders.values():
+            while not _removed(folder):
+                if time.monotonic() > end:
+                    return False
+                time.sleep(_LOOK_AGAIN_S)
+        return True
+
+    def _cpu_s(self) -> float:
+        if self.version == 2:
+            return _stat(self.folders[""] / "cpu.stat")["usage_usec"] / 1e6
+        return int((self.folders["cpuacct"] / "cpuacct.usage").read_text()) / 1e9
+
+    def _pids(self) -> list[int]:
+        return [int(pid) for pid in (self.folders["freezer"] / "cgroup.procs").read_text().split()]
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where groups are made.
+
+    Attributes:
+        version: 1 or 2.
+        folders: The folder above all groups, by controller.
+        reason: Why there is none; then `folders` is empty.
+    """
+
+    version: Literal[1, 2] = 2
+    folders: Mapping[str, Path] = field(default_factory=dict)
+    reason: str = ""
+
+    def make(self, name: str) -> Group:
+        """A new group; one that is there already is taken as it is.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        folders = {controller: folder / name for controller, folder in self.folders.items()}
+        for folder in folders.values():
+            folder.mkdir(exist_ok=True)
+        return Group(self.version, folders)
+
+
+def find_home(root: Path = Path("/")) -> Home:
+    """Find out which control groups are ours to make, and make the folder for them.
+
+    Args:
+        root: Root of the file tree that holds `proc` and `sys`.
+    """
+    own = own_folders(root)
+    if not own:
+        return Home(reason="no control groups are mounted")
+    problems = []
+    try:
+        return _home_v2(own[""])
+    except KeyError:
+        problems.append("v2 is not mounted")
+    except OSError as error:
+        problems.append(f"v2: {error.strerror or error}")
+    try:
+        return _home_v1(own)
+    except KeyError as error:
+        problems.append(f"v1 has no {error.args[0]} controller")
+    except OSError as error:
+        problems.append(f"v1: {error.strerror or error}")
+    return Home(reason="; ".join(problems))
+
+
+def _home_v2(own: Path) -> Home:
+    """A group between two others may hold no process, so we step aside into a leaf of our own."""
+    offered = (own / "cgroup.controllers").read_text().split()
+    missing = [controller for controller in _NEEDED if controller not in offered]
+    if missing:
+        raise OSError(0, f"no {' and no '.join(missing)} controller in {own}")
+    folder = own.parent if own.name == _LEAF else own
+    if not _hands_down(folder):
+        try:
+            _hand_down(folder)
+        except OSError:
+            _step_aside(folder)
+            _hand_down(folder)
+    home = folder / HOME
+    home.mkdir(exist_ok=True)
+    _hand_down(home)
+    return Home(2, {"": home})
+
+
+def _hands_down(folder: Path) -> bool:
+    handed = (folder / "cgroup.subtree_control").read_text().split()
+    return all(controller in handed for controller in _NEEDED)
+
+
+def _hand_down(folder: Path) -> None:
+    words = " ".join(f"+{controller}" for controller in _NEEDED)
+    (folder / "cgroup.subtree_control").write_text(words)
+
+
+def _step_aside(folder: Path) -> None:
+    """Move ourselves, if nobody else is here, so that the group may have groups below it."""
+    here = (folder / "cgroup.procs").read_text().split()
+    if here != [str(os.getpid())]:
+        raise OSError(0, f"{folder} holds {len(here)} processes that are not ours to move")
+    leaf = folder / _LEAF
+    leaf.mkdir(exist_ok=True)
+    (leaf / "cgroup.procs").write_text(here[0])
+
+
+def _home_v1(own: Mapping[str, Path]) -> Home:
+    folders = {name: own[name] / HOME for name in (*_NEEDED, "cpuacct", "freezer")}
+    for folder in folders.values():
+        folder.mkdir(exist_ok=True)
+    return Home(1, folders)
+
+
+def _removed(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _stat(path: Path) -> dict[str, int]:
+    rows = (line.split() for line in path.read_text().splitlines())
+    return {name: int(value) for name, value in rows}
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None

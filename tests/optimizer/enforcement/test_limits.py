@@ -1,0 +1,42 @@
+"""Leases as limits of control groups."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from optimizer.enforcement.devices import devices_for
+from optimizer.enforcement.limits import LEAST_QUOTA_US, Limits, limits_of, v1_values, v2_values
+
+
+def test_a_wish_is_a_limit_and_a_guess_is_none() -> None:
+    granted = {"cpu": 2.0, "memory": 4e9}
+
+    assert limits_of(granted, {}, wished=("cpu", "memory")) == Limits(2.0, None, 4_000_000_000)
+    assert limits_of(granted, {}, wished=("cpu",)) == Limits(2.0, None, None)
+    assert limits_of(granted, {}, wished=()) == Limits()
+
+
+def test_a_range_is_held_to_its_upper_end() -> None:
+    limits = limits_of({"memory": 2e9}, {"memory": 6e9}, wished=("memory",))
+
+    assert limits.most_bytes == 6_000_000_000
+
+
+def test_no_limit_is_written_as_each_version_has_it() -> None:
+    assert set(v2_values(Limits()).values()) == {"max 100000", "max"}
+    assert v1_values(Limits())["memory.limit_in_bytes"] == "-1"
+    assert v1_values(Limits())["cpu.cfs_quota_us"] == "-1"
+
+
+@given(st.floats(1e-6, 1024))
+def test_a_quota_is_never_below_what_the_kernel_takes(cores: float) -> None:
+    quota = int(v2_values(Limits(cores=cores))["cpu.max"].split()[0])
+
+    assert quota == max(LEAST_QUOTA_US, round(cores * 100_000))
+
+
+def test_named_devices_are_seen_and_others_chosen_where_the_fewest_look() -> None:
+    assert devices_for({"gpu:2": 1.0, "cpu": 1.0}, taken=[], known=4) == (2,)
+    assert devices_for({"gpu": 2.0}, taken=[(0, 1), (1,)], known=4) == (2, 3)
+    assert devices_for({"gpu": 1.0}, taken=[(0,), (1,)], known=2) == (0,)
+    assert devices_for({"gpu": 0.5}, taken=[(0,)], known=2) == (1,)
+    assert devices_for({"cpu": 1.0}, taken=[], known=2) == ()
