@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from optimizer.allocation.allocator import AllocationList, ResourceAllocator
 from optimizer.allocation.lease import Allocation, AllocationRequest
 from optimizer.catalog.configured import Candidates
+from optimizer.catalog.outcomes import Witness
 from optimizer.catalog.profiler import Profiler
 from optimizer.clock import Clock, utc_now
 from optimizer.cost_benefit.analysis import McpSelectionAnalysis
@@ -22,6 +23,7 @@ from optimizer.decisions.decision import Decision
 from optimizer.decisions.explain import Explanation
 from optimizer.decisions.objectives import Objective
 from optimizer.decisions.request import OptimizationRequest
+from optimizer.enforcement.runs import Runs
 from optimizer.errors import InvalidRequestError
 from optimizer.forecasting.forecast import Forecast
 from optimizer.holding import HeldLease, hold
@@ -39,7 +41,6 @@ from optimizer.operations.analyses import (
     analyze_validation,
 )
 from optimizer.operations.apply import ApplyRequest
-from optimizer.operations.bind import bind_allocation
 from optimizer.operations.catalog import CatalogReport, CatalogRequest, get_catalog
 from optimizer.operations.census import CensusRequest, McpCensus
 from optimizer.operations.explain import ExplainRequest, explain_decision
@@ -76,6 +77,7 @@ from optimizer.operations.metrics import (
 )
 from optimizer.operations.optimize import OnThought, optimize_resources
 from optimizer.operations.profile_mcp import ProfileReport, ProfileRequest, profile_mcp
+from optimizer.operations.record_calls import record_calls
 from optimizer.operations.release import ReleaseRequest, release_allocation
 from optimizer.operations.renew import RenewRequest, renew_allocation
 from optimizer.operations.report_usage import ReportUsageRequest, UsageRecorded, report_usage
@@ -180,6 +182,11 @@ class SequentialResourceOptimizer:
     def resource_allocator(self) -> ResourceAllocator:
         """Leases of what this machine may use."""
         return self._rooms.allocator
+
+    @property
+    def runs(self) -> Runs:
+        """Commands that run under leases on this machine."""
+        return self._rooms.runs
 
     async def __aenter__(self) -> Self:
         """Start monitoring; entered again, it stays started until the last exit."""
@@ -503,14 +510,25 @@ class SequentialResourceOptimizer:
 
         For code that knows whose they are (`sro run`, the peer of a socket); no door offers it.
         """
-        await bind_allocation(
-            allocation_id,
-            pids=pids,
-            cgroup=cgroup,
-            keeper=self._rooms.bindings,
+        await self._rooms.bind(allocation_id, pids, cgroup, principal)
+
+    async def record_calls(
+        self,
+        mcp: str,
+        calls: Iterable[Mapping[str, Any]],
+        *,
+        witness: Witness,
+        principal: Principal = LOCAL,
+    ) -> int:
+        """Record calls of an MCP server that we saw ourselves; no door offers it."""
+        return await record_calls(
+            mcp,
+            calls,
+            witness=witness,
+            outcomes=self._rooms.outcomes,
+            clock=self._rooms.clock,
             principal=principal,
         )
-        await self._rooms.watch_bindings()
 
     async def release_allocation(
         self, request: ReleaseRequest, *, principal: Principal = LOCAL

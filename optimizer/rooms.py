@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,9 @@ from optimizer.decisions.objectives import Objective
 from optimizer.decisions.plan import ALLOCATE, DEFERRAL, LEASES, QUOTAS
 from optimizer.decisions.snapshot import Snapshot
 from optimizer.enforcement.actuator import Actuator
+from optimizer.enforcement.groups import find_home
 from optimizer.enforcement.own import Deferrals, Leases, QuotasOfAll, Reservation
+from optimizer.enforcement.runs import Runs
 from optimizer.errors import LeaseEndedError, NotFoundError, OptimizerError
 from optimizer.events import EventBus, LeaseChanged, SampleTaken
 from optimizer.forecasting.forecast import Forecast
@@ -37,6 +39,7 @@ from optimizer.monitoring.alerts import Crossing
 from optimizer.monitoring.monitor import PerformanceMonitor
 from optimizer.monitoring.probes import Probes
 from optimizer.operations.apply import Applications, Watch
+from optimizer.operations.bind import bind_allocation
 from optimizer.operations.census import Counted
 from optimizer.operations.experience import Experience
 from optimizer.operations.forecast import Forecasting, ForecastRequest, forecast_workload
@@ -54,6 +57,7 @@ from optimizer.store.engine import Database
 from optimizer.store.forecasts import ForecastStore
 from optimizer.store.ledger import LedgerKeeper
 from optimizer.store.outcomes import OutcomeKeeper
+from optimizer.store.runs import RunStore
 from optimizer.store.samples import StoredSamples
 from optimizer.store.storage import StorageKeeper
 from optimizer.store.storage import problems as storage_problems
@@ -224,6 +228,26 @@ class Rooms:
             ALLOCATE: Reservation(self.allocator, principal),
         }
 
+    @cached_property
+    def runs(self) -> Runs:
+        """Commands that run under leases here."""
+        return Runs(
+            allocator=self.allocator,
+            keeper=RunStore(self.database),
+            bind=self.bind,
+            find_home=find_home,
+            clock=self.clock,
+        )
+
+    async def bind(
+        self, allocation_id: str, pids: Sequence[int], cgroup: str | None, principal: Principal
+    ) -> None:
+        """Say what runs under a lease; see `bind_allocation`."""
+        await bind_allocation(
+            allocation_id, pids=pids, cgroup=cgroup, keeper=self.bindings, principal=principal
+        )
+        await self.watch_bindings()
+
     async def open(self) -> None:
         """Open the store, sample on an interval, and keep the ledger, the census and the storage.
 
@@ -238,6 +262,7 @@ class Rooms:
         lasting = {
             "ledger": self.allocator.run,
             "applications": self.applications.run,
+            "runs": self.runs.keep,
             "census": self.counted.run,
             "storage": self.storage.run,
             "outlook": self.outlook.run,

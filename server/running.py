@@ -99,7 +99,7 @@ class Daemon:
     async def _open_socket(self, path: str) -> AsyncIterator[None]:
         operations = listed(self._optimizer.settings.toolsets)
         surface = create_mcp_surface(self._optimizer, lasting=True, operations=operations)
-        door = SocketDoor(path, surface, gate=self._gate, answer=self._answer)
+        door = SocketDoor(path, surface, self._optimizer, gate=self._gate, answer=self._answer)
         async with surface.notices.running(), door.open():
             self._socket = door
             yield

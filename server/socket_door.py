@@ -16,6 +16,7 @@ from server.gate import Gate, Holder
 from server.lines import Lines, LineTooLongError, Unanswered, json_lines
 from server.mcp_surface import McpSurface
 from server.peers import Peer, peer_of
+from server.run_door import RunDoor, RunOptimizer
 
 logger = logging.getLogger("sequential_resource_optimization.server")
 
@@ -37,6 +38,7 @@ class SocketDoor:
     Args:
         path: Where the socket lies; what a dead daemon left there is replaced.
         surface: The MCP server, made for connections that last.
+        optimizer: Keeps what runs under leases.
         gate: Knows how often a principal may ask.
         answer: Answers control words.
     """
@@ -45,12 +47,14 @@ class SocketDoor:
         self,
         path: str,
         surface: McpSurface,
+        optimizer: RunOptimizer,
         *,
         gate: Gate,
         answer: Answer,
     ) -> None:
         self._path = path
         self._surface = surface
+        self._optimizer = optimizer
         self._gate = gate
         self._answer = answer
         self._connections: set[Unanswered] = set()
@@ -101,6 +105,9 @@ class SocketDoor:
             if first is None:
                 return
             message = _control_message(first)
+            if message is not None and message["control"] == "run":
+                await self._serve_run(stream, lines, peer, message)
+                return
             if message is not None:
                 await self._serve_word(stream, lines, peer, message)
                 return
@@ -125,6 +132,19 @@ class SocketDoor:
         finally:
             answered.set()
             self._words.discard(answered)
+
+    async def _serve_run(
+        self, stream: SocketStream, lines: Lines, peer: Peer, message: Mapping[str, Any]
+    ) -> None:
+        wait_s = self._gate.wait_s(Holder(peer.principal), now_s=time.monotonic())
+        if wait_s is not None:
+            failed = f"rate_limited: the next request may come in {wait_s:.2g} s"
+            await stream.send(json.dumps({"failed": failed}).encode() + b"\n")
+            return
+        try:
+            await RunDoor(self._optimizer, stream, lines, peer).serve(message)
+        except Exception:
+            logger.exception("a run failed; the others are served on")
 
     async def _serve_mcp(
         self, stream: SocketStream, lines: Lines, peer: Peer, first: bytes

@@ -1,5 +1,6 @@
 """The table of operations as commands, beside those that only a shell has."""
 
+import sys
 from typing import Any
 
 import click
@@ -52,9 +53,21 @@ def command_of(operation: Operation) -> click.Command:
     )
 
 
+@click.command(
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.argument("typed", nargs=-1, type=click.UNPROCESSED)
+def run(typed: tuple[str, ...]) -> None:
+    """Run a command under a lease, held to it, and give the lease back when it ends."""
+    from server.cli.run import main
+
+    sys.exit(main(typed))
+
+
 for _operation in OPERATIONS:
     sro.add_command(command_of(_operation))
-for _command in (serve, stdio, status, stop, doctor, config, token, import_history, install):
+for _command in (serve, stdio, run, status, stop, doctor, config, token, import_history, install):
     sro.add_command(_command)
 for _command in (select, profile):  # in place of the plain command of the same name
     sro.add_command(_command)

@@ -28,6 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from server.cli.serve import serve
 
         serve(typed[1:], prog_name="sro serve")
+    if typed[0] == "run":
+        from server.cli.run import main as run
+
+        return run(typed[1:])
     from server.quick_start import quick_imports, settle
 
     with quick_imports():

@@ -33,6 +33,7 @@ from optimizer.store.migrations import (
     m0008_served_forecasts,
     m0009_applications,
     m0010_catalog,
+    m0011_runs,
 )
 
 logger = logging.getLogger("sequential_resource_optimization.store")
@@ -50,6 +51,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     m0008_served_forecasts.up,
     m0009_applications.up,
     m0010_catalog.up,
+    m0011_runs.up,
 )
 
 _versions = Table("schema_version", MetaData(), Column("version", Integer, primary_key=True))

@@ -1,0 +1,362 @@
+"""Commands that run under leases on this machine: begun, held, watched, and given back.
+
+What the front of `sro run` and the daemon say to each other is in `server/run_door.py`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from optimizer.allocation.allocator import ResourceAllocator
+from optimizer.allocation.lease import MAX_WAIT_S, Allocation, AllocationRequest
+from optimizer.clock import Clock
+from optimizer.enforcement.devices import VARIABLE, devices_for
+from optimizer.enforcement.groups import Group, Home
+from optimizer.enforcement.limits import NICE, Limits, limits_of
+from optimizer.enforcement.order import Granted, Held, Refused, RunOrder
+from optimizer.enforcement.trees import Tree, descends
+from optimizer.enforcement.usual import RUNS_LOOKED_AT, PastRun, command_key, usual_of
+from optimizer.errors import InvalidRequestError, LeaseEndedError, NotFoundError, OptimizerError
+from optimizer.identity import Principal
+from optimizer.machine.mcp_names import server_name
+
+logger = logging.getLogger("sequential_resource_optimization.enforcement")
+
+LEASE_ID = "SRO_LEASE_ID"
+"""Names the lease in the environment of what runs under it."""
+
+TTL_S = 60
+RENEW_S = 20.0
+TICK_S = 1.0
+LOST_S = 1.0
+"""What a front that was killed leaves behind has this long until we end it too; its own watcher is
+faster."""
+
+Bind = Callable[[str, Sequence[int], str | None, Principal], Awaitable[None]]
+Tell = Callable[[Mapping[str, str]], None]
+
+
+class RunKeeper(Protocol):
+    """Where past runs last."""
+
+    async def past(
+        self, command: str, *, directory: str, principal: str, limit: int
+    ) -> tuple[PastRun, ...]:
+        """Newest runs of a command in a directory; of the same elsewhere, where it had none."""
+
+    async def record(self, run: PastRun, *, principal: str) -> None:
+        """Keep one."""
+
+
+@dataclass
+class Run:
+    """A command under a lease.
+
+    Attributes:
+        order: What was asked for.
+        principal: Who asked.
+        allocation: Its lease as it was granted.
+        limits: What it is held to.
+        devices: Indexes of its GPUs.
+        tell: Says something to its front.
+        tree: Its processes, once it was started.
+        group: Its control group, where there is one.
+        peak_bytes: The most memory that was seen.
+        renewed_s: When its lease was last renewed.
+    """
+
+    order: RunOrder
+    principal: Principal
+    allocation: Allocation
+    limits: Limits
+    devices: tuple[int, ...]
+    tell: Tell
+    tree: Tree | None = None
+    group: Group | None = None
+    peak_bytes: int = 0
+    renewed_s: float = field(default=0.0)
+
+    @property
+    def lease(self) -> str:
+        """The id of its lease."""
+        return str(self.allocation.allocation_id)
+
+
+class Runs:
+    """What runs under leases here.
+
+    Args:
+        allocator: Grants, renews and releases.
+        keeper: Past runs.
+        bind: Tells whose use is whose.
+        find_home: Finds the control groups that we may make; asked once.
+        clock: The wall clock.
+    """
+
+    def __init__(
+        self,
+        *,
+        allocator: ResourceAllocator,
+        keeper: RunKeeper,
+        bind: Bind,
+        find_home: Callable[[], Home],
+        clock: Clock,
+    ) -> None:
+        self._allocator = allocator
+        self._keeper = keeper
+        self._bind = bind
+        self._find_home = find_home
+        self._clock = clock
+        self._home: Home | None = None
+        self._runs: dict[str, Run] = {}
+
+    @property
+    def home(self) -> Home:
+        """Where control groups are made, or why none are."""
+        if self._home is None:
+            self._home = self._find_home()
+        return self._home
+
+    async def begin(self, order: RunOrder, principal: Principal, tell: Tell) -> Granted | Refused:
+        """Get a lease for a command, waiting as long as the order says.
+
+        Raises:
+            OptimizerError: The order cannot be read, or the store does not answer.
+        """
+        mcp = self._server_of(order)
+        resources, why = await self._sizes(order, principal, is_server=mcp is not None)
+        copies = f"mcp:{mcp}"
+        if copies in self._allocator.pools:
+            resources.setdefault(copies, 1)
+        allocation = await self._allocate(order, resources, principal, tell)
+        if allocation.allocation_id is None:
+            named = mcp or command_key(order.command)
+            message = f"{named} was not started. {allocation.summary} {allocation.next}"
+            return Refused(allocation, message, mcp)
+        run = self._note(order, allocation, principal, tell)
+        environment = {LEASE_ID: run.lease}
+        if "gpu" in allocation.granted or run.devices:
+            environment[VARIABLE] = ",".join(map(str, run.devices))
+        said = f"lease {run.lease}: {allocation.summary.rstrip('.')}{why}"
+        return Granted(run.lease, said, environment, mcp if order.is_tapped else None)
+
+    async def started(self, lease: str, pid: int, *, front: int | None) -> Held:
+        """Hold a command that was started and waits.
+
+        Args:
+            lease: Its lease.
+            pid: Its process.
+            front: The process that connected; None where the kernel does not say, and then the
+                command is not held.
+
+        Raises:
+            InvalidRequestError: It is not the front's own.
+            OptimizerError: The binding cannot be kept.
+        """
+        run = self._runs[lease]
+        if front is None:
+            return Held("held by nothing: this system does not say who connected")
+        if not await asyncio.to_thread(descends, pid, front):
+            raise InvalidRequestError(f"process {pid} was not started by {front}", field="pid")
+        run.tree = Tree(pid)
+        held = await asyncio.to_thread(self._hold, run, pid)
+        counted = None if run.group is None else run.group.counted
+        await self._bind(lease, () if counted else (pid,), counted, run.principal)
+        return held
+
+    async def resumed(
+        self,
+        order: RunOrder,
+        lease: str,
+        pid: int | None,
+        principal: Principal,
+        tell: Tell,
+        *,
+        front: int | None,
+    ) -> None:
+        """Take over a command whose daemon ended under it.
+
+        Args:
+            order: As it was asked for.
+            lease: Its lease.
+            pid: Its process; None when it ended meanwhile.
+            principal: Who asks.
+            tell: Says something to its front.
+            front: The process that connected.
+
+        Raises:
+            NotFoundError, LeaseEndedError: Its lease is over.
+            InvalidRequestError: It is not the front's own.
+        """
+        allocation = await self._allocator.renew(lease, principal)
+        run = self._note(order, allocation, principal, tell)
+        if pid is not None:
+            await self.started(lease, pid, front=front)
+        elif not self.home.reason:
+            run.group = await asyncio.to_thread(self.home.make, lease)
+
+    async def ended(
+        self, lease: str, *, wall_s: float, cpu_s: float, peak_bytes: int, exit_code: int
+    ) -> None:
+        """A command ended: remember what it used, and give its lease back."""
+        run = self._runs.pop(lease)
+        used = await asyncio.to_thread(self._let_go, run)
+        await self._release(run)
+        if wall_s <= 0:
+            return
+        past = PastRun(
+            command=command_key(run.order.command),
+            directory=run.order.directory,
+            ended_at=self._clock(),
+            wall_s=wall_s,
+            cpu_s=max(cpu_s, used),
+            peak_bytes=max(run.peak_bytes, peak_bytes),
+            exit_code=exit_code,
+        )
+        await self._keeper.record(past, principal=run.principal.name)
+
+    async def lost(self, lease: str) -> None:
+        """The front is gone without a word: nothing of its command may stay."""
+        run = self._runs.pop(lease, None)
+        if run is None:
+            return
+        if run.tree is not None:
+            await asyncio.sleep(LOST_S)
+            await asyncio.to_thread(run.tree.end)
+            await asyncio.to_thread(self._let_go, run)
+        await self._release(run)
+
+    async def keep(self) -> None:
+        """Watch and renew until cancelled."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            now_s = asyncio.get_running_loop().time()
+            for run in tuple(self._runs.values()):
+                await asyncio.to_thread(_look, run)
+                if now_s - run.renewed_s >= RENEW_S:
+                    run.renewed_s = now_s
+                    await self._renew(run)
+
+    def _server_of(self, order: RunOrder) -> str | None:
+        """The MCP server that a command is; only a host's pipes make it one unasked."""
+        return order.mcp or (server_name(order.command) if order.is_piped else None)
+
+    async def _sizes(
+        self, order: RunOrder, principal: Principal, *, is_server: bool
+    ) -> tuple[dict[str, float | str], str]:
+        """What to ask for, and why where nobody said it."""
+        given = dict(order.resources)
+        past = await self._keeper.past(
+            command_key(order.command),
+            directory=order.directory,
+            principal=principal.name,
+            limit=RUNS_LOOKED_AT,
+        )
+        usual = usual_of(past, given=given, is_server=is_server)
+        units = {"cpu": "cores", "memory": "B"}
+        guessed = {name: f"{amount!r} {units[name]}" for name, amount in usual.resources.items()}
+        return guessed | given, f" ({usual.why})" if usual.why else ""
+
+    async def _allocate(
+        self,
+        order: RunOrder,
+        resources: Mapping[str, float | str],
+        principal: Principal,
+        tell: Tell,
+    ) -> Allocation:
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + order.wait_s
+        request = AllocationRequest(
+            resources=dict(resources),
+            purpose=order.purpose or command_key(order.command)[:200],
+            ttl_s=TTL_S,
+            priority_level=order.priority_level,
+        )
+        allocation = await self._allocator.allocate(request, principal)
+        if allocation.allocation_id is None and order.wait_s:
+            tell({"notice": f"waiting up to {order.wait_s:g} s: {allocation.summary}"})
+        while allocation.allocation_id is None and (left := until_s - loop.time()) > 0:
+            patient = request.model_copy(update={"wait_s": min(left, MAX_WAIT_S)})
+            allocation = await self._allocator.allocate(patient, principal)
+            if loop.time() < until_s and allocation.allocation_id is None:
+                await asyncio.sleep(min(TICK_S, max(0.0, until_s - loop.time())))
+        return allocation
+
+    def _note(
+        self, order: RunOrder, allocation: Allocation, principal: Principal, tell: Tell
+    ) -> Run:
+        gpus = self._allocator.pools.get("gpu")
+        run = Run(
+            order=order,
+            principal=principal,
+            allocation=allocation,
+            limits=limits_of(allocation.granted, allocation.burst, wished=order.resources),
+            devices=devices_for(
+                allocation.granted,
+                taken=[other.devices for other in self._runs.values()],
+                known=int((gpus and gpus.capacity) or 0),
+            ),
+            tell=tell,
+            renewed_s=asyncio.get_running_loop().time(),
+        )
+        self._runs[run.lease] = run
+        return run
+
+    def _hold(self, run: Run, pid: int) -> Held:
+        """Put a command into a control group; where that cannot be, it holds itself."""
+        reason = self.home.reason
+        if not reason:
+            try:
+                group = self.home.make(run.lease)
+                group.limit(run.limits)
+                group.add(pid)
+            except OSError as error:
+                reason = str(error.strerror or error)
+            else:
+                run.group = group
+                return Held(f"held by {group.held}")
+        nice = NICE if run.limits.cores is not None else 0
+        memory = run.limits.most_bytes
+        ways = [f"nice {nice}"] * bool(nice) + ["RLIMIT_DATA"] * (memory is not None)
+        words = (
+            f"held by {' and '.join(ways) or 'nothing'}, as control groups are not ours ({reason})"
+        )
+        return Held(words, nice=nice, data_bytes=memory)
+
+    def _let_go(self, run: Run) -> float:
+        """The last look at a group, and its end; CPU seconds that it used."""
+        _look(run)
+        if run.group is None:
+            return 0.0
+        use = run.group.use()
+        run.group.kill()
+        if not run.group.remove():
+            logger.warning("the control group of %s is not empty yet", run.lease)
+        return 0.0 if use is None else use.cpu_s
+
+    async def _renew(self, run: Run) -> None:
+        try:
+            await self._allocator.renew(run.lease, run.principal)
+        except (NotFoundError, LeaseEndedError):
+            run.tell({"end": "its lease was taken back, so the command ends"})
+        except OptimizerError as error:
+            logger.warning("the lease of a run could not be renewed: %s", error)
+
+    async def _release(self, run: Run) -> None:
+        try:
+            await self._allocator.release(run.lease, run.principal)
+        except (NotFoundError, LeaseEndedError):
+            return
+        except OptimizerError as error:
+            logger.warning("the lease of a run could not be released: %s", error)
+
+
+def _look(run: Run) -> None:
+    """What it uses now."""
+    use = None if run.group is None else run.group.use()
+    if use is not None:
+        run.peak_bytes = max(run.peak_bytes, use.memory_bytes)
+    elif run.tree is not None:
+        run.peak_bytes = max(run.peak_bytes, run.tree.memory_bytes())

@@ -1,0 +1,120 @@
+"""Between a host and a stdio MCP server (I/O): passes bytes on, and listens. Standard library only.
+
+Two threads pass chunks on as they come, before anybody looks at them; what they held is read once
+nothing passes for a moment, so that a call does not wait for our reading of it.
+"""
+
+import contextlib
+import os
+import threading
+import time
+from collections import deque
+
+from optimizer.enforcement.calls import Call, Conversation, Direction
+
+CHUNK = 1 << 16
+MOST_UNREAD = 128
+"""More chunks than this are read at once, quiet or not."""
+
+DRAIN_S = 2.0
+"""How long the last words of a server may take to reach its host."""
+
+
+class Tap:
+    """The two streams of a server, and the calls that ended on them.
+
+    Args:
+        to_server: Where the server's stdin is written.
+        from_server: Where the server's stdout is read.
+
+    Attributes:
+        quiet_s: Nothing passed for so long: now there is time to read.
+        woken: Becomes readable when something passed that was not read yet.
+        host_left: Set when the host reads no more.
+    """
+
+    quiet_s = 0.05
+
+    def __init__(self, to_server: int, from_server: int) -> None:
+        self._to_server, self._from_server = to_server, from_server
+        self._conversation = Conversation()
+        self._unread: deque[tuple[Direction, bytes, float]] = deque()
+        self.woken, self._wake = os.pipe()
+        os.set_blocking(self.woken, False)
+        self.host_left = False
+        self._told: dict[str, str] | None = None
+        self._threads = (
+            threading.Thread(target=self._listen_to_host, daemon=True, name="to-server"),
+            threading.Thread(target=self._listen_to_server, daemon=True, name="to-host"),
+        )
+
+    def start(self) -> None:
+        """Pass on from now on."""
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether something passed that was not read."""
+        return bool(self._unread)
+
+    def new_tools(self) -> dict[str, str] | None:
+        """SHA-256 of each tool, when the server listed others than before; else None."""
+        listed = self._conversation.tools
+        if listed == self._told:
+            return None
+        self._told = listed
+        return listed
+
+    def is_quiet(self, now_s: float) -> bool:
+        """Whether what passed should be read now."""
+        if not self._unread:
+            return False
+        return len(self._unread) > MOST_UNREAD or now_s - self._unread[-1][2] > self.quiet_s
+
+    def read(self) -> list[Call]:
+        """Read what passed; the calls that ended with it."""
+        ended: list[Call] = []
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.woken, CHUNK)
+        while self._unread:
+            direction, chunk, at_s = self._unread.popleft()
+            ended += self._conversation.passed(direction, chunk, at_s)
+        return ended
+
+    def finish(self) -> list[Call]:
+        """After the server ended: let its last words pass, and read everything."""
+        self._threads[1].join(DRAIN_S)
+        return self.read() + self._conversation.broken()
+
+    def _listen_to_host(self) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            self._pass_on(0, self._to_server, "to_server")
+        os.close(self._to_server)
+        _leave(0)
+
+    def _listen_to_server(self) -> None:
+        try:
+            self._pass_on(self._from_server, 1, "to_host")
+        except BrokenPipeError:
+            self.host_left = True
+        os.close(self._from_server)
+        _leave(1)
+        os.write(self._wake, b"!")
+
+    def _pass_on(self, source: int, target: int, direction: Direction) -> None:
+        """Pass chunks on until the end; each is noted before it goes, so before its answer is."""
+        while chunk := os.read(source, CHUNK):
+            self._unread.append((direction, chunk, time.monotonic()))
+            rest = memoryview(chunk)
+            while rest:
+                rest = rest[os.write(target, rest) :]
+            if len(self._unread) <= len(self._threads) or len(self._unread) > MOST_UNREAD:
+                os.write(self._wake, b"!")
+
+
+def _leave(standard: int) -> None:
+    """Close a stream of ours at our end, so that the host sees what the server did."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, standard)
+    os.close(nothing)
