@@ -51,6 +51,13 @@ class PoolSetting(Table):
     reserve: Annotated[FiniteFloat, Field(ge=0, lt=1)] | None = Field(
         None, description="Share that is never leased, 0 to 1."
     )
+    scope: Literal["host", "shared"] = Field(
+        "host", description="host: each machine has its own; shared: all of the store share one."
+    )
+    indexed: bool | None = Field(
+        None,
+        description="Whether a lease holds certain ones, by index from 0; gpu is unless false.",
+    )
 
 
 class PriceSetting(Table):

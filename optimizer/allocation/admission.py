@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from optimizer.allocation.strategies import AllocationStrategy, Room, Scope
@@ -17,11 +17,13 @@ class Admission:
         granted: Whole parts by resource; at most what was asked and what is free.
         fraction: The least granted share of any resource, 0 to 1.
         effect: What the strategy changed.
+        slots: Of indexed pools: parts by index.
     """
 
     granted: Mapping[str, int]
     fraction: float
     effect: str
+    slots: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Refusal:
             used than there is.
         quota: What the asker may hold of `binding`, in whole parts, when it is that which binds.
         deferred_until: Until when work of this priority is put off, when it is that which binds.
+        is_scattered: Whether there is enough of `binding` in all, but not on the indices asked for.
+        pressed_until: Until when demand that no lease covers is foreseen to take what is free now.
     """
 
     binding: str
@@ -46,6 +50,8 @@ class Refusal:
     missing: Mapping[str, int]
     quota: int | None = None
     deferred_until: datetime | None = None
+    is_scattered: bool = False
+    pressed_until: datetime | None = None
 
     @property
     def is_lasting(self) -> bool:

@@ -1,8 +1,8 @@
 """ResourceAllocator: reserves, renews, settles and releases, for one principal at a time."""
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -10,24 +10,20 @@ import anyio
 import anyio.lowlevel
 from pydantic import BaseModel, ConfigDict, Field
 
-from optimizer.allocation.admission import (
-    Admission,
-    Refusal,
-    admit,
-    least_parts,
-    refuse,
-    within_quota,
-)
+from optimizer.allocation.admission import Admission, Freeing, Refusal
 from optimizer.allocation.answers import (
     ending_notices,
+    gave_way,
     grant_notices,
     granted_summary,
+    kept_after_all,
     lease_answer,
     refusal_answer,
     released_summary,
 )
 from optimizer.allocation.deferral import Deferral
-from optimizer.allocation.demand import Demand, read_demands, read_used
+from optimizer.allocation.demand import read_demands, read_used
+from optimizer.allocation.headroom import Ahead, Pressure, easings, pressure
 from optimizer.allocation.lease import (
     Allocation,
     AllocationRequest,
@@ -46,6 +42,7 @@ from optimizer.allocation.ledger import (
     PoolAudit,
 )
 from optimizer.allocation.line import Waiter, WaitingLine
+from optimizer.allocation.order import Order, Surroundings, decide
 from optimizer.allocation.pool import (
     Balance,
     PoolState,
@@ -53,8 +50,10 @@ from optimizer.allocation.pool import (
     pool_state,
     room_parts,
 )
+from optimizer.allocation.preemption import PreemptionPolicy
 from optimizer.allocation.quota import Quotas
 from optimizer.allocation.strategies import AllocationStrategy
+from optimizer.clock import Clock, utc_now
 from optimizer.errors import LeaseEndedError, LeaseRefusedError, NotFoundError, StorageError
 from optimizer.events import EventBus, LeaseChanged
 from optimizer.identity import Principal
@@ -86,30 +85,6 @@ class AllocationList(BaseModel):
     pools: dict[str, PoolState] = Field(description="Every pool, by resource.")
 
 
-@dataclass(frozen=True)
-class _Order:
-    """A request that has been read."""
-
-    request: AllocationRequest
-    draft: Draft
-    demands: Mapping[str, Demand]
-    strategy: AllocationStrategy
-
-    @property
-    def limited(self) -> frozenset[str]:
-        """Resources of which there is only so much."""
-        return frozenset(n for n, d in self.demands.items() if d.pool.capacity is not None)
-
-    @property
-    def is_possible(self) -> bool:
-        """Whether it would fit if nothing else were leased."""
-        return all(
-            (most := demand.pool.leasable_parts) is None
-            or least_parts(demand.parts, self.request.min_fraction) <= most
-            for demand in self.demands.values()
-        )
-
-
 class ResourceAllocator:
     """Leases of what this machine may use.
 
@@ -121,6 +96,9 @@ class ResourceAllocator:
         unmanaged: Given what is leased, answers the measured demand that no lease covers; both by
             resource, in the unit of each pool. A resource that is missing counts as 0.
         quotas: What each principal may hold; no bounds when None.
+        ahead: Answers the demand that no lease will cover, as far as it is foreseen, by resource.
+        preemption: Whether leases of lower priority may have to give way.
+        clock: Says what time it is, for what is foreseen; the ledger has its own.
 
     Attributes:
         quotas: The same; they may be replaced at any time, and count from the next request on.
@@ -136,6 +114,9 @@ class ResourceAllocator:
         events: EventBus,
         unmanaged: Callable[[Mapping[str, float]], Mapping[str, float]],
         quotas: Quotas | None = None,
+        ahead: Callable[[], Mapping[str, Ahead]] = dict,
+        preemption: PreemptionPolicy | None = None,
+        clock: Clock = utc_now,
     ) -> None:
         self.pools = dict(pools)
         self.quotas = quotas or Quotas({}, {})
@@ -144,6 +125,9 @@ class ResourceAllocator:
         self._ledger = ledger
         self._events = events
         self._unmanaged = unmanaged
+        self._ahead = ahead
+        self._clock = clock
+        self.preemption = preemption or PreemptionPolicy()
         self._line = WaitingLine()
 
     @property
@@ -167,14 +151,15 @@ class ResourceAllocator:
         order = self._read(request, principal)
         arrived = anyio.current_time()
         place = self._line.ticket(order.limited, request.priority_level, now=arrived)
-        outcome, ahead = await self._try(order, place)
+        outcome, ahead = await self._try(order, place, wait_s=request.wait_s)
         if isinstance(outcome, Admitted):
             return self._granted(order, outcome)
         if not request.wait_s or not order.is_possible or outcome.refusal.is_lasting:
             return self._refused(order, outcome, ahead)
+        yielded = outcome.yielding
         outcome, ahead = await self._wait(order, place, outcome, until=arrived + request.wait_s)
         if isinstance(outcome, Admitted):
-            return self._granted(order, outcome)
+            return self._granted(order, outcome, yielded)
         waited = timedelta(seconds=anyio.current_time() - arrived)
         return self._refused(order, outcome, ahead, waited=waited)
 
@@ -319,9 +304,10 @@ class ResourceAllocator:
     def _put_off(self, priority: PriorityLevel) -> datetime | None:
         return None if self.deferral is None else self.deferral.puts_off(priority)
 
-    def _read(self, request: AllocationRequest, principal: Principal) -> _Order:
+    def _read(self, request: AllocationRequest, principal: Principal) -> Order:
         strategy = self.strategies[request.strategy]
         demands = read_demands(request, self.pools)
+        quota = self.quotas.of(principal.name)
         draft = Draft(
             allocation_id=new_allocation_id(),
             principal=principal.name,
@@ -332,50 +318,44 @@ class ResourceAllocator:
             strategy=request.strategy,
             ttl_s=request.ttl_s,
             asked=tuple(demand.grant for demand in demands.values()),
-            has_quota=not demands.keys().isdisjoint(self.quotas.of(principal.name)),
+            has_quota=not demands.keys().isdisjoint(quota),
+            min_fraction=request.min_fraction,
         )
-        return _Order(request, draft, demands, strategy)
+        return Order(request, draft, demands, strategy, quota)
 
-    async def _try(self, order: _Order, place: Waiter) -> tuple[Admitted | Declined, int]:
+    async def _try(
+        self, order: Order, place: Waiter, *, wait_s: float = 0.0
+    ) -> tuple[Admitted | Declined, int]:
         """One transaction; refused at once while others stand before this place.
+
+        Args:
+            order: What is asked.
+            place: Its place in the line.
+            wait_s: How long it goes on waiting after a refusal.
 
         Returns:
             The ledger's answer, and how many stand before.
         """
         ahead = self._line.ahead_of(place)
-        demand = {name: asked.parts for name, asked in order.demands.items()}
-        quota = self.quotas.of(order.draft.principal)
-        leasable = {name: asked.pool.leasable_parts for name, asked in order.demands.items()}
+        put_off = self._put_off(order.request.priority_level)
+        grace_s = self.preemption.grace(
+            allowed=order.request.allow_preemption,
+            priority=order.request.priority_level,
+            wait_s=wait_s,
+        )
 
-        def decide(balances: Mapping[str, Balance]) -> Admission | Refusal:
+        def settle(balances: Mapping[str, Balance]) -> Admission | Refusal:
             unmanaged = self._beyond_leases(balances)
-            room = {
-                name: room_parts(asked.pool, balances[name], unmanaged.get(name, 0.0))
-                for name, asked in order.demands.items()
-            }
-            put_off = self._put_off(order.request.priority_level)
-            if put_off is not None:
-                return replace(refuse(demand, room), deferred_until=put_off)
-            own = {name: balances[name].own for name in demand}
-            mine = within_quota(room, quota, own)
-            decision = admit(
-                demand,
-                mine,
-                min_fraction=order.request.min_fraction,
-                strategy=order.strategy,
-                leasable=leasable,
-            )
-            if isinstance(decision, Refusal) and mine[decision.binding] != room[decision.binding]:
-                return replace(decision, quota=quota[decision.binding])
-            return refuse(demand, room) if ahead else decision
+            pressures = self._pressures(order)
+            return decide(order, balances, Surroundings(unmanaged, pressures, ahead, put_off))
 
         with anyio.CancelScope(shield=True):
-            outcome = await self._ledger.admit(order.draft, decide)
+            outcome = await self._ledger.admit(order.draft, settle, grace_s=grace_s)
         self._tell_ended(outcome.moment)
         await self._give_back_if_cancelled(order, outcome)
         return outcome, ahead
 
-    async def _give_back_if_cancelled(self, order: _Order, outcome: Admitted | Declined) -> None:
+    async def _give_back_if_cancelled(self, order: Order, outcome: Admitted | Declined) -> None:
         """Hold no lease that nobody will hear of; with a request id, a retry will."""
         try:
             await anyio.lowlevel.checkpoint_if_cancelled()
@@ -389,7 +369,7 @@ class ResourceAllocator:
             raise
 
     async def _wait(
-        self, order: _Order, place: Waiter, declined: Declined, *, until: float
+        self, order: Order, place: Waiter, declined: Declined, *, until: float
     ) -> tuple[Admitted | Declined, int]:
         """Stand in the line, and try whenever nobody stands before."""
         outcome: Admitted | Declined = declined
@@ -405,34 +385,53 @@ class ResourceAllocator:
                     await place.called.wait()
                 place.called = anyio.Event()
                 if not self._line.ahead_of(place):
-                    outcome, _ = await self._try(order, place)
+                    left = max(0.0, until - anyio.current_time())
+                    outcome, _ = await self._try(order, place, wait_s=left)
             return outcome, 0
         finally:
             self._line.leave(place)
+            if isinstance(outcome, Declined) and outcome.yielding:
+                with anyio.CancelScope(shield=True):
+                    await self._ledger.withdraw(order.draft.allocation_id)
 
-    def _granted(self, order: _Order, admitted: Admitted) -> Allocation:
+    def _granted(
+        self, order: Order, admitted: Admitted, yielded: tuple[Lease, ...] = ()
+    ) -> Allocation:
         lease, moment = admitted.lease, admitted.moment
         notices = grant_notices(lease, self.pools) + ending_notices(moment)
         if admitted.replayed:
             notices.insert(0, "this request_id was answered before; this is the same lease.")
             return lease_answer(lease, at=moment.at, notices=notices)
         self._tell(moment.at, lease.allocation_id, "active")
-        return lease_answer(
+        answer = lease_answer(
             lease,
             at=moment.at,
             notices=notices,
             summary=granted_summary(lease, order.demands),
         )
+        gone = [gave_way(each, moment.at) for each in admitted.preempted or yielded]
+        return answer.model_copy(update={"preempted": tuple(gone)}) if gone else answer
 
     def _refused(
         self,
-        order: _Order,
+        order: Order,
         declined: Declined,
         ahead: int,
         *,
         waited: timedelta | None = None,
     ) -> Allocation:
-        return refusal_answer(order.request, order.demands, declined, ahead=ahead, waited=waited)
+        eased = tuple(self._easings(order, declined))
+        declined = replace(declined, freeings=declined.freeings + eased)
+        answer = refusal_answer(
+            order.request,
+            order.demands,
+            declined,
+            ahead=ahead,
+            waited=waited,
+            grace_s=None if self.preemption.mode == "never" else self.preemption.grace_s,
+        )
+        kept = [kept_after_all(each) for each in declined.yielding]
+        return answer.model_copy(update={"preempted": tuple(kept)}) if kept else answer
 
     async def _read_used(
         self, allocation_id: str, principal: Principal, used: Mapping[str, float | str]
@@ -459,9 +458,29 @@ class ResourceAllocator:
             }
         )
 
+    def _pressures(self, order: Order) -> dict[str, Pressure]:
+        """The demand that is foreseen while the lease would last, beyond every lease."""
+        foreseen, now = self._ahead(), self._clock()
+        found = (
+            (name, pressure(foreseen[name], now, order.request.ttl_s))
+            for name in order.demands
+            if name in foreseen
+        )
+        return {name: one for name, one in found if one is not None}
+
+    def _easings(self, order: Order, declined: Declined) -> Iterator[Freeing]:
+        foreseen, now = self._ahead(), declined.moment.at
+        if declined.refusal.is_lasting:
+            return
+        for name, asked in order.demands.items():
+            if name in foreseen:
+                yield from easings(
+                    name, asked.pool.unit, foreseen[name], now, order.request.ttl_s, 0.0
+                )
+
     def _tell_ended(self, moment: Moment) -> None:
-        for allocation_id in moment.ended:
-            self._tell(moment.at, allocation_id, "expired")
+        for allocation_id, state in moment.ended:
+            self._tell(moment.at, allocation_id, state)
         if moment.ended:
             self._line.call()
 

@@ -57,6 +57,7 @@ def lease_answer(
         requested={g.resource: _native(g.requested, g.unit) for g in lease.grants},
         granted={g.resource: _native(g.granted, g.unit) for g in lease.grants},
         burst={g.resource: _native(g.burst, g.unit) for g in lease.grants if g.burst is not None},
+        slots={g.resource: tuple(sorted(g.slots)) for g in lease.grants if g.slots},
         units={g.resource: g.unit for g in lease.grants},
         granted_fraction=fraction,
         strategy=lease.strategy,
@@ -142,12 +143,37 @@ def grant_notices(lease: Lease, pools: Mapping[str, ResourcePool]) -> list[str]:
 
 
 def ending_notices(moment: Moment) -> list[str]:
-    """Leases of the asker that end soon."""
-    return [
-        f"your lease {lease.allocation_id} ({lease.purpose or _amounts(lease.grants)}) ends in "
-        f"{max(0.0, (lease.expires_at - moment.at).total_seconds()):.0f} s; renew or release it."
-        for lease in moment.ending
-    ]
+    """Leases of the asker that end soon, or have to give way."""
+    return [ending_notice(lease, moment.at) for lease in moment.ending]
+
+
+def ending_notice(lease: Lease, at: datetime) -> str:
+    """What the holder of a lease that ends soon should do."""
+    left = max(0.0, (lease.expires_at - at).total_seconds())
+    which = f"your lease {lease.allocation_id} ({lease.purpose or _amounts(lease.grants)})"
+    if lease.yields_to is not None:
+        return (
+            f"{which} has to give way to a request of {lease.yields_to} priority: it ends in "
+            f"{left:.0f} s and cannot be renewed beyond that; save your work and release it."
+        )
+    return f"{which} ends in {left:.0f} s; renew or release it."
+
+
+def gave_way(lease: Lease, at: datetime) -> str:
+    """Which lease gave way, and why that one."""
+    held = max(0.0, (at - lease.granted_at).total_seconds())
+    return (
+        f"a {lease.priority_level} lease of {_amounts(lease.grants)}, held for {held:.0f} s, ended "
+        "for this one: ending it loses least (lowest priority first, then the least work done)"
+    )
+
+
+def kept_after_all(lease: Lease) -> str:
+    """Which lease had notice to give way, for nothing in the end."""
+    return (
+        f"a {lease.priority_level} lease of {_amounts(lease.grants)} had notice to give way; the "
+        "notice is withdrawn, because you wait no longer"
+    )
 
 
 def refusal_answer(
@@ -157,6 +183,7 @@ def refusal_answer(
     *,
     ahead: int = 0,
     waited: timedelta | None = None,
+    grace_s: float | None = None,
 ) -> Allocation:
     """Why there is no lease, what is free, what fits when, and what to do.
 
@@ -166,6 +193,7 @@ def refusal_answer(
         declined: The ledger's answer.
         ahead: How many others wait for the same resources.
         waited: How long the request has waited.
+        grace_s: How long leases of lower priority have until they give way, if they may have to.
     """
     refusal, at = declined.refusal, declined.moment.at
     if refusal.deferred_until is not None:
@@ -204,7 +232,13 @@ def refusal_answer(
         shortfalls={n: _native(p, demands[n].pool.unit) for n, p in refusal.shortfalls.items()},
         alternatives=alternatives,
         next=_next_of_refusal(
-            request, pool, alternatives, fits_in, ahead=ahead, quota=refusal.quota
+            request,
+            pool,
+            alternatives,
+            fits_in,
+            ahead=ahead,
+            quota=refusal.quota,
+            may_preempt=grace_s if _may_preempt(request, pool, refusal) else None,
         ),
         notices=tuple(ending_notices(declined.moment)),
         unknown={}
@@ -256,12 +290,18 @@ def _held_word(lease: Lease) -> str:
         "active": "Holds",
         "released": "Held until released:",
         "expired": "Held until it ended:",
+        "preempted": "Held until it gave way:",
     }[lease.state]
 
 
 def _next_of(lease: Lease) -> str:
     if lease.state != "active":
         return "this lease is over; call allocate for a new one"
+    if lease.yields_to is not None:
+        return (
+            f"save your work and release_allocation: it gives way to a request of "
+            f"{lease.yields_to} priority at {lease.expires_at:%H:%M:%S} UTC"
+        )
     return (
         f"release_allocation when done; renew_allocation before {lease.expires_at:%H:%M:%S} UTC "
         "to keep it"
@@ -277,12 +317,39 @@ def _why(
     after = "" if waited is None else f" after waiting {waited.total_seconds():.0f} s"
     if pool.capacity == 0:
         return f"Refused: this machine has no {pool.name} ({pool.capacity_source})."
+    if refusal.is_scattered:
+        return f"Refused{after}: {pool.name} {asked} asked, and {_no_index(demand)} so free."
     if ahead and not refusal.shortfalls:
         return f"Refused{after}: {ahead} waiting before you for the same resources."
     free = refusal.free[refusal.binding]
     is_free = "" if free is None else format_amount(_native(free, pool.unit), pool.unit)
     whole = "" if pool.capacity is None else f" of {format_amount(pool.capacity, pool.unit)}"
+    if refusal.pressed_until is not None:
+        return (
+            f"Refused{after}: {pool.name} {asked} asked, which is free now; demand without a lease "
+            f"is forecast to leave {is_free}{whole} by {refusal.pressed_until:%H:%M} UTC."
+        )
     return f"Refused{after}: {pool.name} {asked} asked, {is_free} free{whole}."
+
+
+def _no_index(demand: Demand) -> str:
+    """Which indices have too little."""
+    pool = demand.pool
+    if demand.slots:
+        named = ", ".join(f"{pool.name}:{slot}" for slot in demand.slots)
+        return f"{named} {'are' if len(demand.slots) > 1 else 'is'} not"
+    return f"none of the {pool.slots} is"
+
+
+def _may_preempt(request: AllocationRequest, pool: ResourcePool, refusal: Refusal) -> bool:
+    """Whether asking for preemption could help: leases, not a budget or the forecast, bind."""
+    return (
+        request.priority_level in ("high", "critical")
+        and not request.allow_preemption
+        and pool.kind != "budget"
+        and bool(pool.capacity)
+        and refusal.pressed_until is None
+    )
 
 
 def _over_quota(demand: Demand, refusal: Refusal) -> str:
@@ -345,10 +412,13 @@ def _next_of_refusal(
     *,
     ahead: int,
     quota: int | None,
+    may_preempt: float | None,
 ) -> str:
     if ahead and quota is None:
         return f"wait_s={MAX_WAIT_S:g} to stand in the line"
     ways = [alternative.how for alternative in alternatives]
+    if may_preempt is not None:
+        ways.append(f"allow_preemption=true with wait_s={may_preempt:g}, if it is more urgent")
     if quota is not None:
         return ", or ".join([*ways, f"release what you hold of {pool.name}"])
     if fits_in is not None and request.min_fraction < 1:
@@ -368,6 +438,8 @@ def _unforeseeable(demands: Mapping[str, Demand], refusal: Refusal, *, ahead: in
     if ahead and not refusal.shortfalls:
         return f"it depends on the {ahead} waiting before"
     demand = demands[refusal.binding]
+    if refusal.is_scattered:
+        return f"it depends on which {refusal.binding} is released"
     leasable = demand.pool.leasable_parts
     if leasable is not None and leasable < demand.parts:
         return f"it asks for more {refusal.binding} than can ever be leased here"

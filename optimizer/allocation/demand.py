@@ -1,7 +1,7 @@
 """A request in whole parts: what an agent wrote, read against the pools."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from optimizer.allocation.lease import AllocationRequest, Grant, Lease
 from optimizer.allocation.pool import ResourcePool
@@ -18,12 +18,14 @@ class Demand:
         asked: As it was written.
         parts: Whole parts to reserve, at least 1.
         burst: Upper end of a range in whole parts; None without a range.
+        slots: Parts by index, where the request names indices ("gpu:0").
     """
 
     pool: ResourcePool
     asked: float | str
     parts: int
     burst: int | None
+    slots: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def grant(self) -> Grant:
@@ -44,7 +46,13 @@ def read_demands(
         InvalidRequestError: An unknown resource, or an amount that cannot be read; nothing was
             reserved.
     """
-    return {name: _read(value, _find(name, pools)) for name, value in request.resources.items()}
+    demands: dict[str, Demand] = {}
+    for name, value in request.resources.items():
+        pool, slot = _find(name, pools)
+        demand = _read(value, pool) if slot is None else _read_slot(name, value, pool, slot)
+        before = demands.get(pool.name)
+        demands[pool.name] = demand if before is None else _together(name, before, demand)
+    return demands
 
 
 def read_used(used: Mapping[str, float | str], lease: Lease) -> dict[str, int]:
@@ -77,15 +85,55 @@ def read_used(used: Mapping[str, float | str], lease: Lease) -> dict[str, int]:
     return read
 
 
-def _find(name: str, pools: Mapping[str, ResourcePool]) -> ResourcePool:
+def _find(name: str, pools: Mapping[str, ResourcePool]) -> tuple[ResourcePool, int | None]:
+    """The pool that a name means, and which one of it: `gpu:0` is the first of `gpu`."""
+    if name in pools:
+        return pools[name], None
+    of, _, slot = name.rpartition(":")
     try:
-        return pools[name]
+        pool = pools[of]
+        if pool.slots is None or not slot.isdecimal():
+            raise KeyError(name)
+        if int(slot) >= pool.slots:
+            raise InvalidRequestError(
+                f"there is no {name}; {of} has {pool.slots}, from {of}:0 to {of}:{pool.slots - 1}. "
+                "Nothing was reserved",
+                field=f"resources.{name}",
+            )
+        return pool, int(slot)
     except KeyError:
         raise InvalidRequestError(
             f"there is no resource {name!r} here; there are {', '.join(pools)}. Others are named "
             "in sro.toml under [pools]. Nothing was reserved",
             field=f"resources.{name}",
         ) from None
+
+
+def _read_slot(name: str, value: float | str, pool: ResourcePool, slot: int) -> Demand:
+    """An amount of one index: a percentage is of that one."""
+    demand = _read(value, replace(pool, capacity=1.0))
+    if demand.parts > PARTS[pool.unit]:
+        raise InvalidRequestError(
+            f"{name} {value!r} is more than one. Nothing was reserved", field=f"resources.{name}"
+        )
+    return replace(demand, pool=pool, slots={slot: demand.parts})
+
+
+def _together(name: str, one: Demand, other: Demand) -> Demand:
+    """Two indices of one pool.
+
+    Raises:
+        InvalidRequestError: One of them names no index.
+    """
+    if not one.slots or not other.slots or not one.slots.keys().isdisjoint(other.slots):
+        raise InvalidRequestError(
+            f"{name!r} and {one.pool.name!r} are asked for in one request; name indices or an "
+            "amount. Nothing was reserved",
+            field=f"resources.{name}",
+        )
+    return replace(
+        one, parts=one.parts + other.parts, slots={**one.slots, **other.slots}, asked="indices"
+    )
 
 
 def _read(value: float | str, pool: ResourcePool) -> Demand:

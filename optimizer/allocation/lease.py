@@ -3,7 +3,8 @@
 import hashlib
 import json
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -16,7 +17,7 @@ PriorityLevel = Literal["low", "normal", "high", "critical"]
 PRIORITIES: tuple[PriorityLevel, ...] = ("low", "normal", "high", "critical")
 """Lowest first."""
 
-LeaseState = Literal["active", "partial", "queued", "released", "expired", "refused"]
+LeaseState = Literal["active", "partial", "preempted", "released", "expired", "refused"]
 
 MAX_TTL_S = 86_400
 MAX_WAIT_S = 45.0
@@ -68,6 +69,11 @@ class AllocationRequest(BaseModel):
         description="How much between min_fraction and all: performance_priority, cost_priority, "
         "balanced, reliability_priority.",
     )
+    allow_preemption: bool = Field(
+        False,
+        description="Whether leases of strictly lower priority may have to give way, after a "
+        "notice to their holders; needs wait_s of at least the grace time.",
+    )
     request_id: str | None = Field(
         None,
         pattern=r"^[!-~]{1,128}$",
@@ -76,7 +82,9 @@ class AllocationRequest(BaseModel):
 
     @property
     def fingerprint(self) -> str:
-        """The same for the same request, however long it would wait."""
+        """The same for the same request, however long it would wait; empty without a key."""
+        if self.request_id is None:
+            return ""
         asked = self.model_dump(mode="json", exclude={"request_id", "wait_s"})
         text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
@@ -99,6 +107,7 @@ class Grant:
         granted: What is held, at most `requested`.
         burst: The most that the range allows, shared with others; None without a range.
         used: Of a budget: what was settled; None until then.
+        slots: Of an indexed pool: parts by index; empty of others.
     """
 
     resource: str
@@ -108,6 +117,7 @@ class Grant:
     granted: int
     burst: int | None = None
     used: int | None = None
+    slots: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,11 +135,15 @@ class Lease:
         strategy: As asked.
         strategy_effect: What the strategy changed.
         ttl_s: Seconds from the grant, or from the last renewal, to the end.
-        state: active, released or expired.
+        state: active; released by its holder; expired, or preempted: ended by itself.
         granted_at: Aware, UTC.
         expires_at: When it ends by itself.
         ended_at: When it ended; None while it is active.
         grants: What it holds.
+        min_fraction: Least share of the request that is of use.
+        yields_to: Priority of the request for which it has to give way at `expires_at`; None for
+            none.
+        would_expire_at: When it would have ended, had it not to give way.
     """
 
     allocation_id: str
@@ -142,11 +156,14 @@ class Lease:
     strategy: str
     strategy_effect: str
     ttl_s: int
-    state: Literal["active", "released", "expired"]
+    state: Literal["active", "released", "expired", "preempted"]
     granted_at: datetime
     expires_at: datetime
     ended_at: datetime | None
     grants: tuple[Grant, ...]
+    min_fraction: float = 1.0
+    yields_to: str | None = None
+    would_expire_at: datetime | None = None
 
 
 class Alternative(BaseModel):
@@ -169,13 +186,16 @@ class Allocation(BaseModel):
     allocation_id: str | None = Field(None, description="Name it to renew or release.")
     state: LeaseState = Field(
         description="active: all that was asked; partial: less, at least min_fraction; refused: "
-        "nothing was reserved; released and expired: over."
+        "nothing was reserved; released, expired and preempted: over."
     )
     summary: str = Field(description="What happened, in absolute units.")
     requested: dict[str, float] = Field(description="In the units named in `units`.")
     granted: dict[str, float] = Field(description="In the units named in `units`; empty if none.")
     burst: dict[str, float] = Field(
         default_factory=dict, description="Upper end of ranges: shared, not reserved."
+    )
+    slots: dict[str, tuple[int, ...]] = Field(
+        default_factory=dict, description="Which ones of an indexed resource (gpu), from 0."
     )
     units: dict[str, str] = Field(description="Unit of each resource.")
     granted_fraction: float = Field(description="Share of the request that was granted, 0 to 1.")
@@ -208,6 +228,9 @@ class Allocation(BaseModel):
         default_factory=dict, description="What is missing of each resource."
     )
     alternatives: tuple[Alternative, ...] = ()
+    preempted: tuple[str, ...] = Field(
+        (), description="Which leases had to give way to this one, or will, and why those."
+    )
     next: str = Field(description="What to do now.")
     notices: tuple[str, ...] = Field((), description="What else the holder should know.")
     unknown: dict[str, str] = Field(

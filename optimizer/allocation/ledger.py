@@ -1,7 +1,7 @@
 """What the allocator needs of a ledger; the store's ledger fits it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -23,6 +23,8 @@ class Draft:
     Attributes:
         asked: What is asked for, with `granted` 0.
         has_quota: Whether the decision needs `Balance.own`.
+        min_fraction: Least share of the request that is of use.
+        places: Of indexed pools whose indices the request names: parts by index.
     """
 
     allocation_id: str
@@ -35,6 +37,8 @@ class Draft:
     ttl_s: int
     asked: tuple[Grant, ...]
     has_quota: bool = False
+    min_fraction: float = 1.0
+    places: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -43,12 +47,12 @@ class Moment:
 
     Attributes:
         at: The ledger's time.
-        ended: Ids of leases that ended by themselves and were noticed now.
-        ending: Leases of the asker that end soon.
+        ended: Leases that ended by themselves and were noticed now: ids with their states.
+        ending: Leases of the asker that end soon, or have to give way.
     """
 
     at: datetime
-    ended: tuple[str, ...] = ()
+    ended: tuple[tuple[str, str], ...] = ()
     ending: tuple[Lease, ...] = ()
 
 
@@ -60,11 +64,13 @@ class Admitted:
         lease: The lease.
         replayed: Whether it is the answer to an earlier request of the same key.
         moment: See there.
+        preempted: Leases that gave way to it.
     """
 
     lease: Lease
     replayed: bool
     moment: Moment
+    preempted: tuple[Lease, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,11 +82,13 @@ class Declined:
         freeings: What becomes free later if nobody renews: of each resource the earliest, until
             what is missing is free.
         moment: See there.
+        yielding: Leases that have got notice to give way to this request.
     """
 
     refusal: Refusal
     freeings: tuple[Freeing, ...]
     moment: Moment
+    yielding: tuple[Lease, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -152,12 +160,23 @@ class PoolAudit:
 class Ledger(Protocol):
     """Keeps leases. Each call is done as if alone; first it ends what is over."""
 
-    async def admit(self, draft: Draft, decide: Decide) -> Admitted | Declined:
+    async def admit(
+        self, draft: Draft, decide: Decide, *, grace_s: float | None = None
+    ) -> Admitted | Declined:
         """Grant what `decide` admits.
+
+        Args:
+            draft: The lease that is asked for.
+            decide: Decides on the balances of the moment.
+            grace_s: Seconds after which leases of strictly lower priority have to give way, if
+                that makes room; None when none has to.
 
         Raises:
             InvalidRequestError: The request id was used for another request.
         """
+
+    async def withdraw(self, allocation_id: str) -> None:
+        """Take back the notices that leases got to give way to this request."""
 
     async def renew(self, allocation_id: str, principal: str, ttl_s: int | None) -> Changed:
         """Let an active lease end `ttl_s` from now; None keeps its own length."""

@@ -1,9 +1,9 @@
 """Pools: what this machine may lease, how much of it is out, and how much is free."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -22,6 +22,14 @@ from optimizer.quantities import (
     to_parts,
 )
 
+SHARED = "shared"
+"""The host of a pool that all machines of a store share."""
+
+INDEXED: tuple[Unit, ...] = ("device",)
+"""What is leased by index unless the operator says otherwise."""
+
+MOST_SLOTS = 4096
+
 _METERED = "no limit is configured (sro.toml: pools.{name}); use is recorded"
 
 
@@ -38,6 +46,7 @@ class ResourcePool:
         reason: Why the capacity is None.
         reserve: Share of the capacity that is never leased, 0 to below 1.
         window: When a budget is whole again; None for what is spent once.
+        slots: How many indices it has, each of one unit; None where a lease holds an amount only.
     """
 
     resource: Resource
@@ -47,6 +56,7 @@ class ResourcePool:
     reason: str | None = None
     reserve: float = 0.0
     window: Window | None = None
+    slots: int | None = None
 
     @property
     def name(self) -> str:
@@ -86,6 +96,7 @@ class Balance:
         overdrawn: Of a budget: settled beyond what was left.
         resets_at: When a windowed budget is whole again.
         own: Held by the leases of who asks.
+        slots: Of an indexed pool: parts that are free of each index, where it is asked for.
     """
 
     leased: int = 0
@@ -93,6 +104,7 @@ class Balance:
     overdrawn: int = 0
     resets_at: datetime | None = None
     own: int = 0
+    slots: Mapping[int, int] = field(default_factory=dict)
 
 
 def room_parts(pool: ResourcePool, balance: Balance, unmanaged: float = 0.0) -> int | None:
@@ -192,6 +204,14 @@ class PoolConfiguration(Protocol):
     def reserve(self) -> float | None:
         """Share that is never leased; None means 0."""
 
+    @property
+    def scope(self) -> Literal["host", "shared"]:
+        """Whether every machine of the store has its own, or all share one."""
+
+    @property
+    def indexed(self) -> bool | None:
+        """Whether a lease holds certain ones of it; None is as usual: gpu yes, others no."""
+
 
 def build_pools(
     capacities: Mapping[str, Capacity], configured: Mapping[str, PoolConfiguration], *, host: str
@@ -220,7 +240,10 @@ def _discovered(resource: Resource, capacity: Capacity | None, host: str) -> Res
         reason = _METERED.format(name=resource.name)
         return ResourcePool(resource, host, None, "not configured", reason=reason)
     unknown = capacity.reason if capacity.amount is None else None
-    return ResourcePool(resource, host, capacity.amount, capacity.source, reason=unknown)
+    slots = int(capacity.amount or 0) if resource.unit in INDEXED else None
+    return ResourcePool(
+        resource, host, capacity.amount, capacity.source, reason=unknown, slots=slots or None
+    )
 
 
 def _configured(
@@ -255,12 +278,35 @@ def _configured(
         )
     return ResourcePool(
         resource,
-        host,
+        SHARED if setting.scope == "shared" else host,
         amount.guaranteed,
         f"sro.toml pools.{name}",
         reserve=setting.reserve or 0.0,
         window=window,
+        slots=_slots(name, setting, resource, amount.guaranteed),
     )
+
+
+def _slots(
+    name: str, setting: PoolConfiguration, resource: Resource, capacity: float
+) -> int | None:
+    """How many indices a configured pool has.
+
+    Raises:
+        ConfigurationError: It is said to be indexed and is not counted in whole ones.
+    """
+    indexed = resource.unit in INDEXED if setting.indexed is None else setting.indexed
+    if not indexed or capacity == 0:
+        return None
+    is_counted = resource.unit in ("device", "slot") and resource.kind != "budget"
+    if not is_counted or capacity != int(capacity) or capacity > MOST_SLOTS:
+        raise ConfigurationError(
+            setting=f"sro.toml: pools.{name}.indexed",
+            problem=f"{setting.capacity!r} is not a whole number of devices or slots up to "
+            f"{MOST_SLOTS}",
+            fix="give a whole number, or indexed = false",
+        )
+    return int(capacity)
 
 
 _UNITS_OF_NAMED: tuple[Unit, ...] = ("slot", "usd", "token", "call", "cycle", "byte", "core")

@@ -1,6 +1,7 @@
 """The keeper of leases: one transaction per change, so that nothing is ever granted twice."""
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -8,8 +9,8 @@ from typing import Any, Generic, TypeVar
 import anyio
 from sqlalchemy import Connection, func, select
 
-from optimizer.allocation.admission import Admission, Freeing
-from optimizer.allocation.lease import Grant, Lease
+from optimizer.allocation.admission import Admission, Freeing, Refusal, least_parts
+from optimizer.allocation.lease import PRIORITIES, Grant, Lease
 from optimizer.allocation.ledger import (
     Admitted,
     Changed,
@@ -22,10 +23,13 @@ from optimizer.allocation.ledger import (
     Room,
 )
 from optimizer.allocation.pool import Balance, ResourcePool
+from optimizer.allocation.preemption import choose_victims
+from optimizer.allocation.slots import choose_slots
 from optimizer.clock import Clock
-from optimizer.errors import InvalidRequestError
+from optimizer.errors import InvalidRequestError, StorageError
+from optimizer.quantities import PARTS
 from optimizer.store.engine import Database
-from optimizer.store.ledger_books import Books
+from optimizer.store.ledger_books import Books, PoolKey
 from optimizer.store.ledger_leases import (
     BY_ID,
     HOW_MANY,
@@ -34,10 +38,18 @@ from optimizer.store.ledger_leases import (
     load_leases,
     settle_grant,
     update_lease,
+    withdraw,
 )
-from optimizer.store.ledger_opening import forgive_downtime, note_watch, shorten, write_pools
+from optimizer.store.ledger_opening import (
+    forgive_downtime,
+    note_watch,
+    shorten,
+    write_pools,
+    write_slots,
+)
 from optimizer.store.ledger_retention import forget
 from optimizer.store.ledger_tables import grant_log, grants, leases, pools
+from optimizer.store.unstoppable import finish
 
 KEEP = timedelta(days=7)
 """For how long leases that are over, and the log of them, are kept."""
@@ -47,6 +59,10 @@ FORGET_EVERY = timedelta(minutes=10)
 ResultT = TypeVar("ResultT")
 
 
+async def _nothing_runs() -> Set[str]:
+    return frozenset()
+
+
 @dataclass(eq=False)
 class _Waiting(Generic[ResultT]):
     """A change that waits for its turn."""
@@ -54,6 +70,7 @@ class _Waiting(Generic[ResultT]):
     change: Callable[[Books], ResultT]
     asker: str
     durable: bool
+    done: "asyncio.Future[None]"
     result: list[ResultT] = field(default_factory=list)
     error: Exception | None = None
 
@@ -85,6 +102,7 @@ class LedgerKeeper:
         pools: The pools by resource.
         clock: The ledger's time.
         keep: For how long leases that are over are kept.
+        alive: Answers ids of leases whose processes run: time without a keeper ends none of them.
     """
 
     def __init__(
@@ -94,13 +112,15 @@ class LedgerKeeper:
         *,
         clock: Clock,
         keep: timedelta = KEEP,
+        alive: Callable[[], Awaitable[Set[str]]] = _nothing_runs,
     ) -> None:
         self._database = database
         self._clock = clock
         self._keep = keep
         self._forgot_at: datetime | None = None
+        self._alive = alive
         self._opening = anyio.Lock()
-        self._turn = anyio.Lock()
+        self._writing: asyncio.Task[None] | None = None
         self._waiting: list[_Waiting[Any]] = []
         self._is_open = False
         self._pools = {(pool.host, pool.name): pool for pool in pools.values()}
@@ -108,7 +128,9 @@ class LedgerKeeper:
             key: pool.window for key, pool in self._pools.items() if pool.window is not None
         }
 
-    async def admit(self, draft: Draft, decide: Decide) -> Admitted | Declined:
+    async def admit(
+        self, draft: Draft, decide: Decide, *, grace_s: float | None = None
+    ) -> Admitted | Declined:
         """Grant what `decide` admits; see `Ledger`."""
 
         def change(books: Books) -> Admitted | Declined:
@@ -116,16 +138,25 @@ class LedgerKeeper:
             if earlier is not None:
                 moment = _moment(books, draft.principal, but=earlier.allocation_id)
                 return Admitted(earlier, replayed=True, moment=moment)
-            decision = decide(self._balances(books, draft.principal if draft.has_quota else None))
+            decision = decide(self._balances_for(books, draft))
+            yielding: tuple[Lease, ...] = ()
+            if not isinstance(decision, Admission) and grace_s is not None:
+                yielding = self._make_room(books, draft, decision, grace_s)
+                if yielding and grace_s == 0:
+                    books.pass_time()
+                    decision = decide(self._balances_for(books, draft))
             moment = _moment(books, draft.principal)
             if isinstance(decision, Admission):
                 lease = books.grant(_lease(books, draft, decision))
-                return Admitted(lease, replayed=False, moment=moment)
-            own_only = decision.quota is not None
-            freeings = () if own_only else self._freeings(books, decision.missing)
-            return Declined(decision, freeings, moment)
+                return Admitted(lease, replayed=False, moment=moment, preempted=yielding)
+            freeings = () if decision.is_lasting else self._freeings(books, decision.missing)
+            return Declined(decision, freeings, moment, yielding)
 
         return await self._change(change, asker=draft.principal)
+
+    async def withdraw(self, allocation_id: str) -> None:
+        """Take back notices to give way to a request; see `Ledger`."""
+        await self._change(lambda books: withdraw(books.connection, allocation_id))
 
     async def renew(self, allocation_id: str, principal: str, ttl_s: int | None) -> Changed:
         """Let an active lease end later; see `Ledger`."""
@@ -136,8 +167,12 @@ class LedgerKeeper:
             if lease is None or lease.state != "active":
                 return Changed(lease, applied=False, overdrawn={}, moment=moment)
             length = ttl_s or lease.ttl_s
-            expires_at = books.at + timedelta(seconds=length)
-            lease = replace(lease, ttl_s=length, expires_at=expires_at)
+            end = books.at + timedelta(seconds=length)
+            if lease.yields_to is None:
+                lease = replace(lease, ttl_s=length, expires_at=end)
+            else:
+                sooner = min(end, lease.expires_at)
+                lease = replace(lease, ttl_s=length, expires_at=sooner, would_expire_at=end)
             update_lease(books.connection, lease)
             return Changed(lease, applied=True, overdrawn={}, moment=moment)
 
@@ -169,7 +204,16 @@ class LedgerKeeper:
             free = room(self._balances(books))
             if free is not None and parts - grant.granted > max(0, free):
                 return Changed(lease, applied=False, overdrawn={}, moment=moment)
-            lease = books.resize(lease, grant, parts)
+            at: Mapping[int, int] = {}
+            if grant.slots:
+                key = (grant.host, grant.resource)
+                unheld = _with(books.free_slots(key), grant.slots)
+                size = PARTS[self._pools[key].unit]
+                found_slots = choose_slots(unheld, parts, size=size)
+                if found_slots is None:
+                    return Changed(lease, applied=False, overdrawn={}, moment=moment)
+                at = found_slots
+            lease = books.resize(lease, grant, parts, at)
             return Changed(lease, applied=True, overdrawn={}, moment=moment)
 
         return await self._change(change)
@@ -184,7 +228,7 @@ class LedgerKeeper:
     async def held(self, principal: str | None, *, limit: int) -> Holdings:
         """Active leases, newest first; see `Ledger`."""
         await self._open()
-        ended: tuple[str, ...] = ()
+        ended: tuple[tuple[str, str], ...] = ()
         if await self._database.read(self._is_due):
             ended = (await self.sweep()).ended
         return await self._database.read(
@@ -215,20 +259,36 @@ class LedgerKeeper:
     async def _change(
         self, change: Callable[[Books], ResultT], *, asker: str = "", durable: bool = True
     ) -> ResultT:
-        """Run a change; those that wait for the same turn share one transaction."""
-        await self._open()
-        waiting = _Waiting(change, asker, durable)
+        """Run a change; those that wait for the same turn share one transaction.
+
+        What has been handed in is done, even when the caller is cancelled meanwhile.
+        """
+        if not self._is_open:
+            await self._open()
+        waiting = _Waiting(change, asker, durable, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write_all(), name="ledger writer")
         try:
-            async with self._turn:
-                if waiting in self._waiting:
-                    batch, self._waiting = self._waiting, []
-                    with anyio.CancelScope(shield=True):
-                        await self._write(batch)
-        finally:
-            if waiting in self._waiting:
-                self._waiting.remove(waiting)
+            await asyncio.shield(waiting.done)
+        except asyncio.CancelledError:
+            await finish(waiting.done)
+            raise
         return waiting.outcome()
+
+    async def _write_all(self) -> None:
+        """Write until nothing waits."""
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                await self._write(batch)
+            except BaseException as error:
+                for waiting in batch:
+                    waiting.error = StorageError(f"the writer was stopped ({error!r})")
+                raise
+            finally:
+                for waiting in batch:
+                    waiting.done.set_result(None)
 
     async def _write(self, batch: Sequence[_Waiting[Any]]) -> None:
         durable = any(waiting.durable for waiting in batch)
@@ -250,21 +310,76 @@ class LedgerKeeper:
     async def _open(self) -> None:
         async with self._opening:
             if not self._is_open:
-                await self._database.write(self._begin)
+                alive = await self._alive()
+                await self._database.write(lambda connection: self._begin(connection, alive))
                 self._is_open = True
 
-    def _begin(self, connection: Connection) -> None:
+    def _begin(self, connection: Connection, alive: Set[str]) -> None:
         now = self._clock()
         write_pools(connection, self._pools, now)
-        forgive_downtime(connection, now)
+        write_slots(connection, self._pools)
+        forgive_downtime(connection, now, alive)
         note_watch(connection, now)
 
-    def _balances(self, books: Books, asker: str | None = None) -> dict[str, Balance]:
-        own = {} if asker is None else books.owned_by(asker)
-        return {
-            pool.name: replace(books.accounts[key].balance, own=own.get(key, 0))
-            for key, pool in self._pools.items()
+    def _balances_for(self, books: Books, draft: Draft) -> dict[str, Balance]:
+        """Balances of the pools that a request touches, with what it needs to be decided."""
+        own = books.owned_by(draft.principal) if draft.has_quota else {}
+        found = {}
+        for asked in draft.asked:
+            key = (asked.host, asked.resource)
+            account = books.accounts[key]
+            found[asked.resource] = Balance(
+                account.leased,
+                account.spent,
+                account.overdrawn,
+                account.resets_at,
+                own.get(key, 0),
+                books.free_slots(key) if self._pools[key].slots else {},
+            )
+        return found
+
+    def _make_room(
+        self, books: Books, draft: Draft, refusal: Refusal, grace_s: float
+    ) -> tuple[Lease, ...]:
+        """Let leases of lower priority give way to a request.
+
+        Returns:
+            Those that have notice for this request, from now or before; empty when all that might
+            give way would not make the room.
+        """
+        known = books.yielding(draft.allocation_id)
+        if known or refusal.is_lasting or refusal.is_scattered:
+            return tuple(known)
+        least = {
+            grant.resource: grant.requested - least_parts(grant.requested, draft.min_fraction)
+            for grant in draft.asked
         }
+        missing = {
+            name: parts - least[name]
+            for name, parts in refusal.missing.items()
+            if books.accounts[self._key(draft, name)].kind != "budget"
+        }
+        if len(missing) < len(refusal.missing):
+            return ()
+        lower = PRIORITIES[: PRIORITIES.index(draft.priority_level)]
+        victims = choose_victims(
+            books.below(lower),
+            missing,
+            priority=draft.priority_level,
+            capacity={pool.name: pool.capacity_parts for pool in self._pools.values()},
+            at=books.at,
+        )
+        until = books.at + timedelta(seconds=grace_s)
+        return tuple(
+            books.give_way(lease, draft.allocation_id, draft.priority_level, until)
+            for lease in victims
+        )
+
+    def _key(self, draft: Draft, resource: str) -> PoolKey:
+        return next((g.host, g.resource) for g in draft.asked if g.resource == resource)
+
+    def _balances(self, books: Books) -> dict[str, Balance]:
+        return {pool.name: books.accounts[key].balance for key, pool in self._pools.items()}
 
     def _freeings(self, books: Books, missing: Mapping[str, int]) -> tuple[Freeing, ...]:
         """What becomes free at resets and at the end of leases, until nothing is missing."""
@@ -292,7 +407,11 @@ class LedgerKeeper:
         return any(connection.execute(query.limit(1)).first() for query in (due, refill))
 
     def _held(
-        self, connection: Connection, principal: str | None, limit: int, ended: tuple[str, ...]
+        self,
+        connection: Connection,
+        principal: str | None,
+        limit: int,
+        ended: tuple[tuple[str, str], ...],
     ) -> Holdings:
         of_whom = {"everybody": principal is None, "principal": principal or ""}
         found = load_leases(connection, NEWEST, {**of_whom, "most": limit})
@@ -336,8 +455,18 @@ def _lease(books: Books, draft: Draft, decision: Admission) -> Lease:
         expires_at=books.at + timedelta(seconds=draft.ttl_s),
         ended_at=None,
         grants=tuple(
-            replace(grant, granted=decision.granted[grant.resource]) for grant in draft.asked
+            Grant(
+                grant.resource,
+                grant.host,
+                grant.unit,
+                grant.requested,
+                decision.granted[grant.resource],
+                grant.burst,
+                slots=decision.slots.get(grant.resource, {}),
+            )
+            for grant in draft.asked
         ),
+        min_fraction=draft.min_fraction,
     )
 
 
@@ -368,6 +497,10 @@ def _resizable(lease: Lease, resource: str, parts: int) -> Grant | None:
     return next(
         (g for g in lease.grants if g.resource == resource and 1 <= parts <= g.requested), None
     )
+
+
+def _with(free: Mapping[int, int], more: Mapping[int, int]) -> dict[int, int]:
+    return {slot: parts + more.get(slot, 0) for slot, parts in free.items()}
 
 
 def _own(connection: Connection, allocation_id: str, principal: str) -> Lease | None:

@@ -17,13 +17,16 @@ from optimizer.store.ledger_leases import (
     ENDING,
     ENDS,
     LAST_TOKEN,
+    OF_PRIORITIES,
     OWNED,
+    YIELDING,
     add_leases,
     expire_leases,
+    give_way,
     load_leases,
     resize_grant,
 )
-from optimizer.store.ledger_tables import grant_log, pools
+from optimizer.store.ledger_tables import grant_log, pools, slots
 
 SOON = timedelta(seconds=60)
 """A lease that ends within this is worth a notice to its holder."""
@@ -38,6 +41,16 @@ _SAVE_POOL = (
     .values({name: bindparam(name) for name in ("leased", "spent", "overdrawn", "resets_at")})
 )
 _INSERT_LOG = insert(grant_log)
+_SLOTS = select(slots).where(slots.c.host == bindparam("host"), slots.c.resource == bindparam("of"))
+_SAVE_SLOT = (
+    update(slots)
+    .where(
+        slots.c.host == bindparam("of_host"),
+        slots.c.resource == bindparam("of_resource"),
+        slots.c.slot == bindparam("of_slot"),
+    )
+    .values(held=bindparam("parts"))
+)
 
 
 @dataclass
@@ -61,6 +74,15 @@ class Account:
         """What may still be spent or leased."""
         ceiling = MOST_COUNTED if self.ceiling is None else self.ceiling
         return ceiling - self.leased - self.spent
+
+
+@dataclass
+class _Slot:
+    """One index of a pool: how many parts it has, and how many are held."""
+
+    size: int
+    held: int
+    is_changed: bool = False
 
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -96,8 +118,8 @@ class Books:
         askers: Names of the principals who ask.
         at: The moment of the transaction.
         accounts: Every pool.
-        ended: Ids of leases that ended by themselves and were noticed in this transaction.
-        ending: Leases of the askers that end soon.
+        ended: Leases that ended by themselves and were noticed in this transaction: ids and states.
+        ending: Leases of the askers that end soon, or have to give way.
     """
 
     connection: Connection
@@ -106,13 +128,14 @@ class Books:
     askers: Sequence[str]
     at: datetime = field(init=False)
     accounts: dict[PoolKey, Account] = field(init=False)
-    ended: tuple[str, ...] = ()
+    ended: tuple[tuple[str, str], ...] = ()
     ending: tuple[Lease, ...] = ()
     _log: list[dict[str, Any]] = field(default_factory=list)
     _changed: set[PoolKey] = field(default_factory=set)
     _new: list[Lease] = field(default_factory=list)
     _last_token: int | None = None
     _ends: dict[tuple[str, ...], "_Ends"] = field(default_factory=dict)
+    _slots: dict[PoolKey, dict[int, "_Slot"]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.accounts = {
@@ -131,11 +154,11 @@ class Books:
         for lease in sorted(over, key=lambda lease: lease.expires_at):
             self._refill(lease.expires_at)
             for grant in lease.grants:
-                self.give_back(grant, lease.fencing_token, "expired")
+                self.give_back(grant, lease.fencing_token, _end_of(lease))
         self._refill(self.at)
         if over:
             expire_leases(self.connection, self.at)
-        self.ended = tuple(lease.allocation_id for lease in over)
+        self.ended += tuple((lease.allocation_id, _end_of(lease)) for lease in over)
         self.ending = tuple(lease for lease in found if self._is_ending(lease))
 
     @property
@@ -152,8 +175,34 @@ class Books:
         for grant in lease.grants:
             key = (grant.host, grant.resource)
             self._post(key, "granted", lease.fencing_token, leased=grant.granted)
+            self._hold(key, grant.slots)
         self._new.append(lease)
         return lease
+
+    def below(self, priorities: Sequence[str]) -> list[Lease]:
+        """Active leases of these priorities, granted in this transaction or before."""
+        self._write_new()
+        return load_leases(self.connection, OF_PRIORITIES, {"priorities": list(priorities)})
+
+    def yielding(self, to: str) -> list[Lease]:
+        """Active leases that have to give way to a request."""
+        return load_leases(self.connection, YIELDING, {"to": to})
+
+    def give_way(self, lease: Lease, to: str, priority: str, until: datetime) -> Lease:
+        """Let a lease end for another request, at `until` or when it would have in any case."""
+        notified = replace(
+            lease,
+            yields_to=priority,
+            would_expire_at=lease.expires_at,
+            expires_at=min(lease.expires_at, until),
+        )
+        give_way(self.connection, notified, to)
+        self._ends.clear()
+        return notified
+
+    def free_slots(self, key: PoolKey) -> dict[int, int]:
+        """Parts that are free of each index of a pool."""
+        return {slot: one.size - one.held for slot, one in self._slots_of(key).items()}
 
     def granted_for(self, principal: str, request_id: str) -> Lease | None:
         """The lease that a request id got, in this transaction or before."""
@@ -186,6 +235,7 @@ class Books:
         """
         key = (grant.host, grant.resource)
         account = self.accounts[key]
+        self._hold(key, {slot: -parts for slot, parts in grant.slots.items()})
         if account.kind != "budget":
             self._post(key, event, token, leased=-grant.granted)
             return 0
@@ -195,11 +245,13 @@ class Books:
         self._post(key, event, token, leased=-grant.granted, spent=spent, overdrawn=overdrawn)
         return overdrawn
 
-    def resize(self, lease: Lease, grant: Grant, parts: int) -> Lease:
-        """Let a lease hold another amount of one resource."""
+    def resize(self, lease: Lease, grant: Grant, parts: int, at: Mapping[int, int]) -> Lease:
+        """Let a lease hold another amount of one resource, of an indexed one at these indices."""
         self._write_new()
-        resized = replace(grant, granted=parts)
+        resized = replace(grant, granted=parts, slots=at)
         key = (grant.host, grant.resource)
+        self._hold(key, {slot: -held for slot, held in grant.slots.items()})
+        self._hold(key, at)
         self._post(key, "resized", lease.fencing_token, leased=parts - grant.granted)
         resize_grant(self.connection, resized, lease.fencing_token)
         grants = tuple(resized if held is grant else held for held in lease.grants)
@@ -224,11 +276,32 @@ class Books:
             self.connection.execute(_SAVE_POOL, rows)
         if self._log:
             self.connection.execute(_INSERT_LOG, self._log)
+        moved = [
+            {"of_host": key[0], "of_resource": key[1], "of_slot": slot, "parts": one.held}
+            for key, known in sorted(self._slots.items())
+            for slot, one in sorted(known.items())
+            if one.is_changed
+        ]
+        if moved:
+            self.connection.execute(_SAVE_SLOT, moved)
 
     def _is_ending(self, lease: Lease) -> bool:
-        """Whether a notice is due: within SOON, and in the second half of a short lease."""
+        """Whether a notice is due: it gives way, or the second half of a short lease has begun."""
         left = lease.expires_at - self.at
-        return timedelta(0) < left <= timedelta(seconds=lease.ttl_s / 2)
+        is_late = lease.yields_to is not None or left <= timedelta(seconds=lease.ttl_s / 2)
+        return is_late and left > timedelta(0)
+
+    def _slots_of(self, key: PoolKey) -> dict[int, _Slot]:
+        if key not in self._slots:
+            rows = self.connection.execute(_SLOTS, {"host": key[0], "of": key[1]})
+            self._slots[key] = {row.slot: _Slot(row.size, row.held) for row in rows}
+        return self._slots[key]
+
+    def _hold(self, key: PoolKey, parts: Mapping[int, int]) -> None:
+        for slot, more in parts.items():
+            one = self._slots_of(key)[slot]
+            one.held += more
+            one.is_changed = True
 
     def _write_new(self) -> None:
         if self._new:
@@ -274,3 +347,9 @@ class Books:
                 "overdrawn": overdrawn,
             }
         )
+
+
+def _end_of(lease: Lease) -> str:
+    """What a lease that ends by itself has become."""
+    is_early = lease.would_expire_at is not None and lease.would_expire_at > lease.expires_at
+    return "preempted" if is_early else "expired"

@@ -1,5 +1,6 @@
 """Leases in the store: read with what they hold, written once, ended once."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -50,6 +51,14 @@ BY_REQUEST = _LEASES.where(
 )
 """The lease that a principal's request id got."""
 
+OF_PRIORITIES = _LEASES.where(
+    _ACTIVE, leases.c.priority_level.in_(bindparam("priorities", expanding=True))
+)
+"""Active leases of some priorities."""
+
+YIELDING = _LEASES.where(_ACTIVE, leases.c.preempted_for == bindparam("to"))
+"""Active leases that have to give way to a request."""
+
 HELD_AFTER = _LEASES.where(_ACTIVE, leases.c.expires_at > bindparam("after"))
 """Active leases that end later than `after`."""
 
@@ -92,11 +101,27 @@ LAST_TOKEN = select(func.max(leases.c.fencing_token))
 
 _INSERT_LEASES = insert(leases)
 _INSERT_GRANTS = insert(grants)
-_LEASE_COLUMNS = tuple(leases.c.keys())
+_GIVING_WAY = ("yields_to", "preempted_for", "would_expire_at")
+_LEASE_COLUMNS = tuple(column.name for column in leases.c if column.name not in _GIVING_WAY)
 _UPDATE_LEASE = (
     update(leases)
     .where(leases.c.fencing_token == bindparam("token"))
-    .values({name: bindparam(name) for name in ("state", "ttl_s", "expires_at", "ended_at")})
+    .values(
+        {
+            name: bindparam(name)
+            for name in ("state", "ttl_s", "expires_at", "ended_at", "would_expire_at")
+        }
+    )
+)
+_GIVE_WAY = (
+    update(leases)
+    .where(leases.c.fencing_token == bindparam("token"))
+    .values({name: bindparam(name) for name in ("expires_at", *_GIVING_WAY)})
+)
+_WITHDRAW = (
+    update(leases)
+    .where(_ACTIVE, leases.c.preempted_for == bindparam("to"))
+    .values(expires_at=leases.c.would_expire_at, **dict.fromkeys(_GIVING_WAY))
 )
 _EXPIRE = (
     update(leases)
@@ -120,7 +145,7 @@ _RESIZE = (
         grants.c.host == bindparam("of_host"),
         grants.c.resource == bindparam("of_resource"),
     )
-    .values(granted=bindparam("parts"))
+    .values(granted=bindparam("parts"), slots=bindparam("at_slots"))
 )
 
 
@@ -150,6 +175,7 @@ def add_leases(connection: Connection, new: Sequence[Lease]) -> None:
                 "requested": grant.requested,
                 "granted": grant.granted,
                 "burst": grant.burst,
+                "slots": _written(grant.slots),
             }
             for lease in new
             for grant in lease.grants
@@ -167,8 +193,28 @@ def update_lease(connection: Connection, lease: Lease) -> None:
             "ttl_s": lease.ttl_s,
             "expires_at": lease.expires_at,
             "ended_at": lease.ended_at,
+            "would_expire_at": lease.would_expire_at,
         },
     )
+
+
+def give_way(connection: Connection, lease: Lease, to: str) -> None:
+    """Write that a lease has to give way to a request, and when."""
+    connection.execute(
+        _GIVE_WAY,
+        {
+            "token": lease.fencing_token,
+            "expires_at": lease.expires_at,
+            "yields_to": lease.yields_to,
+            "preempted_for": to,
+            "would_expire_at": lease.would_expire_at,
+        },
+    )
+
+
+def withdraw(connection: Connection, to: str) -> None:
+    """Let leases that had to give way to a request last as long as they would have."""
+    connection.execute(_WITHDRAW, {"to": to})
 
 
 def expire_leases(connection: Connection, at: datetime) -> None:
@@ -198,6 +244,7 @@ def resize_grant(connection: Connection, grant: Grant, token: int) -> None:
             "of_host": grant.host,
             "of_resource": grant.resource,
             "parts": grant.granted,
+            "at_slots": _written(grant.slots),
         },
     )
 
@@ -215,11 +262,41 @@ def _lease(rows: Sequence[Row[Any]]) -> Lease:
         strategy=row.strategy,
         strategy_effect=row.strategy_effect,
         ttl_s=row.ttl_s,
-        state=row.state,
+        state="preempted" if _gave_way(row) else row.state,
         granted_at=row.granted_at,
         expires_at=row.expires_at,
         ended_at=row.ended_at,
         grants=tuple(
-            Grant(r.resource, r.host, r.unit, r.requested, r.granted, r.burst, r.used) for r in rows
+            Grant(
+                r.resource,
+                r.host,
+                r.unit,
+                r.requested,
+                r.granted,
+                r.burst,
+                r.used,
+                _read(r.slots),
+            )
+            for r in rows
         ),
+        min_fraction=row.min_fraction,
+        yields_to=row.yields_to,
+        would_expire_at=row.would_expire_at,
     )
+
+
+def _gave_way(row: Row[Any]) -> bool:
+    """Whether a lease ended earlier than it would have, for a request of higher priority."""
+    return (
+        row.state == "expired"
+        and row.would_expire_at is not None
+        and row.would_expire_at > row.expires_at
+    )
+
+
+def _written(slots: Mapping[int, int]) -> str | None:
+    return json.dumps(dict(slots)) if slots else None
+
+
+def _read(slots: str | None) -> Mapping[int, int]:
+    return {int(slot): parts for slot, parts in json.loads(slots).items()} if slots else {}

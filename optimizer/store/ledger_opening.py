@@ -1,18 +1,21 @@
 """What the ledger does before its first use: pools brought up to date, lost time given back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import Connection, Table, delete, select, update
 
 from optimizer.allocation.pool import ResourcePool
 from optimizer.errors import ConfigurationError
+from optimizer.quantities import PARTS
 from optimizer.store.ledger_books import PoolKey
 from optimizer.store.ledger_leases import HELD_AFTER, load_leases, update_lease
-from optimizer.store.ledger_tables import ledger_watch, pools
+from optimizer.store.ledger_tables import ledger_watch, pools, slots
 from optimizer.store.rows import insert_into
+
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 GRACE = timedelta(seconds=60)
 """The most that a lease is lengthened because nobody kept the ledger."""
@@ -65,6 +68,22 @@ def write_pools(
         )
 
 
+def write_slots(connection: Connection, keys: Mapping[PoolKey, ResourcePool]) -> None:
+    """Bring the indices of pools up to date; one that is held stays until it is given back."""
+    for (host, resource), pool in sorted(keys.items()):
+        size = PARTS[pool.unit]
+        for slot in range(pool.slots or 0):
+            row = {"host": host, "resource": resource, "slot": slot, "size": size, "held": 0}
+            connection.execute(_insert_new(connection, slots, row))
+        gone = (
+            slots.c.host == host,
+            slots.c.resource == resource,
+            slots.c.slot >= (pool.slots or 0),
+            slots.c.held == 0,
+        )
+        connection.execute(delete(slots).where(*gone))
+
+
 def _first_reset(pool: ResourcePool, recorded: datetime | None, now: datetime) -> datetime | None:
     """A reset that is recorded and due stays due; one of another window is replaced."""
     if pool.window is None:
@@ -78,11 +97,13 @@ def _insert_new(connection: Connection, table: Table, values: Mapping[str, Any])
     return insert_into(connection, table).values(values).on_conflict_do_nothing()
 
 
-def forgive_downtime(connection: Connection, now: datetime) -> None:
+def forgive_downtime(connection: Connection, now: datetime, alive: Set[str]) -> None:
     """Lengthen leases by the time for which nobody kept the ledger, at most min(TTL, GRACE).
 
-    A silence no longer than GRACE is not counted: another process may be keeping the ledger.
+    A silence no longer than GRACE is not counted: another process may be keeping the ledger. A
+    lease whose processes still run (`alive`) lasts its whole TTL from now.
     """
+    keep_alive(connection, now, alive)
     seen_at = connection.scalar(select(ledger_watch.c.seen_at))
     if seen_at is None or now - seen_at <= GRACE:
         return
@@ -92,6 +113,16 @@ def forgive_downtime(connection: Connection, now: datetime) -> None:
         grace = min(timedelta(seconds=lease.ttl_s), GRACE)
         lengthened = max(lease.expires_at, min(lease.expires_at + silence, now + grace))
         update_lease(connection, replace(lease, expires_at=lengthened))
+
+
+def keep_alive(connection: Connection, now: datetime, alive: Set[str]) -> None:
+    """Let active leases whose processes run last at least their TTL from now."""
+    if not alive:
+        return
+    for lease in load_leases(connection, HELD_AFTER, {"after": LONG_AGO}):
+        end = now + timedelta(seconds=lease.ttl_s)
+        if lease.allocation_id in alive and lease.yields_to is None and lease.expires_at < end:
+            update_lease(connection, replace(lease, expires_at=end))
 
 
 def note_watch(connection: Connection, now: datetime) -> None:

@@ -1,6 +1,6 @@
 """The ledger's tables, as the migrations leave them."""
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Float, Integer, MetaData, Table, Text
 
 from optimizer.store.engine import UtcDateTime
 
@@ -37,6 +37,10 @@ leases = Table(
     Column("granted_at", UtcDateTime),
     Column("expires_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
+    Column("min_fraction", Float),
+    Column("yields_to", Text),
+    Column("preempted_for", Text),
+    Column("would_expire_at", UtcDateTime),
 )
 
 grants = Table(
@@ -50,6 +54,17 @@ grants = Table(
     Column("granted", BigInteger),
     Column("burst", BigInteger),
     Column("used", BigInteger),
+    Column("slots", Text),
+)
+
+slots = Table(
+    "slots",
+    _metadata,
+    Column("host", Text, primary_key=True),
+    Column("resource", Text, primary_key=True),
+    Column("slot", Integer, primary_key=True),
+    Column("size", BigInteger),
+    Column("held", BigInteger),
 )
 
 grant_log = Table(

@@ -17,7 +17,7 @@ from optimizer.store import ledger_books, ledger_tables
 from optimizer.store.engine import Database
 from optimizer.store.ledger import LedgerKeeper
 from tests.postgres import Cluster
-from tests.stores.test_ledger import FakeClock, draft, open_desk, pools
+from tests.stores.test_ledger import Desk, FakeClock, draft, open_desk, pools
 
 PROCESSES = 2
 ALLOCATES = 1000
@@ -107,15 +107,15 @@ async def test_without_the_row_locks_the_same_rush_breaks_the_books(
     desks = [open_desk(store, FakeClock(), pools(10_000)) for store in stores]
     await asyncio.gather(*(desk.keeper.sweep() for desk in desks))
 
-    async def take_and_return(number: int) -> None:
-        desk = desks[number % len(desks)]
-        with suppress(StorageError):
-            lease = await desk.lease(draft())
-            await desk.keeper.release(lease, "alice", {})
+    async def take_and_return(desk: Desk) -> None:
+        for _ in range(20):
+            with suppress(StorageError):
+                lease = await desk.lease(draft())
+                await desk.keeper.release(lease, "alice", {})
 
     async with anyio.create_task_group() as tasks:
-        for number in range(60):
-            tasks.start_soon(take_and_return, number)
+        for desk in desks:
+            tasks.start_soon(take_and_return, desk)
 
     assert not await desks[0].holds()
     await asyncio.gather(*(store.close() for store in stores))

@@ -34,6 +34,7 @@ from optimizer.store.migrations import (
     m0009_applications,
     m0010_catalog,
     m0011_runs,
+    m0012_giving_way,
 )
 
 logger = logging.getLogger("sequential_resource_optimization.store")
@@ -52,6 +53,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     m0009_applications.up,
     m0010_catalog.up,
     m0011_runs.up,
+    m0012_giving_way.up,
 )
 
 _versions = Table("schema_version", MetaData(), Column("version", Integer, primary_key=True))

@@ -16,18 +16,10 @@ from optimizer.errors import (
 )
 from optimizer.events import LeaseChanged
 from optimizer.identity import Principal
-
-GIB = 2**30
-ALICE = Principal("alice")
-BOB = Principal("bob")
+from tests.optimizer.allocation.house import ALICE, BOB, GIB, Configured
 
 House = Any
 Build = Callable[..., House]
-
-
-class Configured:
-    def __init__(self, capacity: float | str, reserve: float | None = None) -> None:
-        self.capacity, self.kind, self.reserve = capacity, None, reserve
 
 
 def id_of(allocation: Allocation) -> str:
@@ -513,8 +505,8 @@ async def test_a_lease_that_nobody_hears_of_is_given_back_unless_a_retry_can_ask
 
     async with anyio.create_task_group() as tasks:
 
-        async def grant_and_hang_up(*arguments: Any) -> Any:
-            outcome = await grant(*arguments)
+        async def grant_and_hang_up(*arguments: Any, **options: Any) -> Any:
+            outcome = await grant(*arguments, **options)
             tasks.cancel_scope.cancel()
             return outcome
 

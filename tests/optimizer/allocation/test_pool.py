@@ -12,17 +12,10 @@ from optimizer.allocation.pool import (
 from optimizer.allocation.window import Window
 from optimizer.errors import ConfigurationError
 from optimizer.machine.capacity import Capacity
-from optimizer.quantities import RESOURCES, Kind
+from optimizer.quantities import RESOURCES
+from tests.optimizer.allocation.house import Configured
 
 GIB = 2.0**30
-
-
-class Configured:
-    def __init__(
-        self, capacity: float | str, kind: Kind | None = None, reserve: float | None = None
-    ) -> None:
-        self.capacity, self.kind, self.reserve = capacity, kind, reserve
-
 
 FOUND = {
     "cpu": Capacity("cpu", 8.0, "core", "cgroup v2"),

@@ -8,7 +8,7 @@ from optimizer.allocation.deferral import Deferral
 from optimizer.allocation.lease import public_name
 from optimizer.errors import LeaseRefusedError, NotFoundError
 from optimizer.identity import Principal
-from tests.optimizer.allocation.conftest import House
+from tests.optimizer.allocation.house import House
 
 BOB = Principal("bob")
 

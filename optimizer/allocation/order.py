@@ -1,0 +1,155 @@
+"""An order: a request that was read against the pools, and the decision about it. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from optimizer.allocation.admission import (
+    Admission,
+    Refusal,
+    admit,
+    least_parts,
+    refuse,
+    within_quota,
+)
+from optimizer.allocation.demand import Demand
+from optimizer.allocation.headroom import Pressure
+from optimizer.allocation.lease import AllocationRequest
+from optimizer.allocation.ledger import Draft
+from optimizer.allocation.pool import Balance, room_parts
+from optimizer.allocation.slots import choose_slots
+from optimizer.allocation.strategies import AllocationStrategy
+from optimizer.quantities import PARTS
+
+
+@dataclass(frozen=True)
+class Order:
+    """A request that was read.
+
+    Attributes:
+        request: As it was asked.
+        draft: The lease that it would become.
+        demands: What it asks of each pool.
+        strategy: Chooses the share.
+        quota: What the asker may hold, in whole parts by resource.
+    """
+
+    request: AllocationRequest
+    draft: Draft
+    demands: Mapping[str, Demand]
+    strategy: AllocationStrategy
+    quota: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def limited(self) -> frozenset[str]:
+        """Resources of which there is only so much."""
+        return frozenset(n for n, d in self.demands.items() if d.pool.capacity is not None)
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether it would fit if nothing else were leased."""
+        return all(
+            (most := demand.pool.leasable_parts) is None
+            or least_parts(demand.parts, self.request.min_fraction) <= most
+            for demand in self.demands.values()
+        )
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What else bears on a decision.
+
+    Attributes:
+        unmanaged: Demand that no lease covers now, by resource.
+        pressures: The greatest that is foreseen while the lease would last, by resource.
+        ahead: How many that wait for the same resources stand before.
+        put_off: Until when work of this priority waits; None for not at all.
+    """
+
+    unmanaged: Mapping[str, float]
+    pressures: Mapping[str, Pressure] = field(default_factory=dict)
+    ahead: int = 0
+    put_off: datetime | None = None
+
+
+def decide(
+    order: Order, balances: Mapping[str, Balance], around: Surroundings
+) -> Admission | Refusal:
+    """Whether an order is granted, how much of it, and which ones of indexed pools."""
+    demand = {name: asked.parts for name, asked in order.demands.items()}
+    room = _room(order, balances, around.unmanaged, around.pressures)
+    if around.put_off is not None:
+        return replace(refuse(demand, room), deferred_until=around.put_off)
+    decision = _decide_within(order, balances, demand, room)
+    if isinstance(decision, Refusal):
+        if around.pressures and decision.quota is None and decision.binding in around.pressures:
+            now = _room(order, balances, around.unmanaged, {})
+            if isinstance(_decide_within(order, balances, demand, now), Admission):
+                until = around.pressures[decision.binding].at
+                return replace(decision, pressed_until=until)
+        return decision
+    return refuse(demand, room) if around.ahead else _at_slots(order, balances, decision, room)
+
+
+def _room(
+    order: Order,
+    balances: Mapping[str, Balance],
+    unmanaged: Mapping[str, float],
+    pressures: Mapping[str, Pressure],
+) -> dict[str, int | None]:
+    """What is free of each pool, for as long as the lease would last."""
+    return {
+        name: room_parts(
+            asked.pool,
+            balances[name],
+            max(
+                unmanaged.get(name, 0.0),
+                pressures[name].amount if name in pressures else 0.0,
+            ),
+        )
+        for name, asked in order.demands.items()
+    }
+
+
+def _decide_within(
+    order: Order,
+    balances: Mapping[str, Balance],
+    demand: Mapping[str, int],
+    room: Mapping[str, int | None],
+) -> Admission | Refusal:
+    quota = order.quota
+    mine = within_quota(room, quota, {n: balances[n].own for n in demand}) if quota else room
+    decision = admit(
+        demand,
+        mine,
+        min_fraction=order.request.min_fraction,
+        strategy=order.strategy,
+        leasable={name: asked.pool.leasable_parts for name, asked in order.demands.items()},
+    )
+    if isinstance(decision, Refusal) and mine[decision.binding] != room[decision.binding]:
+        return replace(decision, quota=quota[decision.binding])
+    return decision
+
+
+def _at_slots(
+    order: Order,
+    balances: Mapping[str, Balance],
+    admission: Admission,
+    room: Mapping[str, int | None],
+) -> Admission | Refusal:
+    """The same with indices; refused where enough is free in all, but not on fitting indices."""
+    chosen: dict[str, Mapping[int, int]] = {}
+    for name, asked in order.demands.items():
+        if asked.pool.slots is None:
+            continue
+        slots = choose_slots(
+            balances[name].slots,
+            admission.granted[name],
+            size=PARTS[asked.pool.unit],
+            wanted=asked.slots or None,
+        )
+        if slots is None:
+            parts = {other: demand.parts for other, demand in order.demands.items()}
+            return replace(refuse(parts, room), binding=name, is_scattered=True)
+        chosen[name] = slots
+    return replace(admission, slots=chosen) if chosen else admission
