@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from optimizer.allocation.pool import build_pools
+from optimizer.allocation.preemption import PreemptionPolicy
 from optimizer.allocation.quota import Quotas
 from optimizer.allocation.strategies import BUILT_IN as ALLOCATION_STRATEGIES
 from optimizer.allocation.strategies import AllocationStrategy
@@ -49,6 +50,8 @@ LIVE = frozenset(
         "memory_alert_threshold",
         "optimization_strategies",
         "prices",
+        "preemption",
+        "preemption_grace_s",
         "probes",
         "quotas",
         "rate_limit",
@@ -276,6 +279,11 @@ def allocation_strategies() -> Registry[AllocationStrategy]:
         group="allocation_strategies",
         needs="choose",
     )
+
+
+def preemption(settings: Settings) -> PreemptionPolicy:
+    """Whether leases of lower priority may have to give way, and how long they have."""
+    return PreemptionPolicy(settings.preemption, settings.preemption_grace_s)
 
 
 def mind(settings: Settings, purse: Purse, *, hide: tuple[str, ...]) -> Mind | None:

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from optimizer.allocation.allocator import AllocationList, ResourceAllocator
+from optimizer.allocation.audit import AuditReport
 from optimizer.allocation.lease import Allocation, AllocationRequest
 from optimizer.catalog.configured import Candidates
 from optimizer.catalog.outcomes import Witness
@@ -34,6 +35,7 @@ from optimizer.monitoring.imports_prometheus import fetch_history
 from optimizer.monitoring.sample import is_about_lease
 from optimizer.operations.alerts import Alerts, AlertsRequest, get_alerts
 from optimizer.operations.allocate import allocate
+from optimizer.operations.allocate_batch import BatchAnswer, BatchRequest, allocate_batch
 from optimizer.operations.analyses import (
     AnalyzeRoutingRequest,
     AnalyzeValidationRequest,
@@ -41,6 +43,7 @@ from optimizer.operations.analyses import (
     analyze_validation,
 )
 from optimizer.operations.apply import ApplyRequest
+from optimizer.operations.audit import AuditRequest, audit
 from optimizer.operations.catalog import CatalogReport, CatalogRequest, get_catalog
 from optimizer.operations.census import CensusRequest, McpCensus
 from optimizer.operations.explain import ExplainRequest, explain_decision
@@ -488,6 +491,20 @@ class SequentialResourceOptimizer:
             allocator=self.resource_allocator,
             principal=principal,
         )
+
+    async def allocate_batch(
+        self, request: BatchRequest | Mapping[str, Any], *, principal: Principal = LOCAL
+    ) -> BatchAnswer:
+        """Reserve for many requests at once, so that together they are worth most."""
+        return await allocate_batch(
+            _read(BatchRequest, request), allocator=self.resource_allocator, principal=principal
+        )
+
+    async def audit(
+        self, request: AuditRequest | None = None, *, principal: Principal = LOCAL
+    ) -> AuditReport:
+        """Prove that the ledger adds up: every pool from the log and from the leases."""
+        return await audit(allocator=self.resource_allocator)
 
     async def renew_allocation(
         self, request: RenewRequest, *, principal: Principal = LOCAL

@@ -29,7 +29,7 @@ from optimizer.forecasting.forecast import Forecast
 from optimizer.forecasting.planner import PredictivePlanner
 from optimizer.identity import Principal
 from optimizer.leased import Leased
-from optimizer.machine.attribution import Attribution, Binding, beyond_leases
+from optimizer.machine.attribution import Attribution, Binding, beyond_leases, still_run
 from optimizer.machine.capacity import Capacity, discover_capacities
 from optimizer.machine.census import Census
 from optimizer.machine.ends import ProcessEnds
@@ -200,12 +200,21 @@ class Rooms:
         pools = build_pools(self.capacities, self.settings.pools, host=self.host)
         return ResourceAllocator(
             pools=pools,
-            ledger=LedgerKeeper(self.database, pools, clock=self.clock),
+            ledger=LedgerKeeper(
+                self.database, pools, clock=self.clock, alive=self._leases_that_run
+            ),
             strategies=self.allocation_strategies,
             events=self.events,
             unmanaged=self.unmanaged,
             quotas=Quotas(self.settings.quotas, pools),
+            preemption=configured.preemption(self.settings),
+            weights=self.settings.weights,
+            clock=self.clock,
         )
+
+    async def _leases_that_run(self) -> frozenset[str]:
+        """Leases of which something runs on this machine."""
+        return still_run(await self.bindings.active())
 
     @cached_property
     def applications(self) -> Applications:
@@ -298,6 +307,8 @@ class Rooms:
         quotas = Quotas(changed.quotas, self.allocator.pools)
         self._set_by(changed)
         self.allocator.quotas = quotas
+        self.allocator.preemption = configured.preemption(changed)
+        self.allocator.weights = changed.weights
         self.storage.limit = changed.storage_limit
         self.fronts.rules = self.rules
         self.fronts.forget()
@@ -406,6 +417,6 @@ class Rooms:
         if isinstance(event, LeaseChanged):
             self.fronts.forget()
             self._lease_changes += 1
-            if event.state in ("released", "expired"):
+            if event.state in ("released", "expired", "preempted"):
                 self.attribution.forget(event.allocation_id)
                 self.ends.forget(event.allocation_id)

@@ -170,10 +170,17 @@ class Settings(Table):
         "(`uid:1000`, `token:ci`, or `*` for everybody else), then by pool; amounts as in a "
         "request.",
     )
+    preemption: Literal["never", "on_request", "always"] = Field(
+        "on_request",
+        description="Whether leases of strictly lower priority have to give way when there is no "
+        "room: never, where a request says allow_preemption, or for every request that waits.",
+    )
+    preemption_grace_s: Annotated[FiniteFloat, Field(ge=0, le=45)] = Field(
+        15.0, description="Seconds between the notice to the holder and the end of its lease."
+    )
     weights: dict[str, Annotated[FiniteFloat, Field(gt=0, le=1000)]] = Field(
         default_factory=dict,
-        description="Share of a principal when several want more than there is, 1 if not named. "
-        "Read and checked; not used yet.",
+        description="Share of a principal when several wait for more than there is; else 1.",
     )
     candidates: Candidates = Field(Candidates(), description="See the table below.")
     actuators: dict[str, ActuatorSetting] = Field(

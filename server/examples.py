@@ -56,6 +56,12 @@ EXAMPLES: Mapping[str, dict[str, Any]] = {
         "priority_level": "high",
         "ttl_s": 60,
     },
+    "allocate_batch": {
+        "requests": [
+            {"resources": {"cpu": 5}, "purpose": "index", "value": 3.0, "ttl_s": 60},
+            {"resources": {"cpu": 5, "memory": "64 MiB"}, "purpose": "report", "ttl_s": 60},
+        ]
+    },
     "renew_allocation": {"ttl_s": 600},
     "release_allocation": {"used": {}},
     "report_usage": {

@@ -120,10 +120,12 @@ class Command:
     Attributes:
         name: The word behind `sro`.
         help: One line.
+        watched: Whether `--watch` shows it again and again.
     """
 
     name: str
     help: str
+    watched: bool = False
 
 
 @dataclass(frozen=True)

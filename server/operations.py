@@ -11,6 +11,7 @@ from typing import get_args
 from mcp_types import ToolAnnotations
 
 from optimizer.allocation.allocator import AllocationList
+from optimizer.allocation.audit import AuditReport
 from optimizer.allocation.lease import Allocation, AllocationRequest
 from optimizer.cost_benefit.analysis import McpSelectionAnalysis
 from optimizer.cost_benefit.route_selection import RoutingAnalysis
@@ -21,8 +22,10 @@ from optimizer.decisions.explain import Explanation
 from optimizer.decisions.request import OptimizationRequest
 from optimizer.forecasting.forecast import Forecast
 from optimizer.operations.alerts import Alerts, AlertsRequest
+from optimizer.operations.allocate_batch import BatchAnswer, BatchRequest
 from optimizer.operations.analyses import AnalyzeRoutingRequest, AnalyzeValidationRequest
 from optimizer.operations.apply import ApplyRequest
+from optimizer.operations.audit import AuditRequest
 from optimizer.operations.catalog import CatalogReport, CatalogRequest
 from optimizer.operations.census import CensusRequest, McpCensus
 from optimizer.operations.explain import ExplainRequest
@@ -439,8 +442,27 @@ OPERATIONS: tuple[Operation, ...] = (
                 ),
                 "request_id": "Your key: a repeat answers the same lease.",
             },
+            without=frozenset({"allow_preemption"}),
             answer=_LEASE,
         ),
+    ),
+    Operation(
+        name="allocate_batch",
+        request=BatchRequest,
+        answer=BatchAnswer,
+        view=views.full,
+        rest=Rest("POST", "/allocate/batch", "Reserve for many requests at once", "Leases"),
+        command=Command("allocate-batch", "Reserve for many requests, for the most value."),
+        writes=True,
+        unchanged="Nothing was reserved.",
+    ),
+    Operation(
+        name="audit",
+        request=AuditRequest,
+        answer=AuditReport,
+        view=views.full,
+        rest=Rest("GET", "/audit", "Proof that the ledger adds up", "Leases", statuses=(503,)),
+        command=Command("audit", "Prove that the ledger adds up, pool by pool.", watched=True),
     ),
     Operation(
         name="renew_allocation",
@@ -490,7 +512,7 @@ OPERATIONS: tuple[Operation, ...] = (
         answer=AllocationList,
         view=views.allocations,
         rest=Rest("GET", "/allocations", "Leases that are held, and what is free", "Leases"),
-        command=Command("allocations", "Leases that are held, and what is free."),
+        command=Command("allocations", "Leases that are held, and what is free.", watched=True),
         tool=Tool(
             description="Leases held, what they use in fact, and what is free.",
             hints=READS,

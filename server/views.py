@@ -49,6 +49,7 @@ _LEASE = (
     "summary",
     "granted",
     "burst",
+    "slots",
     "units",
     "expires_in_s",
     "ttl_s",
@@ -59,6 +60,7 @@ _LEASE = (
     "fits_in_s",
     "shortfalls",
     "alternatives",
+    "preempted",
     "next",
     "notices",
 )

@@ -1,13 +1,16 @@
 """ResourceAllocator: reserves, renews, settles and releases, for one principal at a time."""
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 import anyio
 import anyio.lowlevel
+from anyio import to_thread
 from pydantic import BaseModel, ConfigDict, Field
 
 from optimizer.allocation.admission import Admission, Freeing, Refusal
@@ -21,8 +24,11 @@ from optimizer.allocation.answers import (
     refusal_answer,
     released_summary,
 )
+from optimizer.allocation.audit import AuditReport, audit_report
+from optimizer.allocation.batch import Bid, select
 from optimizer.allocation.deferral import Deferral
 from optimizer.allocation.demand import read_demands, read_used
+from optimizer.allocation.fairness import dominant_share
 from optimizer.allocation.headroom import Ahead, Pressure, easings, pressure
 from optimizer.allocation.lease import (
     Allocation,
@@ -42,7 +48,13 @@ from optimizer.allocation.ledger import (
     PoolAudit,
 )
 from optimizer.allocation.line import Waiter, WaitingLine
-from optimizer.allocation.order import Order, Surroundings, decide
+from optimizer.allocation.order import (
+    Order,
+    Surroundings,
+    decide,
+    decide_as_planned,
+    free_for,
+)
 from optimizer.allocation.pool import (
     Balance,
     PoolState,
@@ -73,6 +85,25 @@ WATCH_S = 10.0
 """How often leases that are over are ended when nobody asks for anything."""
 
 
+WORTH: Mapping[PriorityLevel, float] = {"low": 1.0, "normal": 2.0, "high": 4.0, "critical": 8.0}
+"""What a request of a batch is worth when nobody says."""
+
+
+@dataclass(frozen=True)
+class BatchOutcome:
+    """What the requests of a batch got.
+
+    Attributes:
+        allocations: In the order of the requests.
+        value: What the granted shares are worth in all.
+        is_proven: Whether no other choice is worth more.
+    """
+
+    allocations: tuple[Allocation, ...]
+    value: float
+    is_proven: bool
+
+
 class AllocationList(BaseModel):
     """Leases that are held now, and what is free."""
 
@@ -98,6 +129,7 @@ class ResourceAllocator:
         quotas: What each principal may hold; no bounds when None.
         ahead: Answers the demand that no lease will cover, as far as it is foreseen, by resource.
         preemption: Whether leases of lower priority may have to give way.
+        weights: Share of a principal when several wait for the same; 1 of who is not named.
         clock: Says what time it is, for what is foreseen; the ledger has its own.
 
     Attributes:
@@ -116,6 +148,7 @@ class ResourceAllocator:
         quotas: Quotas | None = None,
         ahead: Callable[[], Mapping[str, Ahead]] = dict,
         preemption: PreemptionPolicy | None = None,
+        weights: Mapping[str, float] | None = None,
         clock: Clock = utc_now,
     ) -> None:
         self.pools = dict(pools)
@@ -128,7 +161,9 @@ class ResourceAllocator:
         self._ahead = ahead
         self._clock = clock
         self.preemption = preemption or PreemptionPolicy()
+        self.weights = weights or {}
         self._line = WaitingLine()
+        self._waited_for: dict[str, Counter[str]] = defaultdict(Counter)
 
     @property
     def waiting(self) -> int:
@@ -150,18 +185,103 @@ class ResourceAllocator:
         principal.require_writer("allocate")
         order = self._read(request, principal)
         arrived = anyio.current_time()
-        place = self._line.ticket(order.limited, request.priority_level, now=arrived)
+        share = await self._share(order) if len(self._line) else 0.0
+        place = self._line.ticket(order.limited, request.priority_level, now=arrived, share=share)
         outcome, ahead = await self._try(order, place, wait_s=request.wait_s)
         if isinstance(outcome, Admitted):
             return self._granted(order, outcome)
         if not request.wait_s or not order.is_possible or outcome.refusal.is_lasting:
             return self._refused(order, outcome, ahead)
         yielded = outcome.yielding
-        outcome, ahead = await self._wait(order, place, outcome, until=arrived + request.wait_s)
+        try:
+            if not len(self._line):
+                share = await self._share(order)
+                place = self._line.ticket(
+                    order.limited, request.priority_level, now=arrived, share=share
+                )
+            until = arrived + request.wait_s
+            outcome, ahead = await self._wait(order, place, outcome, until=until)
+        finally:
+            if isinstance(outcome, Declined) and (yielded or outcome.yielding):
+                with anyio.CancelScope(shield=True):
+                    await self._ledger.withdraw(order.draft.allocation_id)
         if isinstance(outcome, Admitted):
             return self._granted(order, outcome, yielded)
         waited = timedelta(seconds=anyio.current_time() - arrived)
         return self._refused(order, outcome, ahead, waited=waited)
+
+    async def allocate_batch(
+        self,
+        requests: Sequence[AllocationRequest],
+        principal: Principal,
+        *,
+        values: Sequence[float | None],
+    ) -> BatchOutcome:
+        """Reserve for many requests so that what is granted is worth most; none of them waits.
+
+        The choice is made outside the transaction and checked inside it: what no longer fits then
+        is refused.
+
+        Args:
+            requests: What is asked.
+            principal: Who asks.
+            values: What all of each is worth; None is 1, 2, 4 or 8 by its priority.
+
+        Raises:
+            ForbiddenError: The principal may only read.
+            InvalidRequestError: Something cannot be read; nothing was reserved.
+        """
+        principal.require_writer("allocate_batch")
+        orders = [self._read(request, principal) for request in requests]
+        everything = replace(
+            orders[0], demands={n: d for o in orders for n, d in o.demands.items()}
+        )
+        place = self._line.ticket(everything.limited, "low", now=anyio.current_time())
+        ahead = self._line.ahead_of(place)
+        put_off = [self._put_off(request.priority_level) for request in requests]
+        room = await self._free_for(everything)
+        bids = [
+            Bid(
+                {name: demand.parts for name, demand in order.demands.items()},
+                value or WORTH[order.request.priority_level],
+                order.request.min_fraction,
+                order.request.strategy == "cost_priority",
+            )
+            for order, value in zip(orders, values, strict=True)
+        ]
+        chosen = [i for i in range(len(bids)) if not ahead and put_off[i] is None]
+        selection = await to_thread.run_sync(select, [bids[i] for i in chosen], room)
+        plan = dict(zip(chosen, selection.granted, strict=True))
+
+        async def take(index: int) -> Allocation:
+            order, given = orders[index], plan.get(index)
+
+            def settle(balances: Mapping[str, Balance]) -> Admission | Refusal:
+                unmanaged = self._beyond_leases(balances)
+                pressures = self._pressures(order)
+                around = Surroundings(unmanaged, pressures, ahead, put_off[index])
+                return decide_as_planned(order, balances, around, given)
+
+            outcome = await self._ledger.admit(order.draft, settle)
+            self._tell_ended(outcome.moment)
+            if isinstance(outcome, Admitted):
+                return self._granted(order, outcome)
+            return self._refused(order, outcome, ahead)
+
+        answers = await asyncio.gather(*(take(index) for index in range(len(orders))))
+        return BatchOutcome(tuple(answers), selection.value, selection.is_proven)
+
+    async def _free_for(self, order: Order) -> dict[str, int | None]:
+        """What is free of each pool of an order now."""
+        holdings = await self._ledger.held(order.draft.principal, limit=MOST_LEASES)
+        own: Counter[str] = Counter()
+        for lease in holdings.leases if order.quota else ():
+            own.update({grant.resource: grant.granted for grant in lease.grants})
+        balances = {
+            name: replace(balance, own=own[name]) for name, balance in holdings.balances.items()
+        }
+        unmanaged = self._beyond_leases(balances)
+        return free_for(order, balances, Surroundings(unmanaged, self._pressures(order)))
 
     async def renew(
         self, allocation_id: str, principal: Principal, *, ttl_s: int | None = None
@@ -286,6 +406,10 @@ class ResourceAllocator:
         """Every pool, added up from the log of grants and from the leases."""
         return await self._ledger.audit()
 
+    async def audit_report(self) -> AuditReport:
+        """The same for people and programs."""
+        return audit_report(await self.audit(), self._clock())
+
     async def expire(self) -> int:
         """End leases that are over now; answers how many."""
         moment = await self._ledger.sweep()
@@ -355,6 +479,20 @@ class ResourceAllocator:
         await self._give_back_if_cancelled(order, outcome)
         return outcome, ahead
 
+    async def _share(self, order: Order) -> float:
+        """Dominant share of who asks, by its weight, with what it waits for already."""
+        name = order.draft.principal
+        holdings = await self._ledger.held(name, limit=MOST_LEASES)
+        parts: Counter[str] = Counter(self._waited_for[name])
+        for lease in holdings.leases:
+            parts.update({grant.resource: grant.granted for grant in lease.grants})
+        capacity = {
+            pool.name: float(pool.leasable_parts)
+            for pool in self.pools.values()
+            if pool.leasable_parts is not None
+        }
+        return dominant_share(parts, capacity) / self.weights.get(name, 1.0)
+
     async def _give_back_if_cancelled(self, order: Order, outcome: Admitted | Declined) -> None:
         """Hold no lease that nobody will hear of; with a request id, a retry will."""
         try:
@@ -373,6 +511,9 @@ class ResourceAllocator:
     ) -> tuple[Admitted | Declined, int]:
         """Stand in the line, and try whenever nobody stands before."""
         outcome: Admitted | Declined = declined
+        waited_for = self._waited_for[order.draft.principal]
+        asked = {name: demand.parts for name, demand in order.demands.items()}
+        waited_for.update(asked)
         self._line.join(place)
         try:
             while isinstance(outcome, Declined) and not outcome.refusal.is_lasting:
@@ -389,10 +530,8 @@ class ResourceAllocator:
                     outcome, _ = await self._try(order, place, wait_s=left)
             return outcome, 0
         finally:
+            waited_for.subtract(asked)
             self._line.leave(place)
-            if isinstance(outcome, Declined) and outcome.yielding:
-                with anyio.CancelScope(shield=True):
-                    await self._ledger.withdraw(order.draft.allocation_id)
 
     def _granted(
         self, order: Order, admitted: Admitted, yielded: tuple[Lease, ...] = ()

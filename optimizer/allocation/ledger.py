@@ -8,6 +8,7 @@ from typing import Protocol
 from optimizer.allocation.admission import Admission, Freeing, Refusal
 from optimizer.allocation.lease import Grant, Lease, PriorityLevel
 from optimizer.allocation.pool import Balance
+from optimizer.quantities import Unit
 
 Decide = Callable[[Mapping[str, Balance]], Admission | Refusal]
 """Balances by resource to a decision; called inside the transaction that acts on it."""
@@ -138,22 +139,25 @@ class PoolAudit:
         from_leases: Leased, as the sum over active leases.
         spent: Of a budget, as the counter says.
         spent_from_log: Of a budget, as the sum over the log.
+        slots_hold: Whether every index is held as often as active leases say, and at most once.
     """
 
     resource: str
     host: str
+    unit: Unit
     ceiling: int | None
     counted: int
     from_log: int
     from_leases: int
     spent: int
     spent_from_log: int
+    slots_hold: bool = True
 
     @property
     def holds(self) -> bool:
         """Whether all ways agree and nothing is over-committed."""
         agree = self.counted == self.from_log == self.from_leases
-        agree = agree and self.spent == self.spent_from_log
+        agree = agree and self.spent == self.spent_from_log and self.slots_hold
         return agree and (self.ceiling is None or self.counted + self.spent <= self.ceiling)
 
 
@@ -201,4 +205,4 @@ class Ledger(Protocol):
         """End what is over, and note that the ledger is being watched."""
 
     async def audit(self) -> tuple[PoolAudit, ...]:
-        """Add up every pool from the log of grants and from the leases."""
+        """Add up every pool from the log of grants and from the leases, all of one moment."""

@@ -13,13 +13,18 @@ AGEING_S = MAX_WAIT_S / (len(PRIORITIES) - 1)
 anybody may stands beside a critical one that has just come."""
 
 
+SHARE_S = 0.9 * AGEING_S
+"""Seconds of waiting that holding the whole machine costs: less than one level of priority."""
+
+
 @dataclass(order=True)
 class Waiter:
     """Somebody in the line.
 
     Attributes:
-        since: When it came, in seconds of the event loop's clock, brought forward by its priority:
-            because everybody ages alike, the order never changes while they wait.
+        since: When it came, in seconds of the event loop's clock, brought forward by its priority
+            and put back by what its principal holds: because everybody ages alike, the order never
+            changes while they wait, and nobody waits for ever.
         number: Breaks ties in the order of arrival.
         resources: Limited resources that it asks for.
         called: Set when it may try.
@@ -41,10 +46,20 @@ class WaitingLine:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def ticket(self, resources: Set[str], priority: PriorityLevel, *, now: float) -> Waiter:
-        """A place that is not taken yet."""
+    def ticket(
+        self, resources: Set[str], priority: PriorityLevel, *, now: float, share: float = 0.0
+    ) -> Waiter:
+        """A place that is not taken yet.
+
+        Args:
+            resources: Limited resources that are asked for.
+            priority: A level is worth `AGEING_S` of waiting.
+            now: Seconds of the event loop's clock.
+            share: Dominant share that the principal has, by its weight, with what it waits for
+                already: of two of one priority the one that has less goes first.
+        """
         self._arrivals += 1
-        since = now - AGEING_S * PRIORITIES.index(priority)
+        since = now - AGEING_S * PRIORITIES.index(priority) + SHARE_S * min(1.0, share)
         return Waiter(since, self._arrivals, resources)
 
     def join(self, waiter: Waiter) -> None:

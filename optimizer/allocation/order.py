@@ -91,6 +91,44 @@ def decide(
     return refuse(demand, room) if around.ahead else _at_slots(order, balances, decision, room)
 
 
+def decide_as_planned(
+    order: Order,
+    balances: Mapping[str, Balance],
+    around: Surroundings,
+    planned: Mapping[str, int] | None,
+) -> Admission | Refusal:
+    """Grant what a plan for several orders gives to this one, if it still fits.
+
+    Args:
+        order: The order.
+        balances: Of the moment.
+        around: What else bears on it.
+        planned: Whole parts by resource; None where the plan gives nothing.
+    """
+    demand = {name: asked.parts for name, asked in order.demands.items()}
+    room = _room(order, balances, around.unmanaged, around.pressures)
+    own = {name: balances[name].own for name in demand}
+    mine = within_quota(room, order.quota, own) if order.quota else room
+    fits = planned is not None and all(
+        (free := mine[name]) is None or parts <= free for name, parts in planned.items()
+    )
+    if around.put_off is not None:
+        return replace(refuse(demand, room), deferred_until=around.put_off)
+    if planned is None or not fits:
+        return refuse(demand, room)
+    fraction = min(planned[name] / parts for name, parts in demand.items())
+    effect = "nothing: shares are chosen for the batch as a whole"
+    return _at_slots(order, balances, Admission(planned, fraction, effect), room)
+
+
+def free_for(
+    order: Order, balances: Mapping[str, Balance], around: Surroundings
+) -> dict[str, int | None]:
+    """Whole parts of each pool that its asker may be granted now."""
+    room = _room(order, balances, around.unmanaged, around.pressures)
+    return within_quota(room, order.quota, {name: balances[name].own for name in room})
+
+
 def _room(
     order: Order,
     balances: Mapping[str, Balance],

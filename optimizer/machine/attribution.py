@@ -120,6 +120,21 @@ class Attribution:
         return found
 
 
+def still_run(bindings: Iterable[Binding], root: Path = Path("/")) -> frozenset[str]:
+    """The leases of which something runs."""
+    return frozenset(binding.lease for binding in bindings if _runs(binding, root))
+
+
+def _runs(binding: Binding, root: Path) -> bool:
+    if binding.cgroup is None:
+        return bool(_read_tree(binding.processes, root))
+    events = root / binding.cgroup.lstrip("/") / "cgroup.events"
+    try:
+        return _pairs(events).get("populated") == 1
+    except (OSError, ValueError):
+        return False
+
+
 def _read_tree(known: Iterable[ProcessId], root: Path) -> list[ProcessUse]:
     """Known processes that still run, and all that they started."""
     found: dict[int, ProcessUse] = {}

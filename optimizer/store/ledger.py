@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 import anyio
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from optimizer.allocation.admission import Admission, Freeing, Refusal, least_parts
 from optimizer.allocation.lease import PRIORITIES, Grant, Lease
@@ -29,6 +29,7 @@ from optimizer.clock import Clock
 from optimizer.errors import InvalidRequestError, StorageError
 from optimizer.quantities import PARTS
 from optimizer.store.engine import Database
+from optimizer.store.ledger_audit import audit
 from optimizer.store.ledger_books import Books, PoolKey
 from optimizer.store.ledger_leases import (
     BY_ID,
@@ -48,7 +49,7 @@ from optimizer.store.ledger_opening import (
     write_slots,
 )
 from optimizer.store.ledger_retention import forget
-from optimizer.store.ledger_tables import grant_log, grants, leases, pools
+from optimizer.store.ledger_tables import leases, pools
 from optimizer.store.unstoppable import finish
 
 KEEP = timedelta(days=7)
@@ -254,7 +255,7 @@ class LedgerKeeper:
     async def audit(self) -> tuple[PoolAudit, ...]:
         """Add up every pool in three ways; see `Ledger`."""
         await self._open()
-        return await self._database.read(_audit)
+        return await self._database.read(audit)
 
     async def _change(
         self, change: Callable[[Books], ResultT], *, asker: str = "", durable: bool = True
@@ -533,40 +534,3 @@ def _freed_at(pool: ResourcePool, expires_at: datetime) -> datetime | None:
     if pool.kind != "budget":
         return expires_at
     return None if pool.window is None else pool.window.next_reset(expires_at)
-
-
-def _audit(connection: Connection) -> tuple[PoolAudit, ...]:
-    log = {
-        (row.host, row.resource): (int(row.leased), int(row.spent))
-        for row in connection.execute(
-            select(
-                grant_log.c.host,
-                grant_log.c.resource,
-                func.sum(grant_log.c.leased).label("leased"),
-                func.sum(grant_log.c.spent).label("spent"),
-            ).group_by(grant_log.c.host, grant_log.c.resource)
-        )
-    }
-    held = {
-        (row.host, row.resource): int(row.granted)
-        for row in connection.execute(
-            select(grants.c.host, grants.c.resource, func.sum(grants.c.granted).label("granted"))
-            .join(leases, leases.c.fencing_token == grants.c.fencing_token)
-            .where(leases.c.state == "active")
-            .group_by(grants.c.host, grants.c.resource)
-        )
-    }
-    rows = connection.execute(select(pools).order_by(pools.c.host, pools.c.resource))
-    return tuple(
-        PoolAudit(
-            resource=row.resource,
-            host=row.host,
-            ceiling=row.ceiling,
-            counted=row.leased,
-            from_log=log.get((row.host, row.resource), (0, 0))[0],
-            from_leases=held.get((row.host, row.resource), 0),
-            spent=row.spent,
-            spent_from_log=log.get((row.host, row.resource), (0, 0))[1],
-        )
-        for row in rows
-    )

@@ -275,7 +275,7 @@ def _lease(rows: Sequence[Row[Any]]) -> Lease:
                 r.granted,
                 r.burst,
                 r.used,
-                _read(r.slots),
+                slots_of(r.slots),
             )
             for r in rows
         ),
@@ -298,5 +298,6 @@ def _written(slots: Mapping[int, int]) -> str | None:
     return json.dumps(dict(slots)) if slots else None
 
 
-def _read(slots: str | None) -> Mapping[int, int]:
+def slots_of(slots: str | None) -> Mapping[int, int]:
+    """Parts by index, as they are written beside a grant."""
     return {int(slot): parts for slot, parts in json.loads(slots).items()} if slots else {}

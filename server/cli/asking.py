@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import anyio
 import click
 from rich.console import Console
+from rich.live import Live
 
 from optimizer.errors import InvalidRequestError, OptimizerError
 from optimizer.settings import load_settings
@@ -16,6 +17,9 @@ from server.cli.doors import ServerError, nearest_door
 from server.cli.tables.shown import shown
 from server.operation import Operation
 from server.views import Json
+
+WATCH_S = 2.0
+"""Between two looks of `--watch`."""
 
 FAILED, MISUSED = 1, 2
 """Exit codes: the answer is an error or a refusal; the command was written wrongly."""
@@ -35,8 +39,20 @@ def show(operation: Operation, answer: Json, *, as_json: bool) -> None:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
     else:
         Console().print(shown(operation.name, answer))
-    if answer.get("state") == "refused":
+    if answer.get("state") == "refused" or answer.get("holds") is False:
         sys.exit(FAILED)
+
+
+def watch(
+    operation: Operation, values: Mapping[str, Any], *, every_s: float, as_json: bool
+) -> None:
+    """Ask again and again until Ctrl-C: one table that changes in place, or lines of JSON."""
+    try:
+        anyio.run(_watch, operation, values, click.get_current_context().obj, every_s, as_json)
+    except KeyboardInterrupt:
+        return
+    except (OptimizerError, ServerError) as error:
+        fail(str(error), MISUSED if error.code == InvalidRequestError.code else FAILED)
 
 
 def fail(message: str, code: int) -> NoReturn:
@@ -50,3 +66,22 @@ async def _ask(operation: Operation, values: Mapping[str, Any], server: str | No
     logging.getLogger("sequential_resource_optimization").addHandler(logging.NullHandler())
     async with nearest_door(load_settings(), server=server) as door:
         return await door.ask(operation, values)
+
+
+async def _watch(
+    operation: Operation,
+    values: Mapping[str, Any],
+    server: str | None,
+    every_s: float,
+    as_json: bool,
+) -> None:
+    logging.getLogger("sequential_resource_optimization").addHandler(logging.NullHandler())
+    async with nearest_door(load_settings(), server=server) as door:
+        with Live(console=Console(), auto_refresh=False) as live:
+            while True:
+                answer = await door.ask(operation, values)
+                if as_json:
+                    click.echo(json.dumps(answer, ensure_ascii=False))
+                else:
+                    live.update(shown(operation.name, answer), refresh=True)
+                await anyio.sleep(every_s)

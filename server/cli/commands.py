@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from optimizer.version import VERSION
-from server.cli.asking import answered, show
+from server.cli.asking import WATCH_S, answered, show, watch
 from server.cli.config import config
 from server.cli.daemon import doctor, status, stop
 from server.cli.import_history import import_history
@@ -41,14 +41,26 @@ def sro(context: click.Context, server: str | None) -> None:
 def command_of(operation: Operation) -> click.Command:
     """The operation as a command with a table for people and --json for programs."""
 
-    def run(*, as_json: bool, **given: Any) -> None:
+    def run(*, as_json: bool, every_s: float | None = None, **given: Any) -> None:
+        if every_s is not None:
+            watch(operation, values_of(operation, given), every_s=every_s, as_json=as_json)
+            return
         show(operation, answered(operation, values_of(operation, given)), as_json=as_json)
 
     as_json = click.Option(["as_json", "--json"], is_flag=True, help="The answer as JSON.")
+    again = click.Option(
+        ["every_s", "--watch"],
+        is_flag=False,
+        flag_value=WATCH_S,
+        type=click.FloatRange(min=0.1),
+        metavar="[SECONDS]",
+        help=f"Show it again every so many seconds, until Ctrl-C.  [{WATCH_S:g} if not given]",
+    )
+    further = [as_json, again] if operation.command.watched else [as_json]
     return click.Command(
         operation.command.name,
         callback=run,
-        params=[*parameters_of(operation), as_json],
+        params=[*parameters_of(operation), *further],
         help=operation.command.help,
     )
 

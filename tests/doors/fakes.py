@@ -38,6 +38,8 @@ ANSWERS: Mapping[str, Any] = {
     "get_decision": nouns.DECISION,
     "list_decisions": nouns.HISTORY,
     "allocate": nouns.LEASE,
+    "allocate_batch": nouns.BATCH,
+    "audit": nouns.AUDIT,
     "renew_allocation": nouns.LEASE,
     "release_allocation": nouns.ENDED,
     "list_allocations": nouns.ALLOCATIONS,

@@ -3,7 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 from optimizer.allocation.allocator import AllocationList
+from optimizer.allocation.audit import audit_report
 from optimizer.allocation.lease import Allocation, Alternative
+from optimizer.allocation.ledger import PoolAudit
 from optimizer.allocation.pool import PoolState
 from optimizer.decisions.application import Application, StepOutcome
 from optimizer.decisions.decision import ConstraintCheck, Decision
@@ -23,6 +25,7 @@ from optimizer.machine.census import Server
 from optimizer.monitoring.health import explain
 from optimizer.monitoring.sample import Alert, PastAlert, Sample, Trend
 from optimizer.operations.alerts import Alerts
+from optimizer.operations.allocate_batch import BatchAnswer
 from optimizer.operations.catalog import CatalogReport, CatalogServer
 from optimizer.operations.census import McpCensus
 from optimizer.operations.forecast_skill import ForecastSkill, LeadScore
@@ -352,3 +355,15 @@ REFUSAL = Allocation(
 ENDED = LEASE.model_copy(update={"state": "released", "expires_in_s": None})
 
 ALLOCATIONS = AllocationList(allocations=(LEASE,), total=1, pools={"cpu": POOL})
+
+BATCH = BatchAnswer(
+    summary="Granted 1 of 1, worth 3: no choice is worth more.",
+    granted=1,
+    value=3.0,
+    is_proven=True,
+    allocations=(LEASE,),
+)
+
+AUDIT = audit_report(
+    [PoolAudit("cpu", "here", "core", 8_000_000, 2_000_000, 2_000_000, 2_000_000, 0, 0)], NOW
+)

@@ -38,6 +38,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "requirements": {"prior_error": 0.3},
     },
     "allocate": {"resources": {"cpu": 10, "memory": "1 GiB"}, "purpose": "a build"},
+    "allocate_batch": {"requests": [{"resources": {"cpu": 10}, "value": 3.0}]},
+    "audit": {},
     "renew_allocation": {"allocation_id": "alc-1", "ttl_s": 600},
     "release_allocation": {"allocation_id": "alc-1"},
     "list_allocations": {"whose": "all", "limit": 5},

@@ -1,4 +1,4 @@
-"""`sro allocate`, `renew`, `release` and `allocations`."""
+"""`sro allocate`, `allocate-batch`, `renew`, `release`, `allocations` and `audit`."""
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -42,3 +42,41 @@ def _held(lease: Json) -> str:
     return ", ".join(
         f"{name} {format_amount(amount, units[name])}" for name, amount in lease["granted"].items()
     )
+
+
+def batch(answer: Json) -> RenderableType:
+    """What each request of a batch got."""
+    table = plain_table("for", "state", "holds", "lease", whole=(3,))
+    for one in answer["allocations"]:
+        lease = one.get("allocation_id") or UNKNOWN
+        table.add_row(one.get("purpose") or "", status(one["state"]), _held(one), lease)
+    return Group(Text(answer["summary"]), table)
+
+
+def audit(answer: Json) -> RenderableType:
+    """Every pool, added up in three ways."""
+    table = plain_table(
+        "pool",
+        "host",
+        "from leases",
+        "from log",
+        "allocated",
+        "capacity",
+        "spent",
+        "",
+        right=(2, 3),
+    )
+    for pool in answer["pools"]:
+
+        def shown(name: str, pool: Json = pool) -> str:
+            amount = pool[name]
+            return UNKNOWN if amount is None else format_amount(amount, pool["unit"])
+
+        figures = ("from_leases", "from_log", "allocated", "capacity", "spent")
+        table.add_row(
+            pool["resource"],
+            pool["host"],
+            *(shown(name) for name in figures),
+            Text("holds", "green") if pool["holds"] else Text("BROKEN", "bold red"),
+        )
+    return Group(table, Text(answer["summary"], "" if answer["holds"] else "bold red"))

@@ -441,6 +441,19 @@ async def test_a_waiting_request_is_refused_when_its_time_is_over(house: House) 
     assert refusal.summary.startswith("Refused after waiting 0 s: cpu 4 cores asked")
 
 
+async def test_who_holds_nothing_goes_before_who_holds_most(house: House) -> None:
+    await house.ask(resources={"cpu": "6 cores"})
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: house.ask(resources={"cpu": "4 cores"}, wait_s=45))
+            await until_waiting(house, 1)
+            other = await house.ask(BOB, resources={"cpu": "1 core"})
+            tasks.cancel_scope.cancel()
+
+    assert other.state == "active"
+
+
 async def test_nobody_overtakes_a_request_that_waits_for_the_same(house: House) -> None:
     blocker = await house.ask(resources={"cpu": "6 cores"})
     order: list[str] = []
@@ -455,7 +468,7 @@ async def test_nobody_overtakes_a_request_that_waits_for_the_same(house: House) 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait, "large", 8, "normal")
             await until_waiting(house, 1)
-            small = await house.ask(BOB, resources={"cpu": "1 core"})
+            small = await house.ask(resources={"cpu": "1 core"})
             tasks.start_soon(wait, "urgent", 4, "high")
             await until_waiting(house, 2)
             elsewhere = await house.ask(BOB, resources={"memory": "1 GiB"})

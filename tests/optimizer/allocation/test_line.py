@@ -64,3 +64,12 @@ def test_who_leaves_lets_the_next_try() -> None:
 
     assert second.called.is_set()
     assert len(line) == 1
+
+
+def test_of_two_of_one_priority_who_holds_less_goes_first_and_ageing_still_wins() -> None:
+    line = WaitingLine()
+    rich = line.ticket({"cpu"}, "normal", now=0.0, share=0.9)
+    poor = line.ticket({"cpu"}, "normal", now=1.0, share=0.1)
+    late = line.ticket({"cpu"}, "normal", now=AGEING_S + 1, share=0.0)
+
+    assert poor < rich < late

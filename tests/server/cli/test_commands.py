@@ -2,11 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -88,6 +90,36 @@ def test_health_is_told_with_and_without_a_server(terminal: Terminal) -> None:
 
     assert answer["status"] in ("healthy", "degraded", "critical")
     assert isinstance(answer["cpu_usage"], float)
+
+
+def test_the_books_are_proven_in_a_terminal(terminal: Terminal) -> None:
+    lease = terminal.json("allocate", "memory=1 MiB", "--ttl", "60")
+
+    proof = terminal.json("audit")
+    table = terminal.run("audit").stdout
+    terminal.json("release", str(lease["allocation_id"]))
+
+    assert proof["holds"] is True
+    pools: Any = proof["pools"]
+    memory = next(pool for pool in pools if pool["resource"] == "memory")
+    assert memory["allocated"] == memory["from_log"] == memory["from_leases"] >= 2**20
+    assert "sum of leases = allocated <= capacity holds" in " ".join(table.split())
+
+
+def test_leases_are_watched_until_ctrl_c(beside_a_server: Terminal) -> None:
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "server.cli.main", "allocations", "--watch", "0.1", "--json"],
+        env=lonely_environment(beside_a_server.folder, **beside_a_server.settings),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert watching.stdout is not None
+    looks = [json.loads(watching.stdout.readline()) for _ in range(3)]
+    watching.send_signal(signal.SIGINT)
+
+    assert watching.wait(timeout=30) == 0
+    assert all("pools" in look for look in looks)
+    watching.stdout.close()
 
 
 def test_a_lease_is_taken_shown_and_given_back(terminal: Terminal) -> None:
