@@ -94,7 +94,8 @@ class Machine:
                 f"CPU and memory of this machine cannot be read ({error}); "
                 "check that /proc is mounted and readable"
             ) from error
-        return replace(reading, gpus=self._gpus.read(), leases=self._attribution.read())
+        gpus, leases = self._gpus.read(), self._attribution.read()
+        return replace(reading, gpus=gpus, leases=leases) if gpus or leases else reading
 
 
 @dataclass(frozen=True)
@@ -184,8 +185,15 @@ def _read_proc(proc: str, layout: _Layout, now: float, found: _Found) -> Reading
         found,
     )
     _read_disk_errors(layout.disk_errors, found)
-    reading = _reading(layout, now, found, (busy, total), _group_cpu(layout), (used, reclaimable))
-    return replace(reading, core_ticks=procfs.core_ticks(stat, layout.cores))
+    return _reading(
+        layout,
+        now,
+        found,
+        (busy, total),
+        _group_cpu(layout),
+        (used, reclaimable),
+        core_ticks=procfs.core_ticks(stat, layout.cores),
+    )
 
 
 def _read_psutil(layout: _Layout, now: float, found: _Found) -> Reading:
@@ -226,6 +234,7 @@ def _reading(
     ticks: tuple[float, float],
     group_cpu_s: float | None,
     memory: tuple[int, int],
+    core_ticks: tuple[tuple[float, float], ...] = (),
 ) -> Reading:
     return Reading(
         monotonic_s=now,
@@ -243,6 +252,7 @@ def _reading(
         levels=found.levels,
         counters=found.counters,
         unknown=found.unknown,
+        core_ticks=core_ticks,
     )
 
 

@@ -136,6 +136,8 @@ def advance(
     for metric, threshold in thresholds.items():
         value = values.get(metric)
         before = state.raised.get(metric)
+        if before is None and (value is None or not _is_broken(value, threshold)):
+            continue
         alert = None
         if value is not None:
             due = _due_levels(metric, value, threshold, state, since, now_s)
@@ -144,6 +146,12 @@ def advance(
             raised[metric] = alert
         changes += _changes(metric, before, alert)
     return AlertState(raised=raised, broken_since=since), tuple(changes)
+
+
+def _is_broken(value: float, threshold: Threshold) -> bool:
+    """Whether a value is beyond the mildest level."""
+    mildest = threshold.critical if threshold.warn is None else threshold.warn
+    return mildest is not None and _beyond(value, mildest, threshold)
 
 
 def _levels(threshold: Threshold) -> list[tuple[AlertLevel, float]]:

@@ -1,8 +1,9 @@
 """What the monitor needs of a store."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +12,9 @@ from optimizer.monitoring.alerts import Change
 from optimizer.monitoring.rollup import FIVE_MINUTES_S, HOUR_S, RollUps
 from optimizer.monitoring.sample import METRICS, Alert, Sample
 from optimizer.statistics import FloatArray
+
+stored_figures: Callable[[Sample], tuple[float | None, ...]] = attrgetter(*METRICS)
+"""The stored figures of a sample in the order of `METRICS`."""
 
 COLUMNS = {metric: column for column, metric in enumerate(METRICS)}
 """Where each metric stands in a row of figures."""
@@ -85,8 +89,7 @@ class AlertKeeper(Protocol):
 
 def figures_of(sample: Sample) -> FloatArray:
     """The stored figures of a sample as a row, NaN where unknown, shape (metrics,)."""
-    values = (sample.value(metric) for metric in METRICS)
-    return np.array([np.nan if value is None else value for value in values])
+    return np.array(stored_figures(sample), dtype=np.float64)
 
 
 def nothing_stored() -> StoredHistory:

@@ -153,7 +153,7 @@ class PerformanceMonitor:
         self._lock = SamplerLock(sampler_lock)
         self._clock = clock
         self._monotonic = monotonic
-        self._turn = anyio.Lock()
+        self._turn = anyio.Lock(fast_acquire=True)
         self._task: asyncio.Task[None] | None = None
         self._probing: asyncio.Task[None] | None = None
         self._probed: dict[str, ProbeResult] = {}

@@ -40,6 +40,20 @@ class Figures:
     unknown: dict[str, str]
 
 
+_NO_REQUEST = "no request since the start"
+
+_NOTHING_YET = Figures(
+    error_rate=None,
+    throughput=None,
+    response_time_ms=None,
+    response_time_p95_ms=None,
+    requests=0,
+    unknown=dict.fromkeys(
+        ("error_rate", "throughput", "response_time_ms", "response_time_p95_ms"), _NO_REQUEST
+    ),
+)
+
+
 class Workload:
     """Counts requests in buckets of ten seconds; its memory does not grow with them.
 
@@ -80,6 +94,8 @@ class Workload:
     def figures(self) -> Figures:
         """Rates and percentiles as of now."""
         now = self._monotonic()
+        if self._first_s is None:
+            return _NOTHING_YET
         with self._lock:
             age = int(now // BUCKET_S) - self._bucket
             recent = (self._bucket >= 0) & (age < RATE_BUCKETS)
@@ -92,11 +108,9 @@ class Workload:
         if median is None:
             reason = "no request in the last 5 minutes"
             unknown |= dict.fromkeys(("response_time_ms", "response_time_p95_ms"), reason)
-        if first_s is None:
-            unknown["throughput"] = "no request since the start"
         return Figures(
             error_rate=error_rate,
-            throughput=None if first_s is None else _per_second(int(requests), now - first_s),
+            throughput=_per_second(int(requests), now - first_s),
             response_time_ms=median,
             response_time_p95_ms=p95,
             requests=int(requests),

@@ -142,6 +142,8 @@ class Database:
             StorageError: The database cannot be opened, or is newer than this program.
             ConfigurationError: The folder of the SQLite file cannot be made.
         """
+        if self._is_open:
+            return
         async with self._opening:
             if self._is_open:
                 return
@@ -278,8 +280,9 @@ class _SqliteEngine:
         self._url = url.set(drivername="sqlite")
         self._in_memory = _sqlite_path(url) is None
         self._engine: Engine | None = None
+        self._writer: Connection | None = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sro-store")
-        self._write_turn = anyio.Lock()
+        self._write_turn = anyio.Lock(fast_acquire=True)
         self._waiting: list[_Pending[Any]] = []
         self._schema_cookie: int | None = None
 
@@ -321,7 +324,7 @@ class _SqliteEngine:
         async with self._write_turn:
             engine, self._engine = self._engine, None
             if engine is not None:
-                await self._on_thread(engine.dispose)
+                await self._on_thread(self._dispose, engine)
 
     async def _on_thread(
         self, work: Callable[[Unpack[ArgumentsT]], ResultT], *arguments: *ArgumentsT
@@ -339,12 +342,12 @@ class _SqliteEngine:
 
     def _commit(self, batch: list[_Pending[Any]]) -> None:
         try:
-            with self._opened().connect() as connection:
-                connection.execution_options(sro_durable=any(p.durable for p in batch))
-                with connection.begin():
-                    self._refuse_changed_schema(connection)
-                    _run_all(batch, connection)
-                    self._schema_cookie = self._schema_cookie or _schema_cookie(connection)
+            connection = self._writing()
+            connection.execution_options(sro_durable=any(p.durable for p in batch))
+            with connection.begin():
+                self._refuse_changed_schema(connection)
+                _run_all(batch, connection)
+                self._schema_cookie = self._schema_cookie or _schema_cookie(connection)
         except BaseException as error:
             for pending in batch:
                 pending.error = pending.error or error
@@ -361,6 +364,18 @@ class _SqliteEngine:
         if self._schema_cookie not in (None, _schema_cookie(connection)):
             refuse_newer(connection)
             self._schema_cookie = _schema_cookie(connection)
+
+    def _writing(self) -> Connection:
+        """The writer's own connection: to fetch one each time would cost as much as a write."""
+        if self._writer is None or self._writer.closed:
+            self._writer = self._opened().connect()
+        return self._writer
+
+    def _dispose(self, engine: Engine) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+        engine.dispose()
 
     def _opened(self) -> Engine:
         if self._engine is None:

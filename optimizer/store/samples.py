@@ -31,11 +31,12 @@ from sqlalchemy import (
     update,
 )
 
-from optimizer.monitoring.keeper import StoredHistory
+from optimizer.monitoring.keeper import StoredHistory, stored_figures
 from optimizer.monitoring.rollup import FIVE_MINUTES_S, HOUR_S, RollUps, roll_up
 from optimizer.monitoring.sample import METRICS, Sample
 from optimizer.statistics import FloatArray
 from optimizer.store.engine import Database, to_microseconds
+from optimizer.store.prepared import Prepared
 
 SCHEMA_VERSION = 1
 """Of the JSON in `hosts.latest`."""
@@ -73,8 +74,8 @@ _rollups = Table(
     *(Column(f"{metric}_{kind}", Double) for metric in METRICS for kind in KINDS),
 )
 
-_INSERT_SAMPLE = insert(_samples)
-_SET_LATEST = (
+_INSERT_SAMPLE = Prepared(insert(_samples))
+_SET_LATEST = Prepared(
     update(_hosts).where(_hosts.c.id == bindparam("of_host")).values(latest=bindparam("to"))
 )
 _DROP_BETWEEN = delete(_samples).where(
@@ -82,7 +83,6 @@ _DROP_BETWEEN = delete(_samples).where(
     _samples.c.at > bindparam("after"),
     _samples.c.at <= bindparam("until"),
 )
-"""Made once: making and naming a statement of twenty columns costs more than running it."""
 
 
 @dataclass(frozen=True)
@@ -180,10 +180,10 @@ class StoredSamples:
         now_s = at_us / 1e6
         if now_s < seen.furthest_s + self._interval_s:
             self._drop_nearby(connection, seen.host_id, at_us)
-        figures = {metric: sample.value(metric) for metric in METRICS}
-        connection.execute(_INSERT_SAMPLE, {"host_id": seen.host_id, "at": at_us, **figures})
+        figures = dict(zip(METRICS, stored_figures(sample), strict=True))
+        _INSERT_SAMPLE.run(connection, {"host_id": seen.host_id, "at": at_us, **figures})
         latest = f'{{"schema_version":{SCHEMA_VERSION},"sample":{sample.model_dump_json()}}}'
-        connection.execute(_SET_LATEST, {"of_host": seen.host_id, "to": latest})
+        _SET_LATEST.run(connection, {"of_host": seen.host_id, "to": latest})
         if seen.last_s is None or seen.last_s // FIVE_MINUTES_S != now_s // FIVE_MINUTES_S:
             for step_s in KEPT_S:
                 _roll_up_finished(connection, seen.host_id, step_s, seen.last_s, now_s)
