@@ -1,4 +1,4 @@
-"""A decision with a real thinker and a scripted model: what is computed stands, whatever is said."""
+"""A decision with a real thinker and a scripted model: what was computed stands."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
