@@ -6,14 +6,13 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
-from optimizer.operations.select_mcp import SelectMcpRequest
 from optimizer.version import VERSION
 from server.errors import PROBLEM_MEDIA_TYPE
 from server.examples import EXAMPLES
 from server.operation import Operation
 from server.rest import API
 from server.schemas import Schema, input_schema
-from server.selection_schemas import DESCRIPTOR, requirements_schema
+from server.selection_schemas import open_properties
 from server.vocabulary import Vocabulary, with_names
 
 _TEXT: dict[int, str] = {
@@ -108,9 +107,8 @@ def request_schema(operation: Operation, vocabulary: Vocabulary) -> Schema:
     schema = with_names(
         input_schema(operation.request, without=operation.rest.without), operation.name, vocabulary
     )
-    if operation.request is SelectMcpRequest:
-        schema["properties"]["available_mcps"]["items"] = DESCRIPTOR
-        schema["properties"]["task_requirements"] |= requirements_schema()
+    for name, inside in open_properties(operation.request).items():
+        schema["properties"][name] |= inside
     return schema
 
 

@@ -1,11 +1,17 @@
-"""What analyze_mcp_selection takes, in the words of the API description.
+"""What the analyses of choices take, in the words of the API description.
 
-Its request model takes open objects, because descriptors come in many dialects that
-`cost_benefit.descriptor` reads; here are the names that are understood.
+Their request models take open objects, because descriptors come in many dialects that
+`cost_benefit.descriptor` and its like read; here are the names that are understood.
 """
+
+from pydantic import BaseModel
 
 from optimizer.cost_benefit.descriptor import MAX_ID, MAX_TOOLS, NUMBERS
 from optimizer.cost_benefit.requirements import Requirements
+from optimizer.cost_benefit.routing import Route, RoutingRequirements
+from optimizer.cost_benefit.validation import Strategy, ValidationRequirements
+from optimizer.operations.analyses import AnalyzeRoutingRequest, AnalyzeValidationRequest
+from optimizer.operations.select_mcp import SelectMcpRequest
 from server.schemas import Schema, input_schema
 
 _SHARES = ("performance", "reliability")
@@ -42,6 +48,19 @@ DESCRIPTOR: Schema = {
 }
 
 
-def requirements_schema() -> Schema:
-    """What a task needs; `mode` stands beside it in the request."""
-    return input_schema(Requirements, without=frozenset({"mode"}))
+def open_properties(request: type[BaseModel]) -> dict[str, Schema]:
+    """What stands in the open objects of a request, by property; `mode` has one of its own."""
+    if request is SelectMcpRequest:
+        needs = input_schema(Requirements, without=frozenset({"mode"}))
+        return {"available_mcps": {"items": DESCRIPTOR}, "task_requirements": needs}
+    if request is AnalyzeRoutingRequest:
+        return {
+            "available_systems": {"items": input_schema(Route)},
+            "task_requirements": input_schema(RoutingRequirements),
+        }
+    if request is AnalyzeValidationRequest:
+        return {
+            "strategies": {"items": input_schema(Strategy)},
+            "requirements": input_schema(ValidationRequirements),
+        }
+    return {}

@@ -28,9 +28,14 @@ def read(model: type[ModelT], raw: object, *, where: str) -> ModelT:
             f"{where} is a {type(raw).__name__}; give an object. Nothing was analysed", field=where
         )
     try:
-        return model.model_validate(dict(raw or {}))
+        return model.model_validate({name: _whole(value) for name, value in (raw or {}).items()})
     except ValidationError as error:
         raise _explain(error, model, where) from None
+
+
+def _whole(value: object) -> object:
+    """3.0 as 3: JSON Schema counts both as integers."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def did_you_mean(key: str, allowed: Iterable[str]) -> str:

@@ -30,7 +30,7 @@ Usd = Annotated[FiniteFloat, Field(ge=0, le=1e9)]
 class Route(BaseModel):
     """A system that could take the task."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     id: Annotated[str, Field(min_length=1, max_length=200)] = Field(
         description="How answers name it.",
@@ -61,7 +61,7 @@ class Route(BaseModel):
 class RoutingRequirements(BaseModel):
     """What the task needs of a route."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     loss_per_error_usd: Usd = Field(
         DEVELOPER_USD_PER_HOUR / 6,

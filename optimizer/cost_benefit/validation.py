@@ -29,7 +29,7 @@ Usd = Annotated[FiniteFloat, Field(ge=0, le=1e9)]
 class Strategy(BaseModel):
     """A way to validate."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     id: Annotated[str, Field(min_length=1, max_length=200)] = Field(
         description="How answers name it.",
@@ -59,7 +59,7 @@ class Strategy(BaseModel):
 class ValidationRequirements(BaseModel):
     """What is validated."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     prior_error: Share = Field(
         description="Share of results that are wrong before any validation.",
