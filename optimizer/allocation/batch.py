@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.allocation.admission import least_parts
-from optimizer.allocation.milp import Program, maximise
+from optimizer.milp import Program, maximise
 from optimizer.quantities import whole
 from optimizer.statistics import FloatArray
 

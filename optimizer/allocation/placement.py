@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optimizer.allocation.milp import Program, maximise
+from optimizer.milp import Program, maximise
 from optimizer.statistics import FloatArray
 
 LIMIT_S = 10.0

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from optimizer.allocation.lease import PRIORITIES, Lease, PriorityLevel
-from optimizer.allocation.milp import Program, maximise
+from optimizer.milp import Program, maximise
 
 Mode = Literal["never", "on_request", "always"]
 

@@ -1,19 +1,20 @@
 """A set of options that together offer what is needed: the best one, exactly."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from optimizer.errors import InvalidRequestError
+from optimizer.milp import Program, maximise
 from optimizer.statistics import FloatArray
 
-BoolArray = NDArray[np.bool_]
+LIMIT_S = 10.0
+"""Seconds; 50 servers take a hundredth of it."""
 
-MAX_NODES = 50_000
-"""Branches that the search looks at before it gives up: two or three seconds."""
+ATTEMPTS = 5
+"""How often a limit is drawn closer when a solution exceeds it within the solver's tolerance."""
 
 
 @dataclass(frozen=True)
@@ -64,33 +65,54 @@ def best_cover(
 ) -> Cover:
     """The set that covers most capabilities, and among those the most valuable.
 
+    An integer program in which covering one more counts more than all that a set can be worth.
+    What the solver chose is added up again, and a limit that it exceeds within its tolerance is
+    drawn closer.
+
     Args:
         capabilities: What is needed.
         servers: What could be in the set.
         max_tokens: Most tokens of tool lists together; None for no limit.
         budget_usd: Most USD for calls together; None for no limit.
 
-    Returns:
-        An optimal set: branch and bound proves it.
-
     Raises:
-        InvalidRequestError: Too many equally good sets to prove the best one.
+        InvalidRequestError: The best set was not proved in time.
     """
-    search = _Search(
-        sorted(set(capabilities)),
+    needed = sorted(set(capabilities))
+    problem = _Problem(
+        needed,
         sorted(servers, key=lambda server: server.id),
         max_tokens=math.inf if max_tokens is None else max_tokens,
         budget_usd=math.inf if budget_usd is None else budget_usd,
     )
-    return search.run()
+    chosen = problem.solve()
+    serves = {pair.capability: pair.server.id for pair in chosen}
+    used = {pair.server.id: pair.server.fixed_cost for pair in chosen}
+    return Cover(
+        serves=serves,
+        missing=tuple(capability for capability in needed if capability not in serves),
+        value=math.fsum(pair.gain for pair in chosen) - math.fsum(used.values()),
+    )
 
 
-class _Search:
-    """Assigns capability after capability to a server, the scarcest capability first.
+@dataclass(frozen=True)
+class _Pair:
+    """A server that serves a capability."""
 
-    Covering counts more than everything that a set can be worth, so the most valuable assignment
-    also covers the most.
-    """
+    server: Server
+    capability: str
+
+    @property
+    def gain(self) -> float:
+        return self.server.gains[self.capability]
+
+    @property
+    def spend(self) -> float:
+        return self.server.spends.get(self.capability, 0.0)
+
+
+class _Problem:
+    """Variables: a server is in the set; a pair serves. One row for each thing that must hold."""
 
     def __init__(
         self,
@@ -100,102 +122,68 @@ class _Search:
         max_tokens: float,
         budget_usd: float,
     ) -> None:
-        self._servers = servers
-        self._max_tokens, self._budget_usd = max_tokens, budget_usd
-        self._capabilities = sorted(
-            capabilities, key=lambda c: (sum(c in server.gains for server in servers), c)
-        )
-        self._fixed = np.array([server.fixed_cost for server in servers], dtype=np.float64)
-        self._tokens = np.array([server.tokens for server in servers], dtype=np.float64)
-        self._spends = self._table(lambda server: server.spends, default=0.0)
-        gains = self._table(lambda server: server.gains, default=-math.inf)
-        self._offers = np.isfinite(gains)
-        self._covering_is_worth = 1.0 + float(self._fixed.sum() + np.abs(gains[self._offers]).sum())
-        self._gains = gains + self._covering_is_worth
-        self._token_prices = self._promising_token_prices()
-        self._best: tuple[float, dict[int, int]] = (-math.inf, {})
-        self._nodes = 0
-
-    def _table(
-        self, column: Callable[[Server], Mapping[str, float]], *, default: float
-    ) -> FloatArray:
-        """A number for each server and capability, shape (servers, capabilities)."""
-        rows = [
-            [column(server).get(capability, default) for capability in self._capabilities]
+        self._servers = [s for s in servers if s.tokens <= max_tokens]
+        self._pairs = [
+            _Pair(server, capability)
             for server in self._servers
+            for capability in capabilities
+            if capability in server.gains and server.spends.get(capability, 0.0) <= budget_usd
         ]
-        shape = (len(self._servers), len(self._capabilities))
-        return np.array(rows, dtype=np.float64).reshape(shape)
+        self._max_tokens, self._budget_usd = max_tokens, budget_usd
+        place = {server.id: i for i, server in enumerate(self._servers)}
+        first = len(self._servers)
+        size = first + len(self._pairs)
+        rows: list[FloatArray] = []
+        for capability in capabilities:  # one server at most serves a capability
+            rows.append(np.zeros(size))
+            rows[-1][first:] = [pair.capability == capability for pair in self._pairs]
+        self._once = len(rows)
+        for i, pair in enumerate(self._pairs):  # only a server in the set serves
+            rows.append(np.zeros(size))
+            rows[-1][[place[pair.server.id], first + i]] = -1.0, 1.0
+        tokens, spends = np.zeros(size), np.zeros(size)
+        tokens[:first] = [server.tokens for server in self._servers]
+        spends[first:] = [pair.spend for pair in self._pairs]
+        self._rows = np.array([*rows, tokens, spends])
+        self._values = np.zeros(size)
+        self._values[:first] = [-server.fixed_cost for server in self._servers]
+        self._values[first:] = [pair.gain for pair in self._pairs]
+        span = np.ptp(self._values) if size else 0.0
+        self._values[first:] += 1.0 + 2 * len(capabilities) * span
 
-    def run(self) -> Cover:
-        self._search(0, {}, 0.0, 0.0, 0.0)
-        reached, serving = self._best
-        serves = {self._capabilities[c]: self._servers[s].id for c, s in serving.items()}
-        return Cover(
-            serves=serves,
-            missing=tuple(sorted(c for c in self._capabilities if c not in serves)),
-            value=reached - self._covering_is_worth * len(serves),
-        )
+    def solve(self) -> list[_Pair]:
+        """The pairs of the best set."""
+        if not self._pairs:
+            return []
+        tokens, budget = self._max_tokens, self._budget_usd
+        for _ in range(ATTEMPTS):
+            chosen = self._choose(tokens, budget)
+            used = {pair.server.id: pair.server.tokens for pair in chosen}
+            too_many = math.fsum(used.values()) > self._max_tokens
+            too_dear = math.fsum(pair.spend for pair in chosen) > self._budget_usd
+            if not too_many and not too_dear:
+                return chosen
+            tokens -= 1e-6 * max(1.0, tokens) if too_many else 0.0
+            budget -= 1e-6 * max(1.0, budget) if too_dear else 0.0
+        raise _not_proved(len(self._servers))
 
-    def _promising_token_prices(self) -> list[float]:
-        """Prices of a token at which the bound of the empty set is lowest, and near it."""
-        if not math.isfinite(self._max_tokens) or not self._servers:
-            return [0.0]
-        nobody = np.zeros(len(self._servers), dtype=bool)
-        scale = self._covering_is_worth / max(1.0, self._max_tokens)
-        grid = [0.0, *(scale * 1.5**power for power in range(-60, 12))]
-        bounds = [self._bound(0, nobody, 0.0, price) for price in grid]
-        best = grid[bounds.index(min(bounds))]
-        return sorted({0.0, best / 3, best, best * 3})
+    def _choose(self, max_tokens: float, budget_usd: float) -> list[_Pair]:
+        high = np.zeros(len(self._rows))
+        high[: self._once] = 1.0
+        high[-2:] = max_tokens, budget_usd
+        low = np.full(len(self._rows), -math.inf)
+        whole = np.ones(self._values.size, dtype=bool)
+        program = Program(self._values, self._rows, low, high, whole)
+        solution = maximise(program, gap=0, limit_s=LIMIT_S)
+        if solution is None or not solution.is_proven:
+            raise _not_proved(len(self._servers))
+        serving = solution.x[len(self._servers) :] > 0.5
+        return [pair for pair, serves in zip(self._pairs, serving, strict=True) if serves]
 
-    def _bound(self, depth: int, opened: BoolArray, tokens: float, token_price: float) -> float:
-        """What the capabilities left can add at most.
 
-        A server that is not in the set yet shares its fixed cost among all the capabilities left
-        that it offers, which never overstates what one of them has to pay. Tokens that are left
-        may be bought at any price of a token without making the bound too low (Lagrange).
-        """
-        left_tokens = self._max_tokens - tokens
-        shared = np.maximum(1, self._offers[:, depth:].sum(axis=1))
-        cost = (self._fixed + token_price * self._tokens) / shared
-        cost = np.where(opened, 0.0, np.where(self._tokens > left_tokens, math.inf, cost))
-        best = (self._gains[:, depth:] - cost[:, None]).max(axis=0, initial=0.0)
-        bought = token_price * left_tokens if token_price > 0 else 0.0
-        return float(best.sum()) + bought
-
-    def _search(
-        self, depth: int, serving: dict[int, int], value: float, tokens: float, spent: float
-    ) -> None:
-        self._nodes += 1
-        if self._nodes > MAX_NODES:
-            raise InvalidRequestError(
-                f"the best set could not be proved among {len(self._servers)} candidates and "
-                f"{len(self._capabilities)} capabilities; give fewer of either. "
-                "Nothing was analysed",
-                field="available_mcps",
-            )
-        if depth == len(self._capabilities):
-            if value > self._best[0]:
-                self._best = (value, serving)
-            return
-        opened = np.zeros(len(self._servers), dtype=bool)
-        opened[list(serving.values())] = True
-        for price in self._token_prices:
-            if value + self._bound(depth, opened, tokens, price) <= self._best[0]:
-                return
-        gains = self._gains[:, depth] - np.where(opened, 0.0, self._fixed)
-        for server in np.argsort(-gains, kind="stable"):
-            if not self._offers[server, depth]:
-                break
-            more_tokens = 0.0 if opened[server] else float(self._tokens[server])
-            more_spend = float(self._spends[server, depth])
-            if tokens + more_tokens > self._max_tokens or spent + more_spend > self._budget_usd:
-                continue
-            self._search(
-                depth + 1,
-                {**serving, depth: int(server)},
-                value + float(gains[server]),
-                tokens + more_tokens,
-                spent + more_spend,
-            )
-        self._search(depth + 1, serving, value, tokens, spent)
+def _not_proved(servers: int) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"the best set could not be proved among {servers} candidates; give fewer candidates or "
+        "capabilities. Nothing was analysed",
+        field="available_mcps",
+    )

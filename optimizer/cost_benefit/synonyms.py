@@ -85,6 +85,37 @@ history historical ancient
 charity donate donation nonprofit
 pet dog cat animal
 security vulnerability scan
+docker container kubernetes pod cluster
+jira issue sprint ticket project
+payment pay stripe invoice billing checkout
+analytics metric dashboard report monitor
+scrape crawl extract
+screenshot capture
+phone call contact telephone number
+memory remember recall
+barcode qr
+domain dns ip whois network
+log error debug trace exception
+backup restore
+password encrypt credential secret vault
+zip archive compress
+joke humor meme funny fun
+election politics political vote government
+bible quran religion religious verse scripture
+plant garden gardening flower
+energy electricity power solar
+space nasa astronomy planet satellite
+earthquake disaster storm
+tax accounting bookkeeping
+insurance policy
+loan credit bank banking
+patent trademark invention
+rewrite paraphrase proofread grammar
+wedding party
+coffee tea
+uber taxi ride
+parcel delivery shipping package track tracking
+survey form poll questionnaire
 """
 
 

@@ -88,7 +88,7 @@ def test_calls_of_a_set_stay_within_the_budget() -> None:
 
 
 def test_a_search_that_cannot_be_finished_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cover_module, "MAX_NODES", 2)
+    monkeypatch.setattr(cover_module, "ATTEMPTS", 0)
     offers = [Server(f"s{i}", {"read": 1.0, "write": 1.0}, fixed_cost=0.1) for i in range(5)]
 
     with pytest.raises(InvalidRequestError, match="give fewer"):

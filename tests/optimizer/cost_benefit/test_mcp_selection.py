@@ -1,11 +1,8 @@
 """The whole selection, by properties and by cases that can be worked by hand."""
 
-import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from optimizer.cost_benefit.analysis import McpSelectionAnalysis
 from optimizer.cost_benefit.descriptor import read_options
@@ -187,81 +184,3 @@ def test_a_dominated_candidate_names_the_one_that_beats_it() -> None:
     assert analysis["pareto_set"] == ["good"]
     [bad] = [option for option in analysis["options"] if option["mcp_id"] == "bad"]
     assert bad["dominated_by"] == "good"
-
-
-unknown = st.none()
-descriptors = st.lists(
-    st.fixed_dictionaries(
-        {"id": st.sampled_from([f"mcp-{i}" for i in range(12)])},
-        optional={
-            "cost": st.floats(0, 1),
-            "performance": st.floats(0, 1),
-            "reliability": st.floats(0, 1),
-            "latency_ms": st.floats(0, 5000),
-            "context_tokens": st.floats(0, 20_000),
-            "description": st.sampled_from(
-                ["reads mail", "finds routes", "draws charts", "sends mail and charts"]
-            ),
-        },
-    ),
-    min_size=2,
-    max_size=8,
-    unique_by=lambda descriptor: descriptor["id"],
-)
-tasks = st.fixed_dictionaries(
-    {},
-    optional={
-        "task": st.sampled_from(["send a mail", "draw a chart of the route"]),
-        "complexity": st.sampled_from(["low", "medium", "high"]),
-        "budget": st.floats(0, 2),
-        "performance_target": st.floats(0, 1),
-        "max_latency_ms": st.floats(1, 5000),
-        "min_reliability": st.floats(0, 1),
-        "mode": st.sampled_from(["single", "fallback_chain"]),
-        "risk": st.sampled_from(["neutral", "cautious", "explore"]),
-    },
-)
-
-
-@settings(deadline=None)
-@given(candidates=descriptors, task=tasks, seed=st.integers(0, 99))
-def test_the_order_of_the_candidates_changes_nothing(
-    candidates: list[dict[str, Any]], task: dict[str, Any], seed: int
-) -> None:
-    shuffled = list(candidates)
-    random.Random(seed).shuffle(shuffled)
-
-    assert select(candidates, task) == select(shuffled, task)
-
-
-@settings(deadline=None)
-@given(candidates=descriptors, task=tasks)
-def test_a_candidate_that_is_not_chosen_can_leave_without_changing_the_choice(
-    candidates: list[dict[str, Any]], task: dict[str, Any]
-) -> None:
-    task = task | {"mode": "single"}
-    full = select(candidates, task)
-    for leaving in candidates:
-        rest = [candidate for candidate in candidates if candidate is not leaving]
-        if leaving["id"] == chosen(full):
-            continue
-        partial = select(rest, task)
-        assert chosen(partial) == chosen(full)
-        assert scores(partial) == {i: s for i, s in scores(full).items() if i != leaving["id"]}
-
-
-@settings(deadline=None)
-@given(candidates=descriptors, task=tasks, cheaper=st.floats(0, 1))
-def test_the_chosen_one_stays_chosen_when_it_becomes_cheaper(
-    candidates: list[dict[str, Any]], task: dict[str, Any], cheaper: float
-) -> None:
-    task = task | {"mode": "single"}
-    winner = chosen(select(candidates, task))
-    improved = [
-        candidate | {"cost": candidate["cost"] * cheaper}
-        if candidate["id"] == winner and "cost" in candidate
-        else candidate
-        for candidate in candidates
-    ]
-
-    assert chosen(select(improved, task)) == winner

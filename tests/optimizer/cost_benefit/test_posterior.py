@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import beta as scipy_beta
 
 from optimizer.catalog.outcomes import Measured
 from optimizer.cost_benefit.option import Claims, Option
@@ -83,3 +84,19 @@ def test_more_successes_never_lower_and_more_failures_never_raise_the_belief(
     assert better.mean >= here.mean >= worse.mean
     assert better.lower >= here.lower - 1e-9
     assert here.lower >= worse.lower - 1e-9
+
+
+@given(
+    claim=st.none() | st.floats(0, 1),
+    successes=st.floats(0, 1e5),
+    failures=st.floats(0, 1e5),
+)
+def test_the_posterior_is_scipys(claim: float | None, successes: float, failures: float) -> None:
+    belief = reliability(option(claim, successes=successes, failures=failures))
+
+    counted = round(successes + failures) > 0
+    a = 3.76 + (successes if counted else 0) + 4 * (claim or 0)
+    b = 0.24 + (failures if counted else 0) + (0 if claim is None else 4 * (1 - claim))
+    assert belief.mean == pytest.approx(scipy_beta.mean(a, b), abs=1e-6)
+    assert belief.interval == pytest.approx(scipy_beta.ppf((0.05, 0.95), a, b), abs=1e-6)
+    assert belief.lower == pytest.approx(scipy_beta.ppf(0.05, a, b), abs=1e-6)
