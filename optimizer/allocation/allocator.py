@@ -81,7 +81,7 @@ that no lease covers may fall."""
 MOST_LEASES = 10_000
 """Leases that a look at all of them reads."""
 
-WATCH_S = 10.0
+WATCH_S = 30.0
 """How often leases that are over are ended when nobody asks for anything."""
 
 
