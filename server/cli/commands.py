@@ -9,6 +9,7 @@ from optimizer.version import VERSION
 from server.cli.asking import WATCH_S, answered, show, watch
 from server.cli.config import config
 from server.cli.daemon import doctor, status, stop
+from server.cli.forecast import forecast
 from server.cli.import_history import import_history
 from server.cli.install import install
 from server.cli.options import parameters_of, values_of
@@ -81,5 +82,5 @@ for _operation in OPERATIONS:
     sro.add_command(command_of(_operation))
 for _command in (serve, stdio, run, status, stop, doctor, config, token, import_history, install):
     sro.add_command(_command)
-for _command in (select, profile):  # in place of the plain command of the same name
+for _command in (forecast, select, profile):  # in place of the plain command of the same name
     sro.add_command(_command)
