@@ -9,6 +9,7 @@ guaranteed-burst (`"2-6 GiB"`).
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from optimizer.errors import InvalidRequestError
@@ -136,6 +137,7 @@ class Amount:
     burst: float | None = None
 
 
+@lru_cache(maxsize=4096, typed=True)
 def parse_amount(
     value: float | str,
     *,

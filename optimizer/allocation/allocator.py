@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 import anyio
-import anyio.lowlevel
 from anyio import to_thread
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -184,7 +183,7 @@ class ResourceAllocator:
         """
         principal.require_writer("allocate")
         order = self._read(request, principal)
-        arrived = anyio.current_time()
+        arrived = _now()
         share = await self._share(order) if len(self._line) else 0.0
         place = self._line.ticket(order.limited, request.priority_level, now=arrived, share=share)
         outcome, ahead = await self._try(order, place, wait_s=request.wait_s)
@@ -207,7 +206,7 @@ class ResourceAllocator:
                     await self._ledger.withdraw(order.draft.allocation_id)
         if isinstance(outcome, Admitted):
             return self._granted(order, outcome, yielded)
-        waited = timedelta(seconds=anyio.current_time() - arrived)
+        waited = timedelta(seconds=_now() - arrived)
         return self._refused(order, outcome, ahead, waited=waited)
 
     async def allocate_batch(
@@ -236,7 +235,7 @@ class ResourceAllocator:
         everything = replace(
             orders[0], demands={n: d for o in orders for n, d in o.demands.items()}
         )
-        place = self._line.ticket(everything.limited, "low", now=anyio.current_time())
+        place = self._line.ticket(everything.limited, "low", now=_now())
         ahead = self._line.ahead_of(place)
         put_off = [self._put_off(request.priority_level) for request in requests]
         room = await self._free_for(everything)
@@ -473,10 +472,12 @@ class ResourceAllocator:
             pressures = self._pressures(order)
             return decide(order, balances, Surroundings(unmanaged, pressures, ahead, put_off))
 
-        with anyio.CancelScope(shield=True):
+        try:
             outcome = await self._ledger.admit(order.draft, settle, grace_s=grace_s)
+        except asyncio.CancelledError:
+            await self._give_back_unheard(order)
+            raise
         self._tell_ended(outcome.moment)
-        await self._give_back_if_cancelled(order, outcome)
         return outcome, ahead
 
     async def _share(self, order: Order) -> float:
@@ -493,18 +494,15 @@ class ResourceAllocator:
         }
         return dominant_share(parts, capacity) / self.weights.get(name, 1.0)
 
-    async def _give_back_if_cancelled(self, order: Order, outcome: Admitted | Declined) -> None:
+    async def _give_back_unheard(self, order: Order) -> None:
         """Hold no lease that nobody will hear of; with a request id, a retry will."""
-        try:
-            await anyio.lowlevel.checkpoint_if_cancelled()
-        except anyio.get_cancelled_exc_class():
-            if isinstance(outcome, Admitted) and order.draft.request_id is None:
-                with anyio.CancelScope(shield=True):
-                    lease = outcome.lease
-                    nothing = {grant.resource: 0 for grant in lease.grants}
-                    await self._ledger.release(lease.allocation_id, lease.principal, nothing)
-                self._line.call()
-            raise
+        if order.draft.request_id is None:
+            nothing = dict.fromkeys(order.demands, 0)
+            with anyio.CancelScope(shield=True):
+                await self._ledger.release(
+                    order.draft.allocation_id, order.draft.principal, nothing
+                )
+            self._line.call()
 
     async def _wait(
         self, order: Order, place: Waiter, declined: Declined, *, until: float
@@ -517,7 +515,7 @@ class ResourceAllocator:
         self._line.join(place)
         try:
             while isinstance(outcome, Declined) and not outcome.refusal.is_lasting:
-                remaining = until - anyio.current_time()
+                remaining = until - _now()
                 ahead = self._line.ahead_of(place)
                 if remaining <= 0:
                     return await self._try(order, place)
@@ -526,7 +524,7 @@ class ResourceAllocator:
                     await place.called.wait()
                 place.called = anyio.Event()
                 if not self._line.ahead_of(place):
-                    left = max(0.0, until - anyio.current_time())
+                    left = max(0.0, until - _now())
                     outcome, _ = await self._try(order, place, wait_s=left)
             return outcome, 0
         finally:
@@ -625,6 +623,11 @@ class ResourceAllocator:
 
     def _tell(self, at: datetime, allocation_id: str, state: str) -> None:
         self._events.publish(LeaseChanged(at, allocation_id, state))
+
+
+def _now() -> float:
+    """Seconds on the clock of the event loop."""
+    return asyncio.get_running_loop().time()
 
 
 def _until_free(declined: Declined) -> float:

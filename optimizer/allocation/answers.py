@@ -300,10 +300,10 @@ def _next_of(lease: Lease) -> str:
     if lease.yields_to is not None:
         return (
             f"save your work and release_allocation: it gives way to a request of "
-            f"{lease.yields_to} priority at {lease.expires_at:%H:%M:%S} UTC"
+            f"{lease.yields_to} priority at {_clock(lease.expires_at)} UTC"
         )
     return (
-        f"release_allocation when done; renew_allocation before {lease.expires_at:%H:%M:%S} UTC "
+        f"release_allocation when done; renew_allocation before {_clock(lease.expires_at)} UTC "
         "to keep it"
     )
 
@@ -456,6 +456,10 @@ def _amounts(grants: Iterable[Grant]) -> str:
     return ", ".join(
         f"{g.resource} {format_amount(_native(g.granted, g.unit), g.unit)}" for g in grants
     )
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment.hour:02}:{moment.minute:02}:{moment.second:02}"
 
 
 def _native(parts: int, unit: Unit) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Literal, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -73,12 +74,12 @@ class ResourcePool:
         """What happens when there is too little."""
         return self.resource.kind
 
-    @property
+    @cached_property
     def capacity_parts(self) -> int | None:
         """The capacity in whole parts of its unit."""
         return None if self.capacity is None else to_parts(self.capacity, self.unit)
 
-    @property
+    @cached_property
     def leasable_parts(self) -> int | None:
         """The capacity without its reserve, in whole parts."""
         if self.capacity is None:

@@ -148,7 +148,8 @@ class LedgerKeeper:
                     decision = decide(self._balances_for(books, draft))
             moment = _moment(books, draft.principal)
             if isinstance(decision, Admission):
-                lease = books.grant(_lease(books, draft, decision))
+                lease = _lease(books, draft, decision)
+                books.grant(lease)
                 return Admitted(lease, replayed=False, moment=moment, preempted=yielding)
             freeings = () if decision.is_lasting else self._freeings(books, decision.missing)
             return Declined(decision, freeings, moment, yielding)
@@ -439,10 +440,10 @@ def _moment(books: Books, asker: str, but: str = "") -> Moment:
 
 
 def _lease(books: Books, draft: Draft, decision: Admission) -> Lease:
-    """The lease that was decided on; its token is given when it is granted."""
+    """The lease that was decided on."""
     return Lease(
         allocation_id=draft.allocation_id,
-        fencing_token=0,
+        fencing_token=books.next_token(),
         principal=draft.principal,
         request_id=draft.request_id,
         fingerprint=draft.fingerprint,

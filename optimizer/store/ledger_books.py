@@ -166,18 +166,20 @@ class Books:
         """How many entries the log has got."""
         return len(self._log)
 
-    def grant(self, lease: Lease) -> Lease:
-        """Lease what is granted, under the next fencing token."""
+    def next_token(self) -> int:
+        """A fencing token that is larger than all before."""
         if self._last_token is None:
             self._last_token = self.connection.scalar(LAST_TOKEN) or 0
         self._last_token += 1
-        lease = replace(lease, fencing_token=self._last_token)
+        return self._last_token
+
+    def grant(self, lease: Lease) -> None:
+        """Lease what is granted."""
         for grant in lease.grants:
             key = (grant.host, grant.resource)
             self._post(key, "granted", lease.fencing_token, leased=grant.granted)
             self._hold(key, grant.slots)
         self._new.append(lease)
-        return lease
 
     def below(self, priorities: Sequence[str]) -> list[Lease]:
         """Active leases of these priorities, granted in this transaction or before."""

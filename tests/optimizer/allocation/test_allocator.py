@@ -519,9 +519,8 @@ async def test_a_lease_that_nobody_hears_of_is_given_back_unless_a_retry_can_ask
     async with anyio.create_task_group() as tasks:
 
         async def grant_and_hang_up(*arguments: Any, **options: Any) -> Any:
-            outcome = await grant(*arguments, **options)
             tasks.cancel_scope.cancel()
-            return outcome
+            return await grant(*arguments, **options)
 
         house.ledger.admit = grant_and_hang_up
         await house.ask(resources={"cpu": "2 cores"}, request_id=request_id)
