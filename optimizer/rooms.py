@@ -43,6 +43,8 @@ from optimizer.operations.bind import bind_allocation
 from optimizer.operations.census import Counted
 from optimizer.operations.experience import Experience
 from optimizer.operations.forecast import Forecasting, ForecastRequest, forecast_workload
+from optimizer.operations.forecast_unmanaged import forecast_unmanaged
+from optimizer.operations.headroom import Headroom
 from optimizer.operations.optimize import observe
 from optimizer.operations.outlook import Outlook
 from optimizer.purse import LedgerPurse
@@ -147,6 +149,8 @@ class Rooms:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.events.subscribe(self._note)
         self.events.subscribe(self.outlook.hear)
+        self.headroom = Headroom(lambda: forecast_unmanaged(self.forecasting))
+        self.events.subscribe(self.headroom.hear)
 
     def _set_by(self, settings: Settings) -> None:
         """What a running process can change about its rooms."""
@@ -207,6 +211,7 @@ class Rooms:
             events=self.events,
             unmanaged=self.unmanaged,
             quotas=Quotas(self.settings.quotas, pools),
+            ahead=self.headroom,
             preemption=configured.preemption(self.settings),
             weights=self.settings.weights,
             clock=self.clock,
@@ -275,6 +280,7 @@ class Rooms:
             "census": self.counted.run,
             "storage": self.storage.run,
             "outlook": self.outlook.run,
+            "headroom": self.headroom.run,
         }
         for name, run in lasting.items():
             if name not in self._tasks or self._tasks[name].done():

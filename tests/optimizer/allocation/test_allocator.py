@@ -514,6 +514,7 @@ async def test_a_cancelled_wait_leaves_the_line_and_nothing_reserved(house: Hous
 async def test_a_lease_that_nobody_hears_of_is_given_back_unless_a_retry_can_ask_for_it(
     house: House, request_id: str | None, held: int
 ) -> None:
+    await house.allocator.expire()
     grant = house.ledger.admit
 
     async with anyio.create_task_group() as tasks:
