@@ -34,6 +34,8 @@ LOST_S = 1.0
 """What a front that was killed leaves behind has this long until we end it too; its own watcher is
 faster."""
 
+UNRESERVED = "no core is free, so none is reserved: name --cpu to be refused, --wait to wait"
+
 Bind = Callable[[str, Sequence[int], str | None, Principal], Awaitable[None]]
 Tell = Callable[[Mapping[str, str]], None]
 
@@ -131,6 +133,10 @@ class Runs:
         if copies in self._allocator.pools:
             resources.setdefault(copies, 1)
         allocation = await self._allocate(order, resources, principal, tell)
+        if _lacks_guessed_cpu(allocation, order):
+            del resources["cpu"]
+            why = f"{why}; {UNRESERVED}"
+            allocation = await self._allocate(order, resources, principal, tell)
         if allocation.allocation_id is None:
             named = mcp or command_key(order.command)
             message = f"{named} was not started. {allocation.summary} {allocation.next}"
@@ -351,6 +357,12 @@ class Runs:
             return
         except OptimizerError as error:
             logger.warning("the lease of a run could not be released: %s", error)
+
+
+def _lacks_guessed_cpu(allocation: Allocation, order: RunOrder) -> bool:
+    """Whether only our guess of its CPU keeps a command from starting, which is slow without it."""
+    refused = allocation.allocation_id is None and allocation.binding_resource == "cpu"
+    return refused and "cpu" not in order.resources and not order.wait_s
 
 
 def _look(run: Run) -> None:
