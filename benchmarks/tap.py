@@ -142,7 +142,9 @@ def main() -> int:
     ratio = tapped.p50_ms / plain.p50_ms
     same = plain.answers == tapped.answers
     print(f"p50 of {CALLS} calls: plain {plain.p50_ms:.3f} ms, tapped {tapped.p50_ms:.3f} ms")
-    print(f"ratio {ratio:.3f} (bar {MAX_RATIO}), added {1e3 * (tapped.p50_ms - plain.p50_ms):.0f} us")
+    print(
+        f"ratio {ratio:.3f} (bar {MAX_RATIO}), added {1e3 * (tapped.p50_ms - plain.p50_ms):.0f} us"
+    )
     print(f"first answer: plain {plain.first_ms:.0f} ms, tapped {tapped.first_ms:.0f} ms")
     print(f"front and watcher: {memory:.1f} MB (PSS)")
     print(f"answers {'the same' if same else 'NOT the same'} byte for byte")

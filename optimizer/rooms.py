@@ -34,7 +34,7 @@ from optimizer.machine.capacity import Capacity, discover_capacities
 from optimizer.machine.census import Census
 from optimizer.machine.ends import ProcessEnds
 from optimizer.machine.processes import resident_below
-from optimizer.machine.reader import Machine
+from optimizer.machine.reader import Machine, free_swap
 from optimizer.monitoring.alerts import Crossing
 from optimizer.monitoring.monitor import PerformanceMonitor
 from optimizer.monitoring.probes import Probes
@@ -250,8 +250,18 @@ class Rooms:
             keeper=RunStore(self.database),
             bind=self.bind,
             find_home=find_home,
+            memory=self._memory_for_leases,
+            events=self.events,
             clock=self.clock,
         )
+
+    def _memory_for_leases(self) -> tuple[float, float]:
+        """Bytes that leases may use together, and bytes of swap that are free."""
+        sample = self.monitor.latest
+        pool = self.allocator.pools["memory"]
+        leasable = float(pool.leasable_parts or 0)
+        unmanaged = 0.0 if sample is None else sample.unmanaged_memory or 0.0
+        return max(0.0, leasable - unmanaged), free_swap()
 
     async def bind(
         self, allocation_id: str, pids: Sequence[int], cgroup: str | None, principal: Principal

@@ -34,11 +34,14 @@ class Use:
         memory_bytes: Memory now; what the kernel can drop at once is not in it.
         peak_bytes: The most memory that was ever charged, dropped pages of files included; None
             where the kernel does not say.
+        held_back: How often it was stopped at the height above which it is slowed down; None where
+            there is no such height.
     """
 
     cpu_s: float
     memory_bytes: int
     peak_bytes: int | None
+    held_back: int | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,12 @@ class Group:
         try:
             charged = int((memory / names[0]).read_text())
             dropped = _stat(memory / "memory.stat").get(names[1], 0)
-            return Use(self._cpu_s(), max(0, charged - dropped), _number(memory / names[2]))
+            return Use(
+                cpu_s=self._cpu_s(),
+                memory_bytes=max(0, charged - dropped),
+                peak_bytes=_number(memory / names[2]),
+                held_back=_stat(memory / "memory.events")["high"] if self.version == 2 else None,
+            )
         except OSError:
             return None
 

@@ -4,28 +4,33 @@ What the front of `sro run` and the daemon say to each other is in `server/run_d
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from optimizer.allocation.allocator import ResourceAllocator
-from optimizer.allocation.lease import MAX_WAIT_S, Allocation, AllocationRequest
+from optimizer.allocation.lease import MAX_WAIT_S, PRIORITIES, Allocation, AllocationRequest
 from optimizer.clock import Clock
-from optimizer.enforcement.devices import VARIABLE, devices_for
-from optimizer.enforcement.groups import Group, Home
+from optimizer.enforcement.groups import Group, Home, Use
 from optimizer.enforcement.limits import NICE, Limits, limits_of
 from optimizer.enforcement.order import Granted, Held, Refused, RunOrder
+from optimizer.enforcement.sharing import Look, Sharing, words_of
 from optimizer.enforcement.trees import Tree, descends
 from optimizer.enforcement.usual import RUNS_LOOKED_AT, PastRun, command_key, usual_of
 from optimizer.errors import InvalidRequestError, LeaseEndedError, NotFoundError, OptimizerError
+from optimizer.events import Event, EventBus, LeaseChanged
 from optimizer.identity import Principal
 from optimizer.machine.mcp_names import server_name
+from optimizer.quantities import format_amount
 
 logger = logging.getLogger("sequential_resource_optimization.enforcement")
 
 LEASE_ID = "SRO_LEASE_ID"
 """Names the lease in the environment of what runs under it."""
+
+DEVICES = "CUDA_VISIBLE_DEVICES"
 
 TTL_S = 60
 RENEW_S = 20.0
@@ -35,6 +40,9 @@ LOST_S = 1.0
 faster."""
 
 UNRESERVED = "no core is free, so none is reserved: name --cpu to be refused, --wait to wait"
+
+NEAR = 0.9
+"""Share of its height from which a command is told that it is held to one."""
 
 Bind = Callable[[str, Sequence[int], str | None, Principal], Awaitable[None]]
 Tell = Callable[[Mapping[str, str]], None]
@@ -61,11 +69,13 @@ class Run:
         principal: Who asked.
         allocation: Its lease as it was granted.
         limits: What it is held to.
-        devices: Indexes of its GPUs.
         tell: Says something to its front.
         tree: Its processes, once it was started.
         group: Its control group, where there is one.
+        use: What the group used at the last look.
+        parked: Whether it is stopped for want of memory.
         peak_bytes: The most memory that was seen.
+        began_s: When it was started, on the loop's clock.
         renewed_s: When its lease was last renewed.
     """
 
@@ -73,12 +83,14 @@ class Run:
     principal: Principal
     allocation: Allocation
     limits: Limits
-    devices: tuple[int, ...]
     tell: Tell
     tree: Tree | None = None
     group: Group | None = None
+    use: Use | None = None
+    parked: bool = False
     peak_bytes: int = 0
-    renewed_s: float = field(default=0.0)
+    began_s: float = 0.0
+    renewed_s: float = 0.0
 
     @property
     def lease(self) -> str:
@@ -94,6 +106,8 @@ class Runs:
         keeper: Past runs.
         bind: Tells whose use is whose.
         find_home: Finds the control groups that we may make; asked once.
+        memory: Bytes that leases may use together, and bytes of swap that are free.
+        events: Tells of leases that others end or change.
         clock: The wall clock.
     """
 
@@ -104,13 +118,18 @@ class Runs:
         keeper: RunKeeper,
         bind: Bind,
         find_home: Callable[[], Home],
+        memory: Callable[[], tuple[float, float]],
+        events: EventBus,
         clock: Clock,
     ) -> None:
         self._allocator = allocator
         self._keeper = keeper
         self._bind = bind
         self._find_home = find_home
+        self._memory = memory
         self._clock = clock
+        self._sharing = Sharing()
+        events.subscribe(self._hear)
         self._home: Home | None = None
         self._runs: dict[str, Run] = {}
 
@@ -143,8 +162,8 @@ class Runs:
             return Refused(allocation, message, mcp)
         run = self._note(order, allocation, principal, tell)
         environment = {LEASE_ID: run.lease}
-        if "gpu" in allocation.granted or run.devices:
-            environment[VARIABLE] = ",".join(map(str, run.devices))
+        if "gpu" in allocation.granted:
+            environment[DEVICES] = ",".join(map(str, allocation.slots.get("gpu", ())))
         said = f"lease {run.lease}: {allocation.summary.rstrip('.')}{why}"
         return Granted(run.lease, said, environment, mcp if order.is_tapped else None)
 
@@ -235,15 +254,73 @@ class Runs:
         await self._release(run)
 
     async def keep(self) -> None:
-        """Watch and renew until cancelled."""
+        """Watch, share memory and renew, until cancelled."""
+        loop = asyncio.get_running_loop()
+        looked_s = loop.time()
         while True:
             await asyncio.sleep(TICK_S)
-            now_s = asyncio.get_running_loop().time()
+            now_s = loop.time()
+            try:
+                await self.look(now_s - looked_s)
+            except Exception:
+                logger.exception("what runs under leases was not looked at; once more in a second")
+            looked_s = now_s
             for run in tuple(self._runs.values()):
-                await asyncio.to_thread(_look, run)
                 if now_s - run.renewed_s >= RENEW_S:
                     run.renewed_s = now_s
-                    await self._renew(run)
+                    await self.renew(run.lease)
+
+    async def look(self, elapsed_s: float) -> None:
+        """Look at what each command uses, and share memory among those that can be held.
+
+        Args:
+            elapsed_s: Seconds since the last look.
+        """
+        now_s = asyncio.get_running_loop().time()
+        runs = [run for run in self._runs.values() if run.tree is not None]
+        if runs:
+            await asyncio.to_thread(self._watch, runs, now_s, elapsed_s)
+
+    def _watch(self, runs: Sequence[Run], now_s: float, elapsed_s: float) -> None:
+        for run in runs:
+            _look(run)
+        held = {run.lease: run for run in runs if run.group is not None and run.use is not None}
+        if not held:
+            return
+        capacity, swap = self._memory()
+        looks = [_seen(run, now_s, capacity) for run in held.values()]
+        relief = self._sharing.decide(looks, capacity=capacity, swap=swap, elapsed_s=elapsed_s)
+        for lease, run in held.items():
+            _throttle(run, relief.highs.get(lease))
+        for lease in relief.park:
+            _park(held[lease])
+        for lease in relief.resume:
+            _resume(held[lease])
+        for lease, words in words_of(relief).items():
+            held[lease].tell(words)
+            logger.warning("lease %s: %s", held[lease].allocation.fencing_token, words)
+
+    def _hear(self, event: Event) -> None:
+        """Leases that end or change without us."""
+        run = self._runs.get(event.allocation_id) if isinstance(event, LeaseChanged) else None
+        if run is None or not isinstance(event, LeaseChanged):
+            return
+        if event.state in ("expired", "preempted"):
+            run.tell({"end": f"its lease is {event.state}, so the command ends"})
+        elif event.state == "resized":
+            run.renewed_s = 0.0
+
+    async def renew(self, lease: str) -> None:
+        """Keep a lease longer; one that was changed is held to its new size from now on."""
+        run = self._runs[lease]
+        try:
+            renewed = await self._allocator.renew(run.lease, run.principal)
+            if renewed.granted != run.allocation.granted:
+                await self._resize(run, renewed)
+        except (NotFoundError, LeaseEndedError):
+            run.tell({"end": "its lease was taken back, so the command ends"})
+        except OptimizerError as error:
+            logger.warning("the lease of a run could not be renewed: %s", error)
 
     def _server_of(self, order: RunOrder) -> str | None:
         """The MCP server that a command is; only a host's pipes make it one unasked."""
@@ -293,18 +370,13 @@ class Runs:
     def _note(
         self, order: RunOrder, allocation: Allocation, principal: Principal, tell: Tell
     ) -> Run:
-        gpus = self._allocator.pools.get("gpu")
         run = Run(
             order=order,
             principal=principal,
             allocation=allocation,
             limits=limits_of(allocation.granted, allocation.burst, wished=order.resources),
-            devices=devices_for(
-                allocation.granted,
-                taken=[other.devices for other in self._runs.values()],
-                known=int((gpus and gpus.capacity) or 0),
-            ),
             tell=tell,
+            began_s=asyncio.get_running_loop().time(),
             renewed_s=asyncio.get_running_loop().time(),
         )
         self._runs[run.lease] = run
@@ -342,13 +414,13 @@ class Runs:
             logger.warning("the control group of %s is not empty yet", run.lease)
         return 0.0 if use is None else use.cpu_s
 
-    async def _renew(self, run: Run) -> None:
-        try:
-            await self._allocator.renew(run.lease, run.principal)
-        except (NotFoundError, LeaseEndedError):
-            run.tell({"end": "its lease was taken back, so the command ends"})
-        except OptimizerError as error:
-            logger.warning("the lease of a run could not be renewed: %s", error)
+    async def _resize(self, run: Run, renewed: Allocation) -> None:
+        """Its lease is another size now."""
+        run.allocation = renewed
+        run.limits = limits_of(renewed.granted, renewed.burst, wished=run.order.resources)
+        run.tell({"notice": f"its lease was changed: {renewed.summary}"})
+        if run.group is not None:
+            await asyncio.to_thread(run.group.limit, run.limits)
 
     async def _release(self, run: Run) -> None:
         try:
@@ -365,9 +437,54 @@ def _lacks_guessed_cpu(allocation: Allocation, order: RunOrder) -> bool:
     return refused and "cpu" not in order.resources and not order.wait_s
 
 
+def _seen(run: Run, now_s: float, capacity: float) -> Look:
+    """A command as the sharing of memory sees it; a guessed size is no upper end."""
+    assert run.use is not None
+    return Look(
+        run.lease,
+        age_s=now_s - run.began_s,
+        guaranteed=run.allocation.granted.get("memory", 0.0),
+        most=float(run.limits.most_bytes or capacity),
+        resident=float(run.use.memory_bytes),
+        priority=PRIORITIES.index(run.order.priority_level),
+        parked=run.parked,
+        held_back=run.use.held_back,
+    )
+
+
+def _throttle(run: Run, high: float | None) -> None:
+    """Hold a command to a height, None for none; a change of less than 1 % is none."""
+    before = run.limits.throttle_bytes
+    if high == before or (high and before and abs(high - before) < 0.01 * before):
+        return
+    run.limits = replace(run.limits, throttle_bytes=None if high is None else int(high))
+    if high and run.use and run.use.held_back is not None and run.use.memory_bytes > NEAR * high:
+        shown = format_amount(high, "byte")
+        run.tell({"notice": f"memory is short: slowed down above {shown} until there is more"})
+    if run.group is not None:
+        with contextlib.suppress(FileNotFoundError):
+            run.group.limit(run.limits)
+
+
+def _park(run: Run) -> None:
+    assert run.group is not None
+    with contextlib.suppress(FileNotFoundError):
+        run.group.park(is_parked=True)
+    run.parked = True
+    burst = run.use.memory_bytes - run.allocation.granted.get("memory", 0.0) if run.use else 0.0
+    run.group.reclaim(int(max(0.0, burst)))
+
+
+def _resume(run: Run) -> None:
+    assert run.group is not None
+    with contextlib.suppress(FileNotFoundError):
+        run.group.park(is_parked=False)
+    run.parked = False
+
+
 def _look(run: Run) -> None:
     """What it uses now."""
-    use = None if run.group is None else run.group.use()
+    run.use = use = None if run.group is None else run.group.use()
     if use is not None:
         run.peak_bytes = max(run.peak_bytes, use.memory_bytes)
     elif run.tree is not None:

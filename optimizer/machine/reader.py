@@ -288,6 +288,18 @@ def _group_cpu(layout: _Layout) -> float | None:
         return None
 
 
+def free_swap(root: Path = Path("/")) -> float:
+    """Bytes of swap that are free; 0 where nobody says.
+
+    Args:
+        root: Root of the file tree that holds `proc`.
+    """
+    try:
+        return float(procfs.parse_meminfo((root / "proc/meminfo").read_bytes()).get("SwapFree", 0))
+    except OSError:
+        return 0.0
+
+
 def _add_swap(total: int, free: int, found: _Found) -> None:
     if total > 0:
         found.levels["swap_usage"] = percent(total - free, total)

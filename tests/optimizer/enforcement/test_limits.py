@@ -3,7 +3,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.enforcement.devices import devices_for
 from optimizer.enforcement.limits import LEAST_QUOTA_US, Limits, limits_of, v1_values, v2_values
 
 
@@ -32,11 +31,3 @@ def test_a_quota_is_never_below_what_the_kernel_takes(cores: float) -> None:
     quota = int(v2_values(Limits(cores=cores))["cpu.max"].split()[0])
 
     assert quota == max(LEAST_QUOTA_US, round(cores * 100_000))
-
-
-def test_named_devices_are_seen_and_others_chosen_where_the_fewest_look() -> None:
-    assert devices_for({"gpu:2": 1.0, "cpu": 1.0}, taken=[], known=4) == (2,)
-    assert devices_for({"gpu": 2.0}, taken=[(0, 1), (1,)], known=4) == (2, 3)
-    assert devices_for({"gpu": 1.0}, taken=[(0,), (1,)], known=2) == (0,)
-    assert devices_for({"gpu": 0.5}, taken=[(0,)], known=2) == (1,)
-    assert devices_for({"cpu": 1.0}, taken=[], known=2) == ()

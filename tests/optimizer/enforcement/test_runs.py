@@ -1,0 +1,254 @@
+"""Commands under leases, with real processes, a real ledger and a machine that tests set."""
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from optimizer.allocation.lease import public_name
+from optimizer.allocation.pool import build_pools
+from optimizer.enforcement.groups import Home, find_home
+from optimizer.enforcement.order import Granted, Refused, RunOrder
+from optimizer.enforcement.runs import UNRESERVED, Runs
+from optimizer.enforcement.usual import PastRun
+from optimizer.errors import InvalidRequestError
+from optimizer.events import EventBus, LeaseChanged
+from optimizer.identity import Principal
+from optimizer.machine.capacity import Capacity
+from optimizer.store.engine import MEMORY_URL, Database
+from tests.optimizer.allocation.house import ALICE, GIB, FakeClock, House
+
+MIB = 2**20
+
+GROW = """
+import sys
+kept = []
+for line in sys.stdin:
+    kept.append(bytearray(int(line) << 20))
+    print(len(kept), flush=True)
+"""
+"""Takes as many MiB as each line says."""
+
+
+@dataclass
+class Workplace:
+    """What runs under leases, and what was said and bound."""
+
+    house: House
+    home: Home
+    kept: list[PastRun] = field(default_factory=list)
+    bound: list[tuple[str, tuple[int, ...], str | None]] = field(default_factory=list)
+    told: dict[str, list[Mapping[str, str]]] = field(default_factory=dict)
+    capacity: float = 64.0 * GIB
+    swap: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.events = EventBus()
+        self.runs = Runs(
+            allocator=self.house.allocator,
+            keeper=self,
+            bind=self.bind,
+            find_home=lambda: self.home,
+            memory=lambda: (self.capacity, self.swap),
+            events=self.events,
+            clock=self.house.clock,
+        )
+
+    async def past(
+        self, command: str, *, directory: str, principal: str, limit: int
+    ) -> tuple[PastRun, ...]:
+        return tuple(run for run in self.kept if run.command == command)
+
+    async def record(self, run: PastRun, *, principal: str) -> None:
+        self.kept.append(run)
+
+    async def bind(
+        self, lease: str, pids: Sequence[int], cgroup: str | None, principal: Principal
+    ) -> None:
+        self.bound.append((lease, tuple(pids), cgroup))
+
+    async def begin(self, **order: object) -> Granted | Refused:
+        asked = RunOrder.model_validate({"command": ["program"], "directory": "/work", **order})
+        said: list[Mapping[str, str]] = []
+        begun = await self.runs.begin(asked, ALICE, said.append)
+        if isinstance(begun, Granted):
+            self.told[begun.lease] = said
+        return begun
+
+
+@pytest.fixture
+async def workplace() -> AsyncIterator[Workplace]:
+    found = {
+        "cpu": Capacity("cpu", 8.0, "core", "test"),
+        "memory": Capacity("memory", 16.0 * GIB, "byte", "test"),
+        "gpu": Capacity("gpu", 2.0, "device", "test"),
+    }
+    database = Database(MEMORY_URL)
+    house = House(FakeClock(), database, build_pools(found, {}, host="here"))
+    yield Workplace(house, find_home())
+    await database.close()
+
+
+class Grower:
+    """A process that takes memory when it is told to."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-S", "-c", GROW], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    def grow(self, mib: int) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(b"%d\n" % mib)
+        self.process.stdin.flush()
+        self.process.stdout.readline()
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.communicate(timeout=20)
+
+
+async def started(workplace: Workplace, **order: object) -> tuple[str, Grower]:
+    granted = await workplace.begin(**order)
+    assert isinstance(granted, Granted)
+    grower = Grower()
+    await workplace.runs.started(granted.lease, grower.process.pid, front=os.getpid())
+    return granted.lease, grower
+
+
+async def ended(workplace: Workplace, lease: str, **used: float) -> None:
+    end = {"wall_s": 2.0, "cpu_s": 1.0, "peak_bytes": 50 * MIB, "exit_code": 0} | used
+    await workplace.runs.ended(lease, **end)  # type: ignore[arg-type]
+
+
+async def test_the_youngest_that_bursts_makes_room_when_memory_runs_out(
+    workplace: Workplace,
+) -> None:
+    if workplace.home.reason:
+        pytest.skip(f"no control groups may be made here: {workplace.home.reason}")
+    workplace.capacity = 400.0 * MIB
+    old, old_grower = await started(workplace, resources={"memory": "100-400 MiB"})
+    young, young_grower = await started(workplace, resources={"memory": "20-400 MiB"})
+    for _ in range(5):
+        old_grower.grow(30)
+        young_grower.grow(30)
+        await workplace.runs.look(1.0)
+    young_grower.grow(60)
+    for _ in range(4):
+        old_grower.grow(5)
+        await workplace.runs.look(1.0)
+    old_grower.end()
+    young_grower.end()
+    await ended(workplace, old)
+    await ended(workplace, young)
+
+    assert not [said for said in workplace.told[old] if "end" in said]
+    assert "memory ran out" in next(said["end"] for said in workplace.told[young] if "end" in said)
+
+
+async def test_what_was_seen_of_a_run_is_its_next_lease(workplace: Workplace) -> None:
+    lease, grower = await started(workplace)
+    grower.grow(200)
+    await workplace.runs.look(1.0)
+    grower.end()
+    await ended(workplace, lease, wall_s=10.0, cpu_s=7.2, peak_bytes=60 * MIB)
+    again = await workplace.begin()
+
+    assert isinstance(again, Granted)
+    [run] = workplace.kept
+    assert run.peak_bytes >= 200 * MIB
+    assert run.cores == pytest.approx(0.72, abs=0.05)
+    assert "1 run, p95" in again.said
+
+
+async def test_the_lease_is_given_back_and_its_group_is_gone(workplace: Workplace) -> None:
+    lease, grower = await started(workplace)
+    grower.end()
+    await ended(workplace, lease)
+
+    assert (await workplace.house.allocator.list(ALICE)).total == 0
+    left = [folder / lease for folder in workplace.home.folders.values()]
+    assert [folder for folder in left if folder.exists()] == []
+
+
+async def test_a_front_that_was_killed_leaves_nothing(workplace: Workplace) -> None:
+    lease, grower = await started(workplace)
+    await workplace.runs.lost(lease)
+
+    assert grower.process.wait(20) == -9
+    grower.end()
+    assert (await workplace.house.allocator.list(ALICE)).total == 0
+
+
+async def test_without_control_groups_it_says_what_holds(workplace: Workplace) -> None:
+    workplace.home = Home(reason="a test wants none")
+    granted = await workplace.begin(resources={"cpu": "1 core", "memory": "100 MiB"})
+    assert isinstance(granted, Granted)
+    grower = Grower()
+    held = await workplace.runs.started(granted.lease, grower.process.pid, front=os.getpid())
+    grower.end()
+
+    assert held.words == (
+        "held by nice 5 and RLIMIT_DATA, as control groups are not ours (a test wants none)"
+    )
+    assert (held.nice, held.data_bytes) == (5, 100 * MIB)
+    assert workplace.bound == [(granted.lease, (grower.process.pid,), None)]
+
+
+async def test_a_process_of_somebody_else_is_not_held(workplace: Workplace) -> None:
+    granted = await workplace.begin()
+    assert isinstance(granted, Granted)
+
+    with pytest.raises(InvalidRequestError, match="was not started by"):
+        await workplace.runs.started(granted.lease, 1, front=os.getpid())
+    assert workplace.bound == []
+
+
+async def test_a_guessed_core_that_is_not_free_keeps_nothing_from_starting(
+    workplace: Workplace,
+) -> None:
+    workplace.house.unmanaged["cpu"] = 8.0
+    guessed = await workplace.begin()
+    named = await workplace.begin(resources={"cpu": "1 core"})
+
+    assert isinstance(guessed, Granted)
+    assert UNRESERVED in guessed.said
+    assert isinstance(named, Refused)
+    assert named.allocation.binding_resource == "cpu"
+
+
+async def test_two_leases_of_a_gpu_see_different_ones(workplace: Workplace) -> None:
+    seen = [await workplace.begin(resources={"gpu": "1 gpu"}) for _ in range(2)]
+
+    devices = [
+        each.environment["CUDA_VISIBLE_DEVICES"] for each in seen if isinstance(each, Granted)
+    ]
+    assert sorted(devices) == ["0", "1"]
+
+
+async def test_a_lease_that_gave_way_ends_its_command(workplace: Workplace) -> None:
+    lease, grower = await started(workplace)
+    workplace.events.publish(LeaseChanged(workplace.house.clock(), lease, "preempted"))
+    grower.end()
+    await ended(workplace, lease)
+
+    assert workplace.told[lease] == [{"end": "its lease is preempted, so the command ends"}]
+
+
+async def test_a_lease_that_was_resized_is_told_and_held_to_its_new_size(
+    workplace: Workplace,
+) -> None:
+    lease, grower = await started(workplace, resources={"memory": "200 MiB"})
+    [held] = await workplace.house.allocator.held()
+    name = public_name(held.allocation_id)
+    await workplace.house.allocator.resize(name, "memory", 150 * MIB)
+    await workplace.runs.renew(lease)
+    grower.end()
+    await ended(workplace, lease)
+
+    [said] = workplace.told[lease]
+    assert "150.00 MiB" in said["notice"]
