@@ -358,6 +358,7 @@ class SequentialResourceOptimizer:
             clock=self._rooms.clock,
             policy=self._rooms.policy,
             experience=self._rooms.experience,
+            elsewhere=self._rooms.elsewhere,
             on_thought=on_thought,
         )
         self.optimization_history.append(decision)

@@ -41,6 +41,7 @@ from optimizer.monitoring.probes import Probes
 from optimizer.operations.apply import Applications, Watch
 from optimizer.operations.bind import bind_allocation
 from optimizer.operations.census import Counted
+from optimizer.operations.elsewhere import Elsewhere
 from optimizer.operations.experience import Experience
 from optimizer.operations.forecast import Forecasting, ForecastRequest, forecast_workload
 from optimizer.operations.forecast_unmanaged import forecast_unmanaged
@@ -142,6 +143,9 @@ class Rooms:
             clock=clock,
         )
         self.fronts = Fronts(self.rules)
+        self.elsewhere = Elsewhere(
+            self.host, samples=self.samples, forecasting=self.forecasting, clock=clock
+        )
         self.experience = Experience(
             decisions=self.decisions, applications=self.applied, monitor=self.monitor, clock=clock
         )

@@ -33,6 +33,8 @@ def unknown_figures(
     if chosen.performance is None:
         reason = "CPU is or would be fully used: there is no steady response time to compare"
         unknown |= dict.fromkeys(PERFORMANCES, reason)
+    elif not has_band and solution.front.scope == "global_level":
+        unknown["performance_bounds"] = "the bands of several hosts are not put together"
     elif not has_band:
         unknown["performance_bounds"] = "there is no band of CPU demand below its capacity"
     if chosen.reliability is None:

@@ -152,16 +152,16 @@ def _costs(basis: Basis, amounts: Sequence[float]) -> tuple[float, ...] | None:
 
 def _stretch(basis: Basis, cores: float, workload: Workload) -> float:
     """Response time over service time on that many cores."""
-    if basis.resource != "cpu":
+    state = basis.state
+    if state.resource != "cpu":
         return 0.0
     if cores <= 0:
         return math.inf
     arrivals, service = workload.arrival_rate_per_s, workload.service_time_s
-    if arrivals is not None and service:
+    if arrivals is not None and service and state.host is None:
         servers = max(1, math.floor(cores))
         on_one = service / min(1.0, cores)
         return response_time(servers, arrivals, on_one) / service
-    state = basis.state
     demand = state.used if state.demand is None else state.demand
     return stretch((demand or 0.0) / cores)
 

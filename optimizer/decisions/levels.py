@@ -69,8 +69,8 @@ class Basis:
 
     @property
     def resource(self) -> str:
-        """Name of the resource."""
-        return self.state.resource
+        """Name of the resource, with its host where that is another machine."""
+        return self.state.key
 
     @property
     def unit(self) -> Unit:
@@ -102,7 +102,28 @@ def bases(
     if is_lease_scope(scope):
         leased = [state for state in known if state.resource in LEASED]
         return tuple(_lease_basis(state, rules, movable) for state in leased)
-    return tuple(_machine_basis(state, rules, max_increase, movable) for state in known)
+    if scope == "global_level":
+        known += [state for state in snapshot.elsewhere if state.capacity is not None]
+    found = tuple(_machine_basis(state, rules, max_increase, movable) for state in known)
+    return _bounded(found)
+
+
+def _bounded(found: tuple[Basis, ...]) -> tuple[Basis, ...]:
+    """Only so many resources move that the exact front stays small: those that are used most."""
+    moving = [basis for basis in found if len(basis.levels) > 1]
+    by_use = sorted(moving, key=lambda basis: -_share_used(basis.state))
+    kept = {basis.resource for basis in by_use[:MOST_MOVING]}
+    return tuple(
+        basis
+        if basis not in moving or basis.resource in kept
+        else Basis(basis.state, basis.amount, fixed_because=_NOT_THE_BUSIEST)
+        for basis in found
+    )
+
+
+def _share_used(state: ResourceState) -> float:
+    highest = state.outlook[-1].amount if state.outlook else state.used
+    return (highest or 0.0) / (state.capacity or 1.0)
 
 
 def is_lease_scope(scope: Scope) -> bool:
@@ -143,6 +164,11 @@ def _lease_basis(state: ResourceState, rules: Rules, movable: frozenset[str] | N
     because = None if state.outlook else "the lease is sized by what is used now: no forecast of it"
     return Basis(state, free, tuple(levels), BY_LEASE, fixed_because=because)
 
+
+MOST_MOVING = 8
+"""Resources that move in one decision: the exact merge takes 58 to 130 ms with eight."""
+
+_NOT_THE_BUSIEST = f"only the {MOST_MOVING} resources that are used most move in one decision"
 
 _BY_FOCUS = "constraints.focus leaves it as it is"
 

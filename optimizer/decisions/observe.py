@@ -25,7 +25,7 @@ from optimizer.forecasting.forecast import Forecast, MetricForecast, ScalingReco
 from optimizer.monitoring.history import Series
 from optimizer.monitoring.sample import Health, Sample
 from optimizer.prices import PriceTable
-from optimizer.quantities import Unit, from_parts
+from optimizer.quantities import RESOURCES, Unit, from_parts
 from optimizer.statistics import FloatArray
 
 USAGE = {"cpu": "cpu_usage", "memory": "memory_usage", "storage": "storage_usage"}
@@ -55,6 +55,8 @@ class Observation:
         levers: How an operator's command changes a resource, by resource.
         past: How past decisions did.
         remembered: The last decisions of every scope.
+        elsewhere: Resources of the other machines in the store.
+        unseen: Why other machines are left out, by name.
     """
 
     sample: Sample
@@ -69,6 +71,8 @@ class Observation:
     levers: Mapping[str, Lever] = field(default_factory=dict)
     past: PastRecord | None = None
     remembered: tuple[Remembered, ...] = ()
+    elsewhere: tuple[ResourceState, ...] = ()
+    unseen: Mapping[str, str] = field(default_factory=dict)
 
 
 def snapshot_of(seen: Observation, prices: PriceTable) -> Snapshot:
@@ -87,6 +91,7 @@ def snapshot_of(seen: Observation, prices: PriceTable) -> Snapshot:
         issues=seen.health.issues,
         horizon_hours=seen.forecast.forecast_horizon_hours,
         resources=tuple(states),
+        elsewhere=seen.elsewhere,
         workload=_workload(sample),
         track_record=_track_record(seen.forecast),
         quiet_windows=tuple(
@@ -99,7 +104,52 @@ def snapshot_of(seen: Observation, prices: PriceTable) -> Snapshot:
         ),
         past=seen.past,
         remembered=seen.remembered,
-        unknown=dict(sample.unknown),
+        unknown={**sample.unknown, **seen.unseen},
+    )
+
+
+def states_elsewhere(
+    sample: Sample, forecast: Forecast, prices: PriceTable
+) -> tuple[ResourceState, ...]:
+    """What is known of another machine: its last sample, and its forecast."""
+    capacities = {
+        "cpu": float(sample.cpu_cores),
+        "memory": float(sample.memory_bytes),
+        "storage": None if sample.storage_bytes is None else float(sample.storage_bytes),
+    }
+    return tuple(
+        _state_elsewhere(resource, capacity, sample, forecast, prices)
+        for resource, capacity in capacities.items()
+    )
+
+
+def _state_elsewhere(
+    resource: str,
+    capacity: float | None,
+    sample: Sample,
+    forecast: Forecast,
+    prices: PriceTable,
+) -> ResourceState:
+    metric = USAGE[resource]
+    used = _part(sample.value(metric), capacity)
+    outlook = _outlook(metric, capacity, forecast)
+    advice = _advice(resource, forecast)
+    unknown = {} if outlook else {"outlook": _no_outlook(resource, metric, forecast)}
+    if capacity is None:
+        unknown["capacity"] = sample.unknown.get(metric, "its samples do not say")
+    return ResourceState(
+        resource=resource,
+        host=sample.host,
+        unit=RESOURCES[resource].unit,
+        capacity=capacity,
+        capacity_source=f"the last sample of {sample.host}",
+        used=used,
+        demand=used,
+        outlook=outlook,
+        recommended_change=None if advice is None else _fraction(advice),
+        recommended_because=None if advice is None else advice.reason,
+        price=prices.price(resource),
+        unknown=unknown,
     )
 
 

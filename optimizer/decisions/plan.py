@@ -196,24 +196,29 @@ def _resize_step(move: _Move, host: str) -> ImplementationStep:
     basis = move.basis
     before, after = (format_amount(amount, basis.unit) for amount in (basis.amount, move.target))
     lever = basis.lever
+    host = basis.state.host or host
+    resource = basis.state.resource
     verb = "Raise" if move.level > 1 else "Lower"
     advice = "" if lever else "; nothing here can do that, so it is advice for the operator"
     return _step(
         "resize",
-        f"{'increase' if move.level > 1 else 'decrease'}_{basis.resource}",
-        f"{verb} {basis.resource} of {host} from {before} to {after} (x{move.level:g}){advice}",
-        target=f"{host}:{basis.resource}",
+        f"{'increase' if move.level > 1 else 'decrease'}_{resource}",
+        f"{verb} {resource} of {host} from {before} to {after} (x{move.level:g}){advice}",
+        target=f"{host}:{resource}",
         change=(basis.amount, move.target, basis.unit),
-        rollback=f"Set {basis.resource} back to {before}",
+        rollback=f"Set {resource} of {host} back to {before}",
         verify=_expected_use(basis.state, move.target),
         carried_out_by=lever.actuator if lever else OPERATOR,
     )
 
 
 def _expected_use(state: ResourceState, amount: float) -> Verification | None:
-    """The use to stay under: the highest forecast quantile as a share of the new amount."""
+    """The use to stay under: the highest forecast quantile as a share of the new amount.
+
+    None on another machine, whose use is not watched here.
+    """
     metric = _USAGE.get(state.resource)
-    if metric is None or amount <= 0:
+    if metric is None or amount <= 0 or state.host is not None:
         return None
     expected = state.outlook[-1].amount if state.outlook else state.demand
     if expected is None:

@@ -13,7 +13,7 @@ Thinking = Literal["off", "server", "client"]
 SCOPES: dict[Scope, str] = {
     "task_level": "sizes of one lease for one task, out of what is free",
     "session_level": "the same for one session; max_cost is its budget",
-    "system_level": "capacity levels of this machine, and when its work runs",
+    "system_level": "leases, quotas and capacity levels of this machine, and when its work runs",
     "global_level": "the same over every host in the store",
 }
 """The scopes and what each may move."""

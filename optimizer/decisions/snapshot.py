@@ -47,6 +47,7 @@ class ResourceState(_Noun):
     """One resource: how much there is, how much of it is used, and how much will be."""
 
     resource: str
+    host: str | None = Field(None, description="Of another machine; None for the snapshot's own.")
     unit: Unit
     capacity: NonNegative | None = Field(description="How much this process may use, in `unit`.")
     capacity_source: str = Field(description="Where the capacity is from.")
@@ -88,6 +89,11 @@ class ResourceState(_Noun):
     unknown: Mapping[str, str] = Field(
         default_factory=dict, description="Why a figure is None, by its name."
     )
+
+    @property
+    def key(self) -> str:
+        """What tells it from the others: `memory`, or `memory@host` on another machine."""
+        return self.resource if self.host is None else f"{self.resource}@{self.host}"
 
 
 class Workload(_Noun):
@@ -150,6 +156,9 @@ class Snapshot(_Noun):
     issues: tuple[str, ...] = ()
     horizon_hours: Annotated[int, Field(ge=1)]
     resources: tuple[ResourceState, ...]
+    elsewhere: tuple[ResourceState, ...] = Field(
+        (), description="Resources of the other machines in the store, for the global scope."
+    )
     workload: Workload = Workload()
     track_record: TrackRecord | None = None
     quiet_windows: tuple[QuietWindow, ...] = ()

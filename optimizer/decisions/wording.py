@@ -113,7 +113,22 @@ def _assumptions(front: Front) -> Iterator[str]:
             "not measured apart. Improvements are against a lease of all that no lease holds."
         )
     if front.scope == "global_level":
-        yield f"This store holds one host, {front.snapshot.host}."
+        yield from _hosts(front.snapshot)
+
+
+def _hosts(snapshot: Snapshot) -> Iterator[str]:
+    """Which machines a global decision is about."""
+    others = sorted({state.host for state in snapshot.elsewhere if state.host is not None})
+    if not others:
+        yield f"This store holds one host, {snapshot.host}."
+        return
+    yield (
+        f"Hosts: {', '.join((snapshot.host, *others))}. Response time is the mean over them; "
+        "reliability is that nothing runs out on any."
+    )
+    blind = sorted({str(s.host) for s in snapshot.elsewhere if s.capacity and not s.outlook})
+    if blind:
+        yield f"Reliability leaves out what is not forecast on {', '.join(blind)}."
 
 
 def _sources(front: Front) -> dict[str, list[str]]:

@@ -23,7 +23,7 @@ from optimizer.decisions.observe import Observation, snapshot_of
 from optimizer.decisions.pareto_front import Front
 from optimizer.decisions.past import told
 from optimizer.decisions.request import OptimizationRequest
-from optimizer.decisions.snapshot import Lever, PastRecord, Remembered, Snapshot
+from optimizer.decisions.snapshot import Lever, PastRecord, Remembered, ResourceState, Snapshot
 from optimizer.decisions.solve import Solution, judge, solve, with_conflict
 from optimizer.decisions.strategy import Strategies, meant_objective
 from optimizer.events import DecisionMade, EventBus
@@ -132,6 +132,15 @@ class Policy:
     levers: Mapping[str, Lever] = field(default_factory=dict)
 
 
+class SeesHosts(Protocol):
+    """What a global decision needs of the other machines."""
+
+    async def look(
+        self, prices: PriceTable, policy: Policy
+    ) -> tuple[tuple[ResourceState, ...], Mapping[str, str]]:
+        """Their resources, and why some are left out, by name."""
+
+
 async def optimize_resources(
     request: OptimizationRequest,
     *,
@@ -147,6 +156,7 @@ async def optimize_resources(
     clock: Clock,
     policy: Policy,
     experience: Experienced | None = None,
+    elsewhere: SeesHosts | None = None,
     on_thought: OnThought | None = None,
 ) -> Decision:
     """Decide about a scope: compute the best choice that holds every limit, think it over, keep it.
@@ -165,6 +175,7 @@ async def optimize_resources(
         clock: Says when it was made.
         policy: What is configured.
         experience: What past decisions came to; None for none.
+        elsewhere: The other machines in the store; None for none.
         on_thought: Told of each thought.
 
     Returns:
@@ -178,7 +189,7 @@ async def optimize_resources(
     """
 
     async def look() -> Snapshot:
-        return await observe(monitor, forecasting, allocator, prices, policy, experience)
+        return await observe(monitor, forecasting, allocator, prices, policy, experience, elsewhere)
 
     frame = await fronts.frame(_moment(monitor), look)
     meant = meant_objective(request.primary_objective, frame.snapshot, policy.strategies)
@@ -230,6 +241,7 @@ async def observe(
     prices: PriceTable,
     policy: Policy,
     experience: Experienced | None = None,
+    elsewhere: SeesHosts | None = None,
 ) -> Snapshot:
     """Ask every room once, and put the answers together."""
     if monitor.is_running and monitor.latest is not None:
@@ -244,6 +256,7 @@ async def observe(
         models=policy.models,
     )
     past, remembered = await experience.look() if experience is not None else (None, ())
+    others, unseen = await elsewhere.look(prices, policy) if elsewhere is not None else ((), {})
     seen = Observation(
         sample=sample,
         health=health,
@@ -257,6 +270,8 @@ async def observe(
         levers=policy.levers,
         past=past,
         remembered=remembered,
+        elsewhere=others,
+        unseen=unseen,
     )
     return snapshot_of(seen, prices)
 

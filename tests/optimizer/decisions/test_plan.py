@@ -42,7 +42,7 @@ def test_a_resize_says_from_what_to_what_how_to_check_it_and_how_to_go_back(
 
     assert (step["from_value"], step["to_value"], step["unit"]) == (8.0, 12.0, "core")
     assert "from 8 cores to 12 cores" in step["description"]
-    assert step["rollback"] == "Set cpu back to 8 cores"
+    assert step["rollback"] == "Set cpu of box back to 8 cores"
     assert step["verify"] is not None
     assert step["verify"]["metric"] == "cpu_usage"
     assert step["verify"]["value"] == pytest.approx(100 * (5.6 + 1.6449 * 0.24) / 12, abs=0.1)
