@@ -36,8 +36,10 @@ from optimizer.machine.ends import ProcessEnds
 from optimizer.machine.processes import resident_below
 from optimizer.machine.reader import Machine, free_swap
 from optimizer.monitoring.alerts import Crossing
+from optimizer.monitoring.health import PROMETHEUS_DOWN
 from optimizer.monitoring.monitor import PerformanceMonitor
 from optimizer.monitoring.probes import Probes
+from optimizer.monitoring.prometheus_hosts import PrometheusHosts
 from optimizer.operations.apply import Applications, Watch
 from optimizer.operations.bind import bind_allocation
 from optimizer.operations.census import Counted
@@ -134,6 +136,7 @@ class Rooms:
             limit=settings.storage_limit,
             log=Path(settings.log_file) if settings.log_file else None,
         )
+        self.other_hosts = self._build_other_hosts(settings.prometheus_url)
         self.shared = Shared()
         self.forecasting = Forecasting(
             self.monitor,
@@ -182,6 +185,16 @@ class Rooms:
             probes=Probes(self.settings.probes),
             sampler_lock=None if path is None else Path(f"{path}.sampler"),
             clock=self.clock,
+        )
+
+    def _build_other_hosts(self, url: str | None) -> PrometheusHosts | None:
+        if not url:
+            return None
+        return PrometheusHosts(
+            url,
+            keeper=self.samples,
+            may_write=lambda: self.monitor.is_writer,
+            interval=configured.interval(self.settings),
         )
 
     def _build_thinker(self) -> Thinker:
@@ -296,6 +309,8 @@ class Rooms:
             "outlook": self.outlook.run,
             "headroom": self.headroom.run,
         }
+        if self.other_hosts is not None:
+            lasting["other hosts"] = self.other_hosts.run
         for name, run in lasting.items():
             if name not in self._tasks or self._tasks[name].done():
                 self._tasks[name] = asyncio.create_task(run(), name=name)
@@ -416,6 +431,11 @@ class Rooms:
             problems["store_set_aside"] = (
                 f"the database was damaged and was moved to {self.database.set_aside}; history "
                 "and leases began anew. What to do: sqlite3 FILE .recover, or restore a backup"
+            )
+        if self.other_hosts is not None and self.other_hosts.problem is not None:
+            problems[PROMETHEUS_DOWN] = (
+                f"other hosts are not seen: {self.other_hosts.problem}. Set PROMETHEUS_URL to a "
+                "Prometheus server that runs, or leave it empty"
             )
         if self.counted.latest is not None:
             problems |= self.counted.latest.warnings

@@ -160,6 +160,11 @@ class Settings(Table):
     prices: dict[str, PriceSetting] = Field(
         default_factory=dict, description="Prices by resource, over the built-in table."
     )
+    prometheus_url: str | None = Field(
+        None,
+        description="Prometheus server whose node_exporters are the other hosts of the store, for "
+        "example `http://127.0.0.1:9090`; each is a host named by its label `instance`.",
+    )
     probes: dict[str, str] = Field(
         default_factory=dict,
         description="Services to probe, name to URL; the first two are primary and secondary.",

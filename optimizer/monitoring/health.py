@@ -12,8 +12,9 @@ HEADROOM = frozenset({"cpu_usage", "memory_usage", "storage_usage", "swap_usage"
 STALLED = "monitoring_stalled"
 
 ORPHANS, COPIES, MEMORY = "mcp_orphans", "mcp_copies", "mcp_memory"
-ADVISORY = frozenset({ORPHANS, COPIES, MEMORY})
-"""What is worth knowing but degrades nothing: MCP servers that nobody needs."""
+PROMETHEUS_DOWN = "prometheus_down"
+ADVISORY = frozenset({ORPHANS, COPIES, MEMORY, PROMETHEUS_DOWN})
+"""What is worth knowing but degrades nothing here: MCP servers that nobody needs, other hosts."""
 
 ADVICE = {
     "cpu_usage": "wait for a quiet window (forecast_workload), or reserve less with allocate",

@@ -69,7 +69,7 @@ async def fetch_history(
     """
     import httpx
 
-    address = _checked(url)
+    address = checked_url(url)
     found: dict[str, dict[float, float]] = {name: {} for name in QUERIES}
     async with httpx.AsyncClient(
         follow_redirects=False, timeout=TIMEOUT_S, trust_env=False
@@ -84,7 +84,7 @@ async def fetch_history(
                     "end": f"{until.timestamp():.3f}",
                     "step": f"{step.total_seconds():g}",
                 }
-                body = await _ask(client, f"{address}/api/v1/query_range", asked)
+                body = await ask(client, f"{address}/api/v1/query_range", asked)
                 found[name] |= parse_matrix(body, METRICS[name].maximum)
                 begin = until + step
     return _arranged(found, instance)
@@ -113,7 +113,12 @@ def parse_matrix(body: bytes, maximum: float | None) -> dict[float, float]:
     return {t: v for t, v in points if math.isfinite(v) and 0 <= v <= most}
 
 
-async def _ask(client: "httpx.AsyncClient", url: str, asked: Mapping[str, str]) -> bytes:
+async def ask(client: "httpx.AsyncClient", url: str, asked: Mapping[str, str]) -> bytes:
+    """The body of one answer.
+
+    Raises:
+        DependencyError: It cannot be had, or is larger than `MAX_BYTES`.
+    """
     import httpx
 
     body = bytearray()
@@ -134,7 +139,12 @@ async def _ask(client: "httpx.AsyncClient", url: str, asked: Mapping[str, str]) 
     return bytes(body)
 
 
-def _checked(url: str) -> str:
+def checked_url(url: str) -> str:
+    """An address without a slash at its end.
+
+    Raises:
+        ConfigurationError: It is none of http or https.
+    """
     try:
         parts: Any = urlsplit(url)
         is_good = parts.scheme in ("http", "https") and bool(parts.hostname)

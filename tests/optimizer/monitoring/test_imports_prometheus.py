@@ -1,13 +1,8 @@
 """A real Prometheus that scrapes a real node_exporter, and answers by hand."""
 
 import json
-import shutil
-import socket
-import subprocess
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import anyio
 import pytest
@@ -15,45 +10,11 @@ import pytest
 from optimizer.errors import ConfigurationError, DependencyError, InvalidRequestError
 from optimizer.monitoring.imports_prometheus import fetch_history, parse_matrix
 
-PROGRAMS = ("prometheus", "prometheus-node-exporter")
 
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
-@pytest.fixture
-def real(tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """The server's URL and the instance that it scrapes every second."""
-    if any(shutil.which(program) is None for program in PROGRAMS):
-        pytest.skip("not installed: apt-get install prometheus prometheus-node-exporter")
-    instance, served = (f"127.0.0.1:{free_port()}" for _ in range(2))
-    (tmp_path / "prometheus.yml").write_text(
-        "global: {scrape_interval: 1s}\n"
-        f"scrape_configs: [{{job_name: node, static_configs: [{{targets: ['{instance}']}}]}}]\n"
-    )
-    commands = (
-        [PROGRAMS[1], f"--web.listen-address={instance}"],
-        [
-            PROGRAMS[0],
-            f"--config.file={tmp_path / 'prometheus.yml'}",
-            f"--storage.tsdb.path={tmp_path / 'data'}",
-            f"--web.listen-address={served}",
-        ],
-    )
-    with ExitStack() as stack:
-        for command in commands:
-            child = stack.enter_context(
-                subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            )
-            stack.callback(child.terminate)
-        yield f"http://{served}", instance
-
-
-async def test_a_real_prometheus_tells_what_its_node_exporter_saw(real: tuple[str, str]) -> None:
-    url, instance = real
+async def test_a_real_prometheus_tells_what_its_node_exporter_saw(
+    prometheus: tuple[str, str],
+) -> None:
+    url, instance = prometheus
     wanted = {"cpu_usage", "memory_usage", "load_1m", "network_rx_bytes_s"}
     seen: set[str] = set()
 
@@ -76,8 +37,8 @@ async def test_a_real_prometheus_tells_what_its_node_exporter_saw(real: tuple[st
     assert found.rows == found.times_s.size > 0
 
 
-async def test_an_instance_that_nobody_scrapes_has_no_history(real: tuple[str, str]) -> None:
-    url, _ = real
+async def test_an_instance_that_nobody_scrapes_has_no_history(prometheus: tuple[str, str]) -> None:
+    url, _ = prometheus
     now = datetime.now(UTC)
 
     async def ask_until_it_is_up() -> None:

@@ -1,0 +1,206 @@
+"""Other hosts as a Prometheus server sees them now: node_exporter series become their samples.
+
+One instant query a figure answers for every instance at once. Rates are over five minutes, which
+holds two scrapes of any usual interval.
+
+Source: https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries
+"""
+
+import json
+import logging
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from optimizer.errors import DependencyError, StorageError
+from optimizer.monitoring.imports_prometheus import TIMEOUT_S, ask, checked_url
+from optimizer.monitoring.keeper import SampleKeeper
+from optimizer.monitoring.sample import METRICS, Sample
+
+if TYPE_CHECKING:
+    import httpx
+
+logger = logging.getLogger("sequential_resource_optimization.monitoring")
+
+SOON = timedelta(seconds=15)
+"""Prometheus servers scrape no oftener than this by default, so they are asked no oftener."""
+
+MOST_HOSTS = 1000
+
+WINDOW = "[5m]"
+
+_RATE = "sum by (instance) (rate({}" + WINDOW + "))"
+
+QUERIES: Mapping[str, str] = {
+    "cpu_usage": (
+        "100 * (1 - sum by (instance) (rate(node_cpu_seconds_total{mode=~'idle|iowait'}"
+        + WINDOW
+        + ")) / count by (instance) (node_cpu_seconds_total{mode='idle'}))"
+    ),
+    "cpu_cores": "count by (instance) (node_cpu_seconds_total{mode='idle'})",
+    "memory_bytes": "sum by (instance) (node_memory_MemTotal_bytes)",
+    "memory_available": "sum by (instance) (node_memory_MemAvailable_bytes)",
+    "swap_bytes": "sum by (instance) (node_memory_SwapTotal_bytes)",
+    "swap_free": "sum by (instance) (node_memory_SwapFree_bytes)",
+    "storage_bytes": "max by (instance) (node_filesystem_size_bytes{mountpoint='/'})",
+    "storage_available": "max by (instance) (node_filesystem_avail_bytes{mountpoint='/'})",
+    "load_1m": "sum by (instance) (node_load1)",
+    "load_5m": "sum by (instance) (node_load5)",
+    "load_15m": "sum by (instance) (node_load15)",
+    "cpu_pressure": "100 * " + _RATE.format("node_pressure_cpu_waiting_seconds_total"),
+    "memory_pressure": "100 * " + _RATE.format("node_pressure_memory_waiting_seconds_total"),
+    "io_pressure": "100 * " + _RATE.format("node_pressure_io_waiting_seconds_total"),
+    "network_rx_bytes_s": _RATE.format("node_network_receive_bytes_total{device!='lo'}"),
+    "network_tx_bytes_s": _RATE.format("node_network_transmit_bytes_total{device!='lo'}"),
+    "disk_read_bytes_s": _RATE.format("node_disk_read_bytes_total"),
+    "disk_write_bytes_s": _RATE.format("node_disk_written_bytes_total"),
+}
+"""PromQL by figure; each answers one number an instance."""
+
+NOT_TOLD = "Prometheus has no such series of this host"
+
+Found = Mapping[str, Mapping[str, float]]
+"""Figures by query and instance."""
+
+
+class PrometheusHosts:
+    """Takes samples of other hosts from a Prometheus server, and keeps each under its own name.
+
+    Args:
+        url: Of the server, from the configuration.
+        keeper: Where samples last.
+        may_write: Whether this process is the one that writes to the store.
+        interval: Time between two looks; never less than `SOON`.
+
+    Attributes:
+        problem: Why the last look failed; None when it did not.
+
+    Raises:
+        ConfigurationError: The URL is none of http or https.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        keeper: SampleKeeper,
+        may_write: Callable[[], bool],
+        interval: timedelta,
+    ) -> None:
+        self.url = checked_url(url)
+        self.problem: str | None = None
+        self._keeper = keeper
+        self._may_write = may_write
+        self._interval_s = max(interval, SOON).total_seconds()
+
+    async def run(self) -> None:
+        """Look on an interval, until cancelled."""
+        import httpx
+
+        async with httpx.AsyncClient(
+            follow_redirects=False, timeout=TIMEOUT_S, trust_env=False
+        ) as client:
+            while True:
+                if self._may_write():
+                    await self._try(client)
+                await anyio.sleep(self._interval_s)
+
+    async def look(self, client: "httpx.AsyncClient") -> tuple[Sample, ...]:
+        """Ask once, and keep a sample of each host.
+
+        Raises:
+            DependencyError: The server cannot be reached, or answers something else.
+            StorageError: The samples cannot be kept.
+        """
+        found = {}
+        for name, query in QUERIES.items():
+            body = await ask(client, f"{self.url}/api/v1/query", {"query": query})
+            found[name] = parse_vector(body)
+        samples = samples_of(found, at=datetime.now(UTC))
+        for sample in samples:
+            await self._keeper.add(sample)
+        return samples
+
+    async def _try(self, client: "httpx.AsyncClient") -> None:
+        try:
+            await self.look(client)
+        except (DependencyError, StorageError) as error:
+            if self.problem is None:
+                logger.warning("other hosts are not seen: %s", error)
+            self.problem = str(error)
+        except Exception as error:
+            logger.exception("other hosts are not seen")
+            self.problem = f"{type(error).__name__}: {error}"
+        else:
+            self.problem = None
+
+
+def parse_vector(body: bytes) -> dict[str, float]:
+    """Figures by instance from one answer of `query`; what is no finite number is left out.
+
+    Raises:
+        DependencyError: This is not a vector.
+    """
+    try:
+        data = json.loads(body)["data"]
+        if data["resultType"] != "vector":
+            raise ValueError(f"a {data['resultType']}")
+        pairs = [(str(row["metric"]["instance"]), float(row["value"][1])) for row in data["result"]]
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+        raise DependencyError(
+            f"PROMETHEUS_URL answers no vector of instances ({str(error)[:80]}); check it"
+        ) from None
+    return {instance: value for instance, value in pairs[:MOST_HOSTS] if math.isfinite(value)}
+
+
+def samples_of(found: Found, *, at: datetime) -> tuple[Sample, ...]:
+    """A sample of every host whose CPU and memory are known.
+
+    Args:
+        found: Figures by query and instance.
+        at: When they were asked for.
+    """
+    samples = (_sample_of(instance, found, at) for instance in sorted(found["cpu_usage"]))
+    return tuple(sample for sample in samples if sample is not None)
+
+
+def _sample_of(instance: str, found: Found, at: datetime) -> Sample | None:
+    told = {name: values[instance] for name, values in found.items() if instance in values}
+    if not {"cpu_cores", "memory_bytes", "memory_available"} <= told.keys():
+        return None
+    if told["cpu_cores"] <= 0 or told["memory_bytes"] <= 0:
+        return None
+    figures: dict[str, Any] = {
+        name: _within(value, METRICS[name].maximum)
+        for name, value in told.items()
+        if name in METRICS
+    }
+    figures["memory_usage"] = _used_percent(told, "memory_bytes", "memory_available")
+    figures["swap_usage"] = _used_percent(told, "swap_bytes", "swap_free")
+    figures["storage_usage"] = _used_percent(told, "storage_bytes", "storage_available")
+    size = int(told.get("storage_bytes", 0))
+    return Sample(
+        host=instance,
+        timestamp=at,
+        **figures,
+        cpu_cores=told["cpu_cores"],
+        memory_bytes=int(told["memory_bytes"]),
+        memory_used_bytes=max(0, int(told["memory_bytes"] - told["memory_available"])),
+        storage_bytes=size or None,
+        capacity_source=dict.fromkeys(("cpu", "memory", "storage"), "Prometheus, node_exporter"),
+        unknown={name: NOT_TOLD for name in METRICS if figures.get(name) is None},
+    )
+
+
+def _used_percent(told: Mapping[str, float], size: str, free: str) -> float | None:
+    if free not in told or told.get(size, 0.0) <= 0:
+        return None
+    return _within(100 * (1 - told[free] / told[size]), 100.0)
+
+
+def _within(value: float, maximum: float | None) -> float:
+    """A rate over a window may miss its bounds by a little."""
+    return max(0.0, value if maximum is None else min(value, maximum))
