@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from optimizer.errors import InvalidRequestError
 from optimizer.identity import Principal
-from server.arguments import schema_of, shown
+from server.arguments import MAX_DEPTH, schema_of, shown
 from server.errors import Problem, problem_of, problem_response
 from server.gate import ANONYMOUS
 from server.operation import Operation, Optimizer, perform
@@ -191,7 +191,12 @@ async def _from_body(request: Request, operation: Operation) -> dict[str, Any] |
         )
     try:
         decoded = json.loads(content.decode())
-    except (ValueError, RecursionError):
+    except RecursionError:
+        raise InvalidRequestError(
+            f"{operation.name}: the request is nested deeper than {MAX_DEPTH} levels. "
+            f"{operation.unchanged}"
+        ) from None
+    except ValueError:
         return Problem(
             status=400,
             code="malformed_json",
