@@ -30,6 +30,9 @@ IDLE_S = 60
 
 WEEK_H = 7 * 24
 
+LENGTHS = range(2, 42)
+"""Hours of the forecasts beside which others ask; none was asked for before."""
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -50,6 +53,7 @@ async def measure(folder: Path) -> list[Figure]:
             figures = [Figure("ready after the start", f"{ready:.1f} s"), *_idle(process)]
             for name, call in _calls().items():
                 figures.append(await _one_by_one(client, name, call, process))
+            figures.append(await _beside_forecasts(client))
             figures.extend(await _under_load(client, process))
     return figures
 
@@ -87,6 +91,25 @@ async def _one_by_one(
     times = [await _timed(client, call) for _ in range(REPEATS)]
     cpu_ms = 1000 * (_cpu_s(process) - before) / REPEATS
     return Figure(f"{name}, one by one", f"{_spread(times)}; {cpu_ms:.1f} ms of CPU")
+
+
+async def _beside_forecasts(client: httpx.AsyncClient) -> Figure:
+    """What others wait while forecasts are computed one after the other, each of another length."""
+    health, beside = _calls()["health"], list[float]()
+    alone = [await _timed(client, health) for _ in range(REPEATS)]
+    computing = asyncio.create_task(_forecast_every_length(client))
+    while not computing.done():
+        beside.append(await _timed(client, health))
+    await computing
+    return Figure(
+        f"health while {len(LENGTHS)} forecasts are computed",
+        f"{_spread(beside)} (alone: {_spread(alone)})",
+    )
+
+
+async def _forecast_every_length(client: httpx.AsyncClient) -> None:
+    for hours in LENGTHS:
+        await _timed(client, {"method": "GET", "url": f"/forecast?horizon_hours={hours}"})
 
 
 async def _under_load(client: httpx.AsyncClient, process: psutil.Process) -> list[Figure]:

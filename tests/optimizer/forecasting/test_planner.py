@@ -7,7 +7,7 @@ import anyio
 import numpy as np
 import pytest
 
-from optimizer.errors import InvalidRequestError, NotEnoughHistoryError
+from optimizer.errors import InvalidRequestError
 from optimizer.forecasting.planner import (
     BUILT_IN,
     PredictivePlanner,
@@ -251,19 +251,6 @@ def test_the_harness_gets_lists_for_every_quantile() -> None:
     assert {q: len(row) for q, row in answer["quantiles"].items()} == dict.fromkeys(
         (0.1, 0.5, 0.9, 0.95), 24
     )
-
-
-@pytest.mark.parametrize("values", [[], [1.0], [np.nan] * 50])
-def test_the_harness_is_refused_clearly_without_history(values: list[float]) -> None:
-    with pytest.raises(NotEnoughHistoryError):
-        forecast_series(values, 3600, 24)
-
-
-def test_steps_that_do_not_divide_an_hour_are_refused() -> None:
-    with pytest.raises(InvalidRequestError, match="does not divide an hour"):
-        forecast_series(np.ones(100), 7000, 24)
-    with pytest.raises(InvalidRequestError, match="at least 1"):
-        forecast_series(np.ones(100), 3600, 0)
 
 
 def nab() -> dict[str, FloatArray]:
