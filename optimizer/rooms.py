@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from optimizer import configured
 from optimizer.allocation.allocator import ResourceAllocator
@@ -27,7 +28,7 @@ from optimizer.errors import LeaseEndedError, NotFoundError, OptimizerError
 from optimizer.events import EventBus, LeaseChanged, SampleTaken
 from optimizer.forecasting.forecast import Forecast
 from optimizer.forecasting.planner import PredictivePlanner
-from optimizer.identity import Principal
+from optimizer.identity import LOCAL, Principal
 from optimizer.leased import Leased
 from optimizer.machine.attribution import Attribution, Binding, beyond_leases, still_run
 from optimizer.machine.capacity import Capacity, discover_capacities
@@ -50,6 +51,8 @@ from optimizer.operations.forecast_unmanaged import forecast_unmanaged
 from optimizer.operations.headroom import Headroom
 from optimizer.operations.optimize import observe
 from optimizer.operations.outlook import Outlook
+from optimizer.operations.own_calls import OwnCalls
+from optimizer.operations.record_calls import record_calls
 from optimizer.purse import LedgerPurse
 from optimizer.settings import Settings
 from optimizer.shared import Shared
@@ -70,6 +73,9 @@ from optimizer.thinking.scratchpad import scratchpad_at
 from optimizer.thinking.thinker import Thinker
 
 logger = logging.getLogger("sequential_resource_optimization")
+
+THINKING_SERVER = "sequential-thinking"
+"""Id under which calls of the thinking server are recorded."""
 
 
 class Rooms:
@@ -130,6 +136,7 @@ class Rooms:
             configured=lambda: configured_servers(self.candidates),
             clock=clock,
         )
+        self.own_calls = OwnCalls(self._record_own)
         self.thinker = self._build_thinker()
         self.storage = StorageKeeper(
             self.database,
@@ -200,7 +207,9 @@ class Rooms:
     def _build_thinker(self) -> Thinker:
         purse = LedgerPurse(lambda: self.allocator)
         return Thinker(
-            scratchpad_at(self.settings.sequential_thinking_mcp_endpoint),
+            scratchpad_at(
+                self.settings.sequential_thinking_mcp_endpoint, heard=self.own_calls.heard
+            ),
             mind=configured.mind(self.settings, purse, hide=(self.host,)),
         )
 
@@ -272,6 +281,17 @@ class Rooms:
             clock=self.clock,
         )
 
+    async def _record_own(self, calls: Sequence[Mapping[str, Any]]) -> int:
+        """Record calls of the thinking server."""
+        return await record_calls(
+            THINKING_SERVER,
+            calls,
+            witness="client",
+            outcomes=self.outcomes,
+            clock=self.clock,
+            principal=LOCAL,
+        )
+
     def _memory_for_leases(self) -> tuple[float, float]:
         """Bytes that leases may use together, and bytes of swap that are free."""
         sample = self.monitor.latest
@@ -304,6 +324,7 @@ class Rooms:
             "ledger": self.allocator.run,
             "applications": self.applications.run,
             "runs": self.runs.keep,
+            "own calls": self.own_calls.run,
             "census": self.counted.run,
             "storage": self.storage.run,
             "outlook": self.outlook.run,
@@ -325,6 +346,7 @@ class Rooms:
         await asyncio.gather(*self._ending, return_exceptions=True)
         await self.monitor.stop()
         await self.thinker.close()
+        await self.own_calls.flush()
         await self.database.close()
 
     async def reload(self, settings: Settings) -> tuple[str, ...]:

@@ -1,17 +1,24 @@
 """The thoughts of one decision, written to a sequential-thinking server one by one (I/O)."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Protocol
 
 from mcp_types import CallToolResult, RequestParamsMeta
 from pydantic import ValidationError
 
-from optimizer.errors import McpServerError
+from optimizer.errors import McpProblem, McpServerError
 from optimizer.mcp_client.connection import Connection
 from optimizer.thinking.embedded import TOOL, Recorded
 from optimizer.thinking.pool import Member
 from optimizer.thinking.question import ScratchpadKind, Thought
+
+Heard = Callable[[str, str, float], None]
+"""Told of a call that ended: the tool, how, and after how many milliseconds."""
+
+_OUTCOMES: Mapping[McpProblem, str] = {"timeout": "timeout", "protocol": "protocol_error"}
+"""The other problems are of the way there: `transport`."""
 
 
 class Page(Protocol):
@@ -38,6 +45,7 @@ class RecordedPage:
         member: Counts what the connection took.
         meta: The `_meta` of every request.
         shared: Called when the server's history holds more than this connection wrote.
+        heard: Told of each call: the tool, how it ended, and its milliseconds.
 
     Attributes:
         failure: Why a thought was not recorded; None while all were.
@@ -51,21 +59,30 @@ class RecordedPage:
         *,
         meta: RequestParamsMeta | None = None,
         shared: Callable[[], None] | None = None,
+        heard: Heard | None = None,
     ) -> None:
         self.kind = kind
         self._connection = connection
         self._member = member
         self._meta = meta
         self._shared = shared
+        self._heard = heard
         self.failure: McpServerError | None = None
 
     async def write(self, thought: Thought, *, total: int, within: timedelta) -> None:
         """Record a thought, and compare what the server says that it recorded."""
+        began_s = time.perf_counter()
         try:
             await self._write(thought, total, within)
         except McpServerError as error:
             self.failure = error
+            self._tell(_OUTCOMES.get(error.problem, "transport"), began_s)
             raise
+        self._tell("ok", began_s)
+
+    def _tell(self, outcome: str, began_s: float) -> None:
+        if self._heard is not None:
+            self._heard(TOOL, outcome, (time.perf_counter() - began_s) * 1e3)
 
     async def _write(self, thought: Thought, total: int, within: timedelta) -> None:
         member = self._member

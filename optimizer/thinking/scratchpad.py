@@ -19,7 +19,7 @@ from optimizer.mcp_client.link import Link, PerLoop
 from optimizer.mcp_client.process import parse_command
 from optimizer.thinking.breaker import CircuitBreaker, Timer
 from optimizer.thinking.embedded import DECISION_KEY, ThoughtHistory, embedded_server
-from optimizer.thinking.page import Page, RecordedPage
+from optimizer.thinking.page import Heard, Page, RecordedPage
 from optimizer.thinking.pool import Member, Pool
 from optimizer.thinking.question import ScratchpadKind
 
@@ -115,6 +115,7 @@ class PooledScratchpad:
         idle_after: How long a connection may be idle before it is closed.
         connect_within: Deadline of opening one.
         timer: The breaker's clock.
+        heard: Told of each call.
     """
 
     def __init__(
@@ -127,8 +128,10 @@ class PooledScratchpad:
         idle_after: timedelta = IDLE_AFTER,
         connect_within: timedelta = CONNECT_WITHIN,
         timer: Timer = time.monotonic,
+        heard: Heard | None = None,
     ) -> None:
         self._kind = kind
+        self._heard = heard
         self.name = shown(target)
         self._breaker = CircuitBreaker(timer=timer)
         self._warnings: dict[str, None] = {}
@@ -160,7 +163,9 @@ class PooledScratchpad:
             except McpServerError as error:
                 self._failed(error)
                 raise
-            page = RecordedPage(self._kind, connection, member, shared=self._warn_shared)
+            page = RecordedPage(
+                self._kind, connection, member, shared=self._warn_shared, heard=self._heard
+            )
             yield page
         if page.failure is not None:
             self._failed(page.failure)
@@ -203,10 +208,13 @@ class UrlScratchpad:
     Args:
         url: The MCP endpoint.
         timer: The clock of the rest before another attempt.
+        heard: Told of each call.
     """
 
-    def __init__(self, url: str, *, timer: Timer = time.monotonic) -> None:
-        self._remote = PooledScratchpad("http", url, timer=timer)
+    def __init__(
+        self, url: str, *, timer: Timer = time.monotonic, heard: Heard | None = None
+    ) -> None:
+        self._remote = PooledScratchpad("http", url, timer=timer, heard=heard)
         self.name = self._remote.name
         self._embedded = EmbeddedScratchpad()
         self._timer = timer
@@ -257,12 +265,13 @@ class UrlScratchpad:
         await self._embedded.close()
 
 
-def scratchpad_at(endpoint: str) -> Scratchpad:
+def scratchpad_at(endpoint: str, *, heard: Heard | None = None) -> Scratchpad:
     """The scratchpad that SEQUENTIAL_THINKING_MCP_ENDPOINT names; nothing is opened yet.
 
     Args:
         endpoint: Empty for the embedded server, `stdio:COMMAND ...`, or a URL (one without a path
             gets /mcp).
+        heard: Told of each call of a server outside this process.
 
     Raises:
         ConfigurationError: It is none of these.
@@ -274,9 +283,9 @@ def scratchpad_at(endpoint: str) -> Scratchpad:
         command = parse_command(
             text.removeprefix("stdio:"), setting=SETTING, env={"DISABLE_THOUGHT_LOGGING": "true"}
         )
-        return PooledScratchpad("stdio", command)
+        return PooledScratchpad("stdio", command, heard=heard)
     if text.startswith(("http://", "https://")):
-        return UrlScratchpad(endpoint_url(text))
+        return UrlScratchpad(endpoint_url(text), heard=heard)
     raise ConfigurationError(
         setting=SETTING,
         problem=f"{text[:40]!r} is no endpoint",

@@ -56,7 +56,7 @@ def main(typed: Sequence[str]) -> int:
         The exit code; when a signal ended the command, the same signal ends us.
     """
     try:
-        options, command = _parsed(typed)
+        options, command = parsed(typed)
         given = dict(options)
         if "-h" in given or "--help" in given:
             sys.stdout.write(HELP)
@@ -84,7 +84,7 @@ def main(typed: Sequence[str]) -> int:
         return UNAVAILABLE
 
 
-def _parsed(typed: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:
+def parsed(typed: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:
     """Options, each with its value, and the command behind them.
 
     Raises:

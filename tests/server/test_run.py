@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from optimizer.enforcement.groups import find_home
+from server.cli.run import parsed
 from server.control import ask
 from tests.server.test_one_machine import META, until
-from tests.serving import lonely_environment
+from tests.serving import CHECKOUT, lonely_environment
 
 CONFIGURATION = """
 pools.cpu.capacity = "64 cores"
@@ -383,3 +384,13 @@ def test_an_amount_that_cannot_be_read_starts_nothing(environment: dict[str, str
     assert done.returncode == 69
     assert done.stdout == b""
     assert "'lots': is not an amount" in done.stderr.decode()
+
+
+def test_the_example_of_wrapped_servers_is_read_as_it_is_written() -> None:
+    servers = json.loads((CHECKOUT / "examples/leased_mcp.json").read_text())["mcpServers"]
+
+    for name, server in servers.items():
+        assert (server["command"], server["args"][0]) == ("sro", "run")
+        options, command = parsed(server["args"][1:])
+        assert dict(options)["--mcp"] == name
+        assert command[0] == "npx"

@@ -196,6 +196,21 @@ async def test_a_history_that_others_write_to_is_a_warning() -> None:
     assert scratchpad.warnings == ("thinking_history_shared",)
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "last"), [("thinks", "ok"), ("thinks_then_babbles", "protocol_error")]
+)
+async def test_calls_of_the_server_are_heard(behaviour: str, last: str) -> None:
+    heard: list[tuple[str, str]] = []
+    scratchpad = PooledScratchpad(
+        "stdio", scripted(behaviour), heard=lambda tool, outcome, _: heard.append((tool, outcome))
+    )
+    async with Thinker(scratchpad) as thinker:
+        await thinker.think(question(), budget=SOON)
+
+    assert heard[0] == ("sequentialthinking", "ok")
+    assert heard[-1] == ("sequentialthinking", last)
+
+
 async def test_a_server_that_is_down_is_left_alone_after_five_failures() -> None:
     scratchpad = PooledScratchpad("stdio", Command(("/nowhere/node",)))
     messages = []
