@@ -97,11 +97,11 @@ def fastmcp() -> Ranker:
     from fastmcp.server.transforms.search.bm25 import BM25SearchTransform
     from fastmcp.tools import Tool
 
-    built: dict[tuple[str, ...], list[Any]] = {}
+    built: dict[tuple[str, ...], tuple[Any, list[Any]]] = {}
     owners: dict[str, str] = {}
 
     def tool(candidate: dict[str, Any], each: dict[str, Any]) -> Any:
-        name = f"{candidate['id']}__{each['name']}"
+        name = re.sub(r"[^\w.-]", "_", f"{candidate['id']}__{each['name']}")
         owners[name] = candidate["id"]
         text = f"{candidate['name']} {candidate.get('description') or ''} {each['description']}"
         parameters = each.get("input_schema") or {"type": "object"}
@@ -112,13 +112,14 @@ def fastmcp() -> Ranker:
         if ids not in built:
             built.clear()
             owners.clear()
-            built[ids] = [
+            tools = [
                 tool(candidate, each)
                 for candidate in candidates
                 for each in (candidate["tools"] or [{"name": "call", "description": ""}])
             ]
-        search = BM25SearchTransform(max_results=len(built[ids]))
-        found = asyncio.run(search._search(built[ids], task))
+            built[ids] = BM25SearchTransform(max_results=len(tools)), tools
+        search, tools = built[ids]
+        found = asyncio.run(search._search(tools, task))
         best = list(dict.fromkeys(owners[each.name] for each in found))
         return [*best, *sorted(set(ids) - set(best))]
 
