@@ -41,6 +41,7 @@ LIVE = frozenset(
         "actuators",
         "alert_thresholds",
         "api_token",
+        "auto_reallocate",
         "candidates",
         "cpu_alert_threshold",
         "error_rate_threshold",

@@ -80,6 +80,11 @@ from optimizer.operations.metrics import (
 )
 from optimizer.operations.optimize import OnThought, optimize_resources
 from optimizer.operations.profile_mcp import ProfileReport, ProfileRequest, profile_mcp
+from optimizer.operations.reallocate import (
+    ReallocateRequest,
+    ReallocationReport,
+    reallocate,
+)
 from optimizer.operations.record_calls import record_calls
 from optimizer.operations.release import ReleaseRequest, release_allocation
 from optimizer.operations.renew import RenewRequest, renew_allocation
@@ -506,6 +511,16 @@ class SequentialResourceOptimizer:
     ) -> AuditReport:
         """Prove that the ledger adds up: every pool from the log and from the leases."""
         return await audit(allocator=self.resource_allocator)
+
+    async def reallocate(
+        self, request: ReallocateRequest | None = None, *, principal: Principal = LOCAL
+    ) -> ReallocationReport:
+        """Who should hold more and who less; carried out if an operator asks for that."""
+        return await reallocate(
+            request or ReallocateRequest(),
+            controller=self._rooms.reallocation,
+            principal=principal,
+        )
 
     async def renew_allocation(
         self, request: RenewRequest, *, principal: Principal = LOCAL

@@ -52,6 +52,7 @@ from optimizer.operations.headroom import Headroom
 from optimizer.operations.optimize import observe
 from optimizer.operations.outlook import Outlook
 from optimizer.operations.own_calls import OwnCalls
+from optimizer.operations.reallocate import Reallocation
 from optimizer.operations.record_calls import record_calls
 from optimizer.purse import LedgerPurse
 from optimizer.settings import Settings
@@ -165,6 +166,13 @@ class Rooms:
         self.events.subscribe(self.outlook.hear)
         self.headroom = Headroom(lambda: forecast_unmanaged(self.forecasting))
         self.events.subscribe(self.headroom.hear)
+        self.reallocation = Reallocation(
+            lambda: self.allocator,
+            mode=lambda: self.settings.auto_reallocate,
+            uses=lambda: self.monitor.lease_use,
+            clock=clock,
+        )
+        self.events.subscribe(self.reallocation.hear)
 
     def _set_by(self, settings: Settings) -> None:
         """What a running process can change about its rooms."""
@@ -329,6 +337,7 @@ class Rooms:
             "storage": self.storage.run,
             "outlook": self.outlook.run,
             "headroom": self.headroom.run,
+            "reallocation": self.reallocation.run,
         }
         if self.other_hosts is not None:
             lasting["other hosts"] = self.other_hosts.run

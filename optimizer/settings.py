@@ -175,6 +175,11 @@ class Settings(Table):
         "(`uid:1000`, `token:ci`, or `*` for everybody else), then by pool; amounts as in a "
         "request.",
     )
+    auto_reallocate: Literal["off", "propose", "apply"] = Field(
+        "propose",
+        description="What happens to leases that got less than they asked for, after each sample "
+        "and change: nothing, a proposal (POST /reallocate shows it), or the change itself.",
+    )
     preemption: Literal["never", "on_request", "always"] = Field(
         "on_request",
         description="Whether leases of strictly lower priority have to give way when there is no "

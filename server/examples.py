@@ -62,6 +62,7 @@ EXAMPLES: Mapping[str, dict[str, Any]] = {
             {"resources": {"cpu": 5, "memory": "64 MiB"}, "purpose": "report", "ttl_s": 60},
         ]
     },
+    "reallocate": {"apply": False},
     "renew_allocation": {"ttl_s": 600},
     "release_allocation": {"used": {}},
     "report_usage": {

@@ -36,6 +36,7 @@ from optimizer.operations.history import DecisionRequest, History, HistoryReques
 from optimizer.operations.list_allocations import ListAllocationsRequest
 from optimizer.operations.metrics import MetricsReport, MetricsRequest
 from optimizer.operations.profile_mcp import ProfileReport, ProfileRequest
+from optimizer.operations.reallocate import ReallocateRequest, ReallocationReport
 from optimizer.operations.release import ReleaseRequest
 from optimizer.operations.renew import RenewRequest
 from optimizer.operations.report_usage import ReportUsageRequest, UsageRecorded
@@ -463,6 +464,21 @@ OPERATIONS: tuple[Operation, ...] = (
         view=views.full,
         rest=Rest("GET", "/audit", "Proof that the ledger adds up", "Leases", statuses=(503,)),
         command=Command("audit", "Prove that the ledger adds up, pool by pool.", watched=True),
+    ),
+    Operation(
+        name="reallocate",
+        request=ReallocateRequest,
+        answer=ReallocationReport,
+        view=views.full,
+        rest=Rest(
+            "POST",
+            "/reallocate",
+            "Who should hold more and who less",
+            "Leases",
+            statuses=(403, 422, 503),
+        ),
+        command=Command("reallocate", "Who should hold more and who less; --apply does it."),
+        writes=True,
     ),
     Operation(
         name="renew_allocation",

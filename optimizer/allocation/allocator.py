@@ -63,6 +63,7 @@ from optimizer.allocation.pool import (
 )
 from optimizer.allocation.preemption import PreemptionPolicy
 from optimizer.allocation.quota import Quotas
+from optimizer.allocation.reallocation import Move, propose
 from optimizer.allocation.strategies import AllocationStrategy
 from optimizer.clock import Clock, utc_now
 from optimizer.errors import LeaseEndedError, LeaseRefusedError, NotFoundError, StorageError
@@ -76,6 +77,9 @@ logger = logging.getLogger("sequential_resource_optimization.allocation")
 RECHECK_S = 1.0
 """How often the first in the line looks for itself: other processes share the ledger, and demand
 that no lease covers may fall."""
+
+LOOK_AHEAD_S = 900.0
+"""For how long what a lease grows by has to be free of foreseen demand: the usual length of one."""
 
 MOST_LEASES = 10_000
 """Leases that a look at all of them reads."""
@@ -364,6 +368,46 @@ class ResourceAllocator:
         self._line.call()
         return answer
 
+    async def moves(self, seen: Mapping[str, Mapping[str, int]]) -> tuple[Move, ...]:
+        """What should change hands between the leases that are held.
+
+        Args:
+            seen: The most that each lease was seen to use, in whole parts, by lease and resource.
+        """
+        holdings = await self._ledger.held(None, limit=MOST_LEASES)
+        self._tell_ended(holdings.moment)
+        unmanaged = self._beyond_leases(holdings.balances)
+        foreseen, now = self._ahead(), holdings.moment.at
+        room = {}
+        for name, pool in self.pools.items():
+            peak = pressure(foreseen[name], now, LOOK_AHEAD_S) if name in foreseen else None
+            kept = max(unmanaged.get(name, 0.0), 0.0 if peak is None else peak.amount)
+            room[name] = room_parts(pool, holdings.balances[name], kept)
+        return propose(
+            holdings.leases,
+            room if not len(self._line) else dict.fromkeys(room, 0),
+            kinds={name: pool.kind for name, pool in self.pools.items()},
+            capacity=self._capacity(),
+            seen=seen,
+            weights=self.weights,
+        )
+
+    async def move(self, move: Move) -> bool:
+        """Let parts of a resource change hands, in one transaction; answers whether they did."""
+        pool, name = self.pools[move.resource], move.resource
+
+        def room(balances: Mapping[str, Balance]) -> int | None:
+            unmanaged = self._beyond_leases(balances)
+            return room_parts(pool, balances[name], unmanaged.get(name, 0.0))
+
+        return await self._ledger.move(
+            None if move.loses is None else move.loses.allocation_id,
+            move.gains.allocation_id,
+            name,
+            move.parts,
+            room,
+        )
+
     async def held(self) -> tuple[Lease, ...]:
         """Every active lease as the ledger keeps it, for code that decides about all of them."""
         holdings = await self._ledger.held(None, limit=MOST_LEASES)
@@ -487,12 +531,15 @@ class ResourceAllocator:
         parts: Counter[str] = Counter(self._waited_for[name])
         for lease in holdings.leases:
             parts.update({grant.resource: grant.granted for grant in lease.grants})
-        capacity = {
+        return dominant_share(parts, self._capacity()) / self.weights.get(name, 1.0)
+
+    def _capacity(self) -> dict[str, float]:
+        """Whole parts that may be leased, of the pools that have a limit."""
+        return {
             pool.name: float(pool.leasable_parts)
             for pool in self.pools.values()
             if pool.leasable_parts is not None
         }
-        return dominant_share(parts, capacity) / self.weights.get(name, 1.0)
 
     async def _give_back_unheard(self, order: Order) -> None:
         """Hold no lease that nobody will hear of; with a request id, a retry will."""

@@ -195,6 +195,15 @@ class Ledger(Protocol):
         not applied.
         """
 
+    async def move(
+        self, loses: str | None, gains: str, resource: str, parts: int, room: Room
+    ) -> bool:
+        """Let parts of a resource change hands between two active leases, or come from `room`.
+
+        Returns:
+            Whether they did; else nothing was changed.
+        """
+
     async def held(self, principal: str | None, *, limit: int) -> Holdings:
         """Active leases of a principal, or of everybody."""
 

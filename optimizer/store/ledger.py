@@ -220,6 +220,34 @@ class LedgerKeeper:
 
         return await self._change(change)
 
+    async def move(
+        self, loses: str | None, gains: str, resource: str, parts: int, room: Room
+    ) -> bool:
+        """Let parts of a resource change hands between two leases; see `Ledger`."""
+
+        def change(books: Books) -> bool:
+            sides = []
+            for name, more in ((loses, -parts), (gains, parts)):
+                if name is None:
+                    continue
+                found = load_leases(books.connection, BY_ID, {"allocation_id": name})
+                held = next(
+                    (g for one in found for g in one.grants if g.resource == resource), None
+                )
+                if held is None or held.slots or found[0].yields_to is not None:
+                    return False
+                if _resizable(found[0], resource, held.granted + more) is None:
+                    return False
+                sides.append((found[0], held, held.granted + more))
+            free = room(self._balances(books)) if loses is None else None
+            if free is not None and parts > free:
+                return False
+            for lease, held, now in sides:
+                books.resize(lease, held, now, {})
+            return True
+
+        return await self._change(change)
+
     async def find(self, allocation_id: str, principal: str) -> Lease | None:
         """A lease of this principal; see `Ledger`."""
         await self._open()

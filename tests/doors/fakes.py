@@ -40,6 +40,7 @@ ANSWERS: Mapping[str, Any] = {
     "allocate": nouns.LEASE,
     "allocate_batch": nouns.BATCH,
     "audit": nouns.AUDIT,
+    "reallocate": nouns.REALLOCATION,
     "renew_allocation": nouns.LEASE,
     "release_allocation": nouns.ENDED,
     "list_allocations": nouns.ALLOCATIONS,

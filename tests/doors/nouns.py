@@ -33,6 +33,7 @@ from optimizer.operations.health import Free, HealthReport
 from optimizer.operations.history import History
 from optimizer.operations.metrics import MetricsReport, ResourceAllocation
 from optimizer.operations.profile_mcp import Profiled, ProfileReport
+from optimizer.operations.reallocate import Party, Proposal, ReallocationReport
 from optimizer.thinking.question import Reasoning, Thought
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -366,4 +367,20 @@ BATCH = BatchAnswer(
 
 AUDIT = audit_report(
     [PoolAudit("cpu", "here", "core", 8_000_000, 2_000_000, 2_000_000, 2_000_000, 0, 0)], NOW
+)
+
+REALLOCATION = ReallocationReport(
+    mode="propose",
+    summary="1 changes are proposed; apply=true carries them out.",
+    proposals=(
+        Proposal(
+            resource="cpu",
+            unit="core",
+            amount=1.0,
+            gains=Party(lease="lease-1", priority_level="high", from_amount=1.0, to_amount=2.0),
+            loses=None,
+            why="lease-1 got less cpu than it asked for; 1 core became free.",
+        ),
+    ),
+    computed_at=NOW,
 )

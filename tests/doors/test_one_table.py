@@ -40,6 +40,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "allocate": {"resources": {"cpu": 10, "memory": "1 GiB"}, "purpose": "a build"},
     "allocate_batch": {"requests": [{"resources": {"cpu": 10}, "value": 3.0}]},
     "audit": {},
+    "reallocate": {"apply": False},
     "renew_allocation": {"allocation_id": "alc-1", "ttl_s": 600},
     "release_allocation": {"allocation_id": "alc-1"},
     "list_allocations": {"whose": "all", "limit": 5},

@@ -1,4 +1,4 @@
-"""`sro allocate`, `allocate-batch`, `renew`, `release`, `allocations` and `audit`."""
+"""`sro allocate`, `allocate-batch`, `renew`, `release`, `allocations`, `audit` and `reallocate`."""
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -80,3 +80,13 @@ def audit(answer: Json) -> RenderableType:
             Text("holds", "green") if pool["holds"] else Text("BROKEN", "bold red"),
         )
     return Group(table, Text(answer["summary"], "" if answer["holds"] else "bold red"))
+
+
+def reallocation(answer: Json) -> RenderableType:
+    """Who should gain, who lose, and why."""
+    table = plain_table("resource", "amount", "gains", "loses", "why")
+    for one in answer["proposals"]:
+        loses = one["loses"]["lease"] if one["loses"] else "what is free"
+        amount = format_amount(one["amount"], one["unit"])
+        table.add_row(one["resource"], amount, one["gains"]["lease"], loses, one["why"])
+    return Group(Text(answer["summary"]), *([table] if answer["proposals"] else []))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from rich.console import RenderableType
 from rich.json import JSON
 
-from server.cli.tables.allocations import allocation, allocations, audit, batch
+from server.cli.tables.allocations import allocation, allocations, audit, batch, reallocation
 from server.cli.tables.catalog import catalog
 from server.cli.tables.decisions import application, decision, decisions, explanation
 from server.cli.tables.forecast import forecast, skill
@@ -35,6 +35,7 @@ TABLES: Mapping[str, Callable[[Json], RenderableType]] = {
     "list_allocations": allocations,
     "allocate_batch": batch,
     "audit": audit,
+    "reallocate": reallocation,
     "analyze_mcp_selection": selection,
     "get_catalog": catalog,
     "analyze_system_routing": analysis,
