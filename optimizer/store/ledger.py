@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import anyio
@@ -50,6 +51,7 @@ from optimizer.store.ledger_opening import (
 )
 from optimizer.store.ledger_retention import forget
 from optimizer.store.ledger_tables import leases, pools
+from optimizer.store.store_clock import now_of
 from optimizer.store.unstoppable import finish
 
 KEEP = timedelta(days=7)
@@ -101,7 +103,7 @@ class LedgerKeeper:
     Args:
         database: The store.
         pools: The pools by resource.
-        clock: The ledger's time.
+        clock: The ledger's time; see `now_of`.
         keep: For how long leases that are over are kept.
         alive: Answers ids of leases whose processes run: time without a keeper ends none of them.
     """
@@ -325,7 +327,9 @@ class LedgerKeeper:
         askers = list({waiting.asker for waiting in batch})
 
         def run(connection: Connection) -> None:
-            books = Books(connection, self._clock, self._windows, askers)
+            books = Books(
+                connection, partial(now_of, connection, self._clock), self._windows, askers
+            )
             books.pass_time()
             for waiting in batch:
                 waiting.run(books)
@@ -345,7 +349,7 @@ class LedgerKeeper:
                 self._is_open = True
 
     def _begin(self, connection: Connection, alive: Set[str]) -> None:
-        now = self._clock()
+        now = now_of(connection, self._clock)
         write_pools(connection, self._pools, now)
         write_slots(connection, self._pools)
         forgive_downtime(connection, now, alive)
@@ -429,7 +433,7 @@ class LedgerKeeper:
         return tuple(freeings)
 
     def _is_due(self, connection: Connection) -> bool:
-        now = self._clock()
+        now = now_of(connection, self._clock)
         due = select(leases.c.fencing_token).where(
             leases.c.state == "active", leases.c.expires_at <= now
         )
@@ -454,7 +458,7 @@ class LedgerKeeper:
             leases=tuple(reversed(found)),
             total=connection.scalar(HOW_MANY, of_whom) or 0,
             balances=balances,
-            moment=Moment(self._clock(), ended),
+            moment=Moment(now_of(connection, self._clock), ended),
         )
 
 

@@ -5,15 +5,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import anyio
 import pytest
 from sqlalchemy import Connection, select, text
 
+from optimizer.allocation.ledger import Admitted
+from optimizer.clock import utc_now
 from optimizer.errors import StorageError
-from optimizer.store import ledger_books, ledger_tables
+from optimizer.store import ledger_books, ledger_tables, store_clock
 from optimizer.store.engine import Database
 from optimizer.store.ledger import LedgerKeeper
 from tests.postgres import Cluster
@@ -213,3 +215,30 @@ async def test_a_server_that_refuses_us_is_a_problem_of_the_store(url: str, part
 async def test_a_server_that_is_not_there_is_a_problem_of_the_store() -> None:
     with pytest.raises(StorageError, match="DATABASE_URL"):
         await Database("postgresql+asyncpg://nobody@127.0.0.1:9/none").open()
+
+
+async def test_a_host_whose_clock_is_a_day_ahead_neither_ends_leases_nor_makes_them_immortal(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def a_day_ahead() -> datetime:
+        return datetime.now(UTC) + timedelta(days=1)
+
+    here, there = Database(url), Database(url)
+    desk = open_desk(here, utc_now)
+    lease = await desk.lease(draft(ttl_s=600))
+    monkeypatch.setattr(store_clock, "utc_now", a_day_ahead)
+
+    skewed = open_desk(there, a_day_ahead)
+    await skewed.keeper.sweep()
+    own = await skewed.take(draft(ttl_s=600))
+    held = await skewed.keeper.held(None, limit=10)
+    of_the_server = await there.read(
+        lambda connection: connection.scalar(text("SELECT clock_timestamp()"))
+    )
+    await here.close()
+    await there.close()
+
+    assert isinstance(own, Admitted)
+    assert lease in {each.allocation_id for each in held.leases}
+    assert abs(own.lease.expires_at - of_the_server) < timedelta(minutes=11)
+    assert abs(held.moment.at - of_the_server) < timedelta(minutes=1)
