@@ -52,6 +52,10 @@ NAMED: Mapping[str, Mapping[str, Kind]] = {
     "forecast_workload": {"metrics.[]": "metrics"},
     "optimize_resources": {"primary_objective": "objectives"},
     "allocate": {"resources": "resources", "strategy": "strategies"},
+    "allocate_batch": {
+        "requests.[].resources": "resources",
+        "requests.[].strategy": "strategies",
+    },
     "release_allocation": {"used": "resources"},
 }
 """Where each operation takes a name: dotted path to kind. Of an object its keys are the names."""

@@ -39,7 +39,7 @@ class Route(BaseModel):
     cost_usd: Usd = Field(
         description="USD per attempt.", validation_alias=AliasChoices("cost_usd", "cost")
     )
-    latency_ms: Annotated[FiniteFloat, Field(ge=0)] | None = Field(
+    latency_ms: Annotated[FiniteFloat, Field(ge=0, le=1e9)] | None = Field(
         None, description="Milliseconds per attempt; not charged when not known."
     )
     success_rate: Share | None = Field(

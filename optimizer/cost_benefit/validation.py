@@ -39,7 +39,7 @@ class Strategy(BaseModel):
         description="USD per cycle.",
         validation_alias=AliasChoices("cycle_cost_usd", "cost_usd", "cost"),
     )
-    cycle_latency_ms: Annotated[FiniteFloat, Field(ge=0)] | None = Field(
+    cycle_latency_ms: Annotated[FiniteFloat, Field(ge=0, le=1e9)] | None = Field(
         None,
         description="Milliseconds per cycle; not charged when not known.",
         validation_alias=AliasChoices("cycle_latency_ms", "latency_ms"),
