@@ -48,6 +48,7 @@ format: setup
 bench: setup $(VENV)/bench
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.shim
+	$(BIN)/python -m benchmarks.decisions
 
 # Whether a language model helps: make bench-thinking MODEL=... BASE_URL=... (OPENROUTER_API_KEY)
 bench-thinking: setup

@@ -28,6 +28,7 @@ def answer(
     meant: Meant,
     focus: Focus | None,
     inputs: Inputs,
+    inputs_text: str | None = None,
     created_at: datetime,
     further_warnings: tuple[str, ...] = (),
     frame: ThoughtFrame | None = None,
@@ -42,6 +43,7 @@ def answer(
         meant: The objective and why it is this one.
         focus: What `constraints.focus` came to, when it was given.
         inputs: Everything that it was computed from.
+        inputs_text: That as JSON, where it was made already.
         created_at: Now.
         further_warnings: Warnings from outside this room.
         frame: What the agent that asked chooses among, while it has not.
@@ -79,7 +81,7 @@ def answer(
         assumptions=assumptions(front),
         warnings=(*warnings_of(solution, chosen, focus), *further_warnings),
         unknown=unknown_figures(solution, chosen, sure_how, has_band=band is not None),
-        inputs_hash=hash_of(inputs),
+        inputs_hash=hash_of(inputs, inputs_text),
         horizon_hours=front.snapshot.horizon_hours,
         host=front.snapshot.host,
         created_at=created_at,
@@ -89,9 +91,14 @@ def answer(
     )
 
 
-def hash_of(inputs: Inputs) -> str:
-    """SHA-256 of the inputs as JSON, so that two decisions from the same inputs show it."""
-    return hashlib.sha256(inputs.model_dump_json().encode()).hexdigest()
+def hash_of(inputs: Inputs, text: str | None = None) -> str:
+    """SHA-256 of the inputs as JSON, so that two decisions from the same inputs show it.
+
+    Args:
+        inputs: What a decision is computed from.
+        text: That as JSON, where it was made already.
+    """
+    return hashlib.sha256((text or inputs.text()).encode()).hexdigest()
 
 
 def _confidence(solution: Solution, chosen: Candidate | None) -> Confidence:

@@ -174,6 +174,18 @@ class Inputs(_Noun):
     objective: str
     rules: Rules
 
+    def text(self, of_snapshot: str | None = None) -> str:
+        """As JSON: what is kept, and what the hash is of.
+
+        Args:
+            of_snapshot: The snapshot as JSON, where somebody made that once for all who start from
+                it.
+        """
+        if of_snapshot is None:
+            return self.model_dump_json()
+        rest = self.model_dump_json(exclude={"snapshot"})
+        return f'{{"snapshot":{of_snapshot},{rest[1:]}'
+
 
 class Record(_Noun):
     """A decision with its inputs, as it is kept."""

@@ -26,15 +26,18 @@ class Frame:
     Attributes:
         snapshot: The snapshot.
         digest: SHA-256 of it as JSON.
+        text: It as JSON, made once for all decisions that start from it.
     """
 
     snapshot: Snapshot
     digest: str
+    text: str
 
 
 def frame_of(snapshot: Snapshot) -> Frame:
     """A snapshot with its digest."""
-    return Frame(snapshot, hashlib.sha256(snapshot.model_dump_json().encode()).hexdigest())
+    text = snapshot.model_dump_json()
+    return Frame(snapshot, hashlib.sha256(text.encode()).hexdigest(), text)
 
 
 class Fronts:

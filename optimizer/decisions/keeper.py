@@ -11,8 +11,13 @@ from optimizer.decisions.snapshot import Snapshot
 class DecisionKeeper(Protocol):
     """Keeps decisions with what they were computed from."""
 
-    async def save(self, record: Record) -> None:
-        """Keep a decision; the oldest beyond what is kept are dropped."""
+    async def save(self, record: Record, inputs_text: str | None = None) -> None:
+        """Keep a decision; the oldest beyond what is kept are dropped.
+
+        Args:
+            record: The decision with its inputs.
+            inputs_text: The inputs as JSON, where that was made already.
+        """
 
     async def replace(self, record: Record) -> None:
         """Keep a decision in the place of the one with its id."""

@@ -217,6 +217,7 @@ async def optimize_resources(
         objective=meant.name,
         rules=fronts.rules,
     )
+    inputs_text = inputs.text(frame.text)
     decision = answer(
         solution,
         ruling.stands,
@@ -225,11 +226,12 @@ async def optimize_resources(
         meant=meant,
         focus=focus,
         inputs=inputs,
+        inputs_text=inputs_text,
         created_at=clock(),
         further_warnings=(ruling.refusal,) if ruling.refusal else (),
         frame=frame_of(question) if to_choose else None,
     )
-    await keeper.save(Record(decision=decision, inputs=inputs))
+    await keeper.save(Record(decision=decision, inputs=inputs), inputs_text)
     events.publish(DecisionMade(at=decision.created_at, decision_id=decision_id))
     return decision
 

@@ -52,7 +52,7 @@ class DecisionStore:
         self._database = database
         self._keep = keep
 
-    async def save(self, record: Record) -> None:
+    async def save(self, record: Record, inputs_text: str | None = None) -> None:
         """Keep a decision; the oldest beyond what is kept are dropped.
 
         It proposes and changes nothing, so the disk is not waited for.
@@ -62,7 +62,7 @@ class DecisionStore:
             "created_at": record.decision.created_at,
             "schema_version": SCHEMA_VERSION,
             "decision": record.decision.model_dump_json(),
-            "inputs": record.inputs.model_dump_json(),
+            "inputs": inputs_text or record.inputs.text(),
         }
 
         def change(connection: Connection) -> None:

@@ -191,3 +191,16 @@ def test_different_inputs_have_different_hashes(make_snapshot: MakeSnapshot) -> 
 
     assert hash_of(inputs) == hash_of(inputs.model_copy())
     assert hash_of(inputs) != hash_of(inputs.model_copy(update={"objective": "y"}))
+
+
+def test_the_text_of_inputs_is_their_json_however_it_is_put_together(
+    make_snapshot: MakeSnapshot,
+) -> None:
+    request = OptimizationRequest.model_validate({"constraints": {"max_cost": 1.5}})
+    inputs = Inputs(snapshot=make_snapshot(), request=request, objective="x", rules=Rules())
+
+    text = inputs.text(inputs.snapshot.model_dump_json())
+
+    assert text == inputs.model_dump_json()
+    assert hash_of(inputs, text) == hash_of(inputs)
+    assert Inputs.model_validate_json(text) == inputs
