@@ -1,7 +1,9 @@
 """USD, each with its date and source. A resource without a price has none: nothing is guessed."""
 
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib.resources import files
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -80,27 +82,28 @@ class PriceTable:
         return PriceTable({**self.prices, **newer}, charged_otherwise)
 
 
-def _fargate(resource: str, usd_per_unit_hour: float, included: float = 0.0) -> Price:
-    return Price(
-        resource=resource,
-        usd_per_unit_hour=usd_per_unit_hour,
-        source="AWS Fargate, Linux/x86, us-east-1, on-demand list price",
-        date="2026-06",
-        included=included,
-    )
+class ModelPrice(BaseModel):
+    """What a language model costs, and who says so."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    usd_per_million_prompt_tokens: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    usd_per_million_completion_tokens: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    source: str = Field(min_length=1)
+    date: str = Field(min_length=7)
+
+
+_LISTED = tomllib.loads(files("optimizer").joinpath("prices.toml").read_text(encoding="utf-8"))
 
 FARGATE = PriceTable(
-    {
-        price.resource: price
-        for price in (
-            _fargate("cpu", 0.04048),
-            _fargate("memory", 0.004445),
-            _fargate("storage", 0.000111, included=20.0),
-        )
-    },
-    not_by_capacity={"network": "it is charged by the volume of traffic, not by the link's speed"},
+    {name: Price(resource=name, **price) for name, price in _LISTED["capacity"].items()},
+    not_by_capacity=_LISTED["charged_otherwise"],
 )
 """What the same capacity costs at a public list price, as published price pages stated it in June
-2026. A machine of one's own costs something else: replace the table in sro.toml. Devices and
-language models have no price here, because none holds for all of them."""
+2026. A machine of one's own costs something else: replace the table in sro.toml. Devices have no
+price here, because none holds for all of them."""
+
+MODELS: Mapping[str, ModelPrice] = {
+    name: ModelPrice.model_validate(price) for name, price in _LISTED["models"].items()
+}
+"""Language models whose price is listed, by OpenRouter's names; no other has one here."""

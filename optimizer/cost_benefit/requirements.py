@@ -15,6 +15,7 @@ from pydantic import (
 
 from optimizer.cost_benefit.reading import read
 from optimizer.cost_benefit.words import task_words
+from optimizer.prices import MODELS
 
 Complexity = Literal["low", "medium", "high"]
 Mode = Literal["single", "fallback_chain", "set"]
@@ -28,10 +29,11 @@ WAGE_SOURCE = (
     "default: a software developer's median wage, 63.98 USD/h (US Bureau of Labor Statistics, "
     "May 2024)"
 )
-MODEL_USD_PER_TOKEN = 3e-6
+_MODEL = MODELS["anthropic/claude-sonnet-4"]
+MODEL_USD_PER_TOKEN = _MODEL.usd_per_million_prompt_tokens / 1e6
 TOKEN_SOURCE = (
-    "default: input price of Claude Sonnet 4, 3 USD per million tokens (Anthropic's price list, "
-    "2025-05-22)"
+    f"default: input price of Claude Sonnet 4, {_MODEL.usd_per_million_prompt_tokens:g} USD per "
+    f"million tokens ({_MODEL.source}, {_MODEL.date})"
 )
 
 Share = Annotated[FiniteFloat, Field(ge=0, le=1)]

@@ -37,6 +37,7 @@ class StepOutcome(_Noun):
     target: str | None
     state: StepState
     detail: str
+    seconds: float | None = Field(None, description="How long it took; null where nothing ran.")
 
 
 class Application(_Noun):

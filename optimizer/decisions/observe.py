@@ -55,6 +55,7 @@ class Observation:
         levers: How an operator's command changes a resource, by resource.
         past: How past decisions did.
         remembered: The last decisions of every scope.
+        durations: Seconds that steps took which were carried out before, by their action.
         elsewhere: Resources of the other machines in the store.
         unseen: Why other machines are left out, by name.
     """
@@ -71,6 +72,7 @@ class Observation:
     levers: Mapping[str, Lever] = field(default_factory=dict)
     past: PastRecord | None = None
     remembered: tuple[Remembered, ...] = ()
+    durations: Mapping[str, float] = field(default_factory=dict)
     elsewhere: tuple[ResourceState, ...] = ()
     unseen: Mapping[str, str] = field(default_factory=dict)
 
@@ -104,6 +106,7 @@ def snapshot_of(seen: Observation, prices: PriceTable) -> Snapshot:
         ),
         past=seen.past,
         remembered=seen.remembered,
+        durations=dict(seen.durations),
         unknown={**sample.unknown, **seen.unseen},
     )
 

@@ -1,7 +1,9 @@
 """Past decisions held against what came: how often their bands held, and what they changed."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from statistics import median
 
 import numpy as np
 
@@ -19,6 +21,21 @@ LEAST_RECORDED = 0.5
 
 REMEMBERED = 5
 """Decisions of a scope that a new one is told of."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a decision is told of those before it.
+
+    Attributes:
+        record: How their stated bands did; None while none is settled.
+        remembered: The last ones of every scope.
+        durations: Seconds that their steps took, by action.
+    """
+
+    record: PastRecord | None = None
+    remembered: tuple[Remembered, ...] = ()
+    durations: Mapping[str, float] = field(default_factory=dict)
 
 
 def settled(
@@ -96,6 +113,16 @@ def _sentence(decision: Decision, outcome: Application | None) -> str:
     if outcome.effect is None:
         return f"{what}; carried out, its effect is not measured yet"
     return f"{what}; carried out: {outcome.effect.statement}"
+
+
+def durations(applications: Iterable[Application]) -> dict[str, float]:
+    """How long steps of each action took that were carried out, the median in seconds."""
+    took: dict[str, list[float]] = {}
+    for application in applications:
+        for outcome in application.steps:
+            if outcome.seconds is not None:
+                took.setdefault(outcome.action, []).append(outcome.seconds)
+    return {action: median(seconds) for action, seconds in sorted(took.items())}
 
 
 def told(remembered: Iterable[Remembered], scope: Scope) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """A chosen candidate to steps that can be carried out, checked and taken back."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from optimizer.decisions.decision import ImplementationStep, Verification
@@ -83,12 +84,23 @@ def make_plan(chosen: Candidate, front: Front) -> list[ImplementationStep]:
             *_deferral(chosen, front),
         ]
         steps = [_preparation(moves), *steps, _verification(front)] if steps else [_keep(front)]
-    return [_numbered(step, number) for number, step in enumerate(steps, start=1)]
+    took = front.snapshot.durations
+    return [_numbered(_timed(step, took), number) for number, step in enumerate(steps, start=1)]
 
 
 def _moves(chosen: Candidate, front: Front) -> list[_Move]:
     moves = [_Move(basis, chosen.levels[basis.resource]) for basis in front.considered]
     return sorted((move for move in moves if move.level != 1), key=lambda move: move.level < 1)
+
+
+def _timed(step: ImplementationStep, took: Mapping[str, float]) -> ImplementationStep:
+    """The step with how long its like took before, where that was measured."""
+    seconds = took.get(step["action"])
+    if seconds is None:
+        return step
+    minutes = seconds / 60
+    words = f"{max(1, round(seconds))}_seconds" if minutes < 1 else f"{math.ceil(minutes)}_minutes"
+    return {**step, "estimated_duration": words, "duration_source": "measured"}
 
 
 def _numbered(step: ImplementationStep, number: int) -> ImplementationStep:

@@ -164,6 +164,10 @@ class Snapshot(_Noun):
     quiet_windows: tuple[QuietWindow, ...] = ()
     past: PastRecord | None = None
     remembered: tuple[Remembered, ...] = ()
+    durations: Mapping[str, NonNegative] = Field(
+        default_factory=dict,
+        description="Seconds that steps took which were carried out before, by their action.",
+    )
     unknown: Mapping[str, str] = Field(
         default_factory=dict, description="Why a figure is None, by its name."
     )

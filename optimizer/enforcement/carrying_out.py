@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import anyio
+
 from optimizer.decisions.application import StepOutcome, StepState
 from optimizer.decisions.decision import ImplementationStep, Verification
 from optimizer.enforcement.actuator import Actuator
@@ -72,7 +74,10 @@ async def carry_out(
         actuator = actuators.get(step["carried_out_by"])
         try:
             if actuator is not None:
-                done.append(_outcome(step, "done", await actuator.carry_out(step)))
+                began = anyio.current_time()
+                said = await actuator.carry_out(step)
+                took = anyio.current_time() - began
+                done.append(_outcome(step, "done", said, seconds=took))
             elif step["carried_out_by"] == "operator":
                 done.append(_outcome(step, "advice", "nothing here can carry it out"))
             else:
@@ -135,11 +140,14 @@ def _said(verify: Verification) -> str:
     return f"{verify['metric']} {verify['op']} {verify['value']}"
 
 
-def _outcome(step: ImplementationStep, state: StepState, detail: str) -> StepOutcome:
+def _outcome(
+    step: ImplementationStep, state: StepState, detail: str, *, seconds: float | None = None
+) -> StepOutcome:
     return StepOutcome(
         step=step["step"],
         action=step["action"],
         target=step["target"],
         state=state,
         detail=detail,
+        seconds=seconds,
     )

@@ -7,8 +7,8 @@ import anyio
 
 from optimizer.clock import Clock
 from optimizer.decisions.keeper import ApplicationKeeper, DecisionKeeper
-from optimizer.decisions.past import remember, settled
-from optimizer.decisions.snapshot import PastRecord, Remembered
+from optimizer.decisions.past import Known, durations, remember, settled
+from optimizer.decisions.snapshot import PastRecord
 from optimizer.monitoring.history import Series
 
 HOUR = timedelta(hours=1)
@@ -56,8 +56,8 @@ class Experience:
         self._settled_at: datetime | None = None
         self._record: PastRecord | None = None
 
-    async def look(self) -> tuple[PastRecord | None, tuple[Remembered, ...]]:
-        """How past decisions did (settled once an hour), and the last ones of every scope.
+    async def look(self) -> Known:
+        """How past decisions did (settled once an hour), the last ones, how long steps took.
 
         Raises:
             StorageError: The store cannot be read.
@@ -67,7 +67,8 @@ class Experience:
             if self._settled_at is None or now - self._settled_at >= HOUR:
                 self._record, self._settled_at = await self._settle(now), now
         newest = await self._decisions.recent(LOOKED_AT)
-        return self._record, remember(newest, await self._applications.recent(LOOKED_AT))
+        applied = await self._applications.recent(LOOKED_AT)
+        return Known(self._record, remember(newest, applied), durations(applied))
 
     async def _settle(self, now: datetime) -> PastRecord | None:
         past = await self._decisions.starts(now - HOUR, most=MOST_SETTLED)

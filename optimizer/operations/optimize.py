@@ -21,9 +21,9 @@ from optimizer.decisions.keeper import DecisionKeeper
 from optimizer.decisions.objectives import Objective
 from optimizer.decisions.observe import Observation, snapshot_of
 from optimizer.decisions.pareto_front import Front
-from optimizer.decisions.past import told
+from optimizer.decisions.past import Known, told
 from optimizer.decisions.request import OptimizationRequest
-from optimizer.decisions.snapshot import Lever, PastRecord, Remembered, ResourceState, Snapshot
+from optimizer.decisions.snapshot import Lever, ResourceState, Snapshot
 from optimizer.decisions.solve import Solution, judge, solve, with_conflict
 from optimizer.decisions.strategy import Strategies, meant_objective
 from optimizer.events import DecisionMade, EventBus
@@ -93,7 +93,7 @@ class Thinks(Protocol):
 class Experienced(Protocol):
     """What a decision needs of those before it."""
 
-    async def look(self) -> tuple[PastRecord | None, tuple[Remembered, ...]]:
+    async def look(self) -> Known:
         """How past decisions did, and the last ones of every scope."""
 
 
@@ -257,7 +257,7 @@ async def observe(
         thresholds=policy.thresholds,
         models=policy.models,
     )
-    past, remembered = await experience.look() if experience is not None else (None, ())
+    known = await experience.look() if experience is not None else Known()
     others, unseen = await elsewhere.look(prices, policy) if elsewhere is not None else ((), {})
     seen = Observation(
         sample=sample,
@@ -270,8 +270,9 @@ async def observe(
         lease_use={name: use.used for name, use in monitor.lease_use.items()},
         quotas=allocator.quotas.of(EVERYBODY),
         levers=policy.levers,
-        past=past,
-        remembered=remembered,
+        past=known.record,
+        remembered=known.remembered,
+        durations=known.durations,
         elsewhere=others,
         unseen=unseen,
     )

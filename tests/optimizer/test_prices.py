@@ -1,6 +1,8 @@
+import re
+
 import pytest
 
-from optimizer.prices import FARGATE, GIB, Price, monthly_cost
+from optimizer.prices import FARGATE, GIB, MODELS, Price, monthly_cost
 
 
 def test_a_month_of_one_core_and_two_gib_costs_what_the_price_list_says() -> None:
@@ -21,9 +23,14 @@ def test_storage_is_charged_beyond_what_is_included() -> None:
 
 
 def test_every_built_in_price_says_where_and_when_it_was_stated() -> None:
-    for price in FARGATE.prices.values():
-        assert "AWS Fargate" in price.source
-        assert price.date == "2026-06"
+    listed = [*FARGATE.prices.values(), *MODELS.values()]
+
+    assert FARGATE.prices.keys() == {"cpu", "memory", "storage"}
+    assert all(re.fullmatch(r"\d{4}-\d{2}(-\d{2})?", price.date) for price in listed)
+    assert {price.source.split(",")[0] for price in listed} == {
+        "AWS Fargate",
+        "Anthropic's price list",
+    }
 
 
 def test_what_nobody_priced_has_no_price_and_a_reason_that_names_the_setting() -> None:

@@ -18,7 +18,7 @@ from optimizer.decisions.decision import Decision, Inputs, Record
 from optimizer.decisions.levels import Rules
 from optimizer.decisions.objectives import BUILT_IN
 from optimizer.decisions.observe import snapshot_of
-from optimizer.decisions.past import remember
+from optimizer.decisions.past import durations, remember
 from optimizer.decisions.plan import ALLOCATE, DEFERRAL, LEASES, QUOTAS
 from optimizer.decisions.request import OptimizationRequest
 from optimizer.decisions.snapshot import Lever, QuietWindow, Snapshot
@@ -371,3 +371,20 @@ async def test_what_it_changed_is_measured_after_an_hour_kept_and_explained(
     [newest] = remember([decision], [kept])
     assert newest.sentence.endswith("carried out: cpu_usage fell by 35 % (-35 to -35)")
     assert await site.kept.unfinished() == ()
+
+
+async def test_the_next_plan_says_how_long_such_a_step_took(site: Site, tmp_path: Path) -> None:
+    first = await grown(site, tmp_path / "cpus")
+    before = {s["action"]: s["duration_source"] for s in first.implementation_plan}
+
+    applied = await site.apply(first)
+    took = durations([applied])
+    snapshot = (await site.look()).model_copy(update={"durations": took})
+    asked = {"primary_objective": "performance_maximization", "constraints": {"focus": "cpu"}}
+    [step] = [s for s in decide(snapshot, asked).implementation_plan if s["target"] == "box:cpu"]
+
+    assert before["increase_cpu"] == "default"
+    assert took.keys() == {"increase_cpu"}
+    assert 0 < took["increase_cpu"] < 60
+    assert step["duration_source"] == "measured"
+    assert step["estimated_duration"].endswith("_seconds")
