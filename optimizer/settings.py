@@ -167,7 +167,9 @@ class Settings(Table):
     )
     probes: dict[str, str] = Field(
         default_factory=dict,
-        description="Services to probe, name to URL; the first two are primary and secondary.",
+        description="Services to probe, name to URL; the first two are primary and secondary. "
+        '`http://…` is asked by GET, `mcp+http://…` by an MCP handshake; `preset = "alita"` '
+        "stands for the services of an Alita-KGoT installation.",
     )
     quotas: dict[str, dict[str, float | str]] = Field(
         default_factory=dict,

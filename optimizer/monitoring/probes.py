@@ -1,7 +1,7 @@
 """How long configured services take to answer. Targets come from the configuration alone."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from optimizer.errors import ConfigurationError
+from optimizer.errors import ConfigurationError, McpServerError
 
 if TYPE_CHECKING:
     import httpx
@@ -22,7 +22,15 @@ ALITA: dict[str, str] = {
     "kgot": "http://127.0.0.1:3003/status",
     "mcp_creation": "http://127.0.0.1:3002/api/mcp/list",
 }
-"""The preset `alita`: what answers a GET on the default ports of an Alita-KGoT installation."""
+"""What answers a GET on the default ports of an Alita-KGoT installation."""
+
+PRESETS: Mapping[str, Mapping[str, str]] = {"alita": ALITA}
+"""Sets of targets by name: `preset = "alita"` in `[probes]` stands for all of them."""
+
+PRESET = "preset"
+
+MCP = "mcp+"
+"""Before http or https: an MCP server, to which the time of a whole handshake is taken."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +46,52 @@ class ProbeResult:
     reason: str | None = None
 
 
+async def _meet(url: str, within: timedelta) -> None:
+    """Connect to an MCP server and leave again.
+
+    Raises:
+        McpServerError: It is absent, speaks another protocol, or does not answer in time.
+    """
+    from optimizer.mcp_client.connection import connect
+    from optimizer.mcp_client.http import endpoint_url
+
+    async with connect(endpoint_url(url), within=within):
+        pass
+
+
+def expanded(targets: Mapping[str, str]) -> dict[str, str]:
+    """Targets with those of a preset in its place.
+
+    Raises:
+        ConfigurationError: There is no such preset.
+    """
+    found: dict[str, str] = {}
+    for name, url in targets.items():
+        if name == PRESET and url not in PRESETS:
+            raise ConfigurationError(
+                setting=f"probes.{PRESET}",
+                problem=f"there is no preset {url!r}",
+                fix=f"use one of: {', '.join(PRESETS)}",
+            )
+        found |= PRESETS[url] if name == PRESET else {name: url}
+    return found
+
+
 class Probes:
-    """Asks every configured service, all at once, by HTTP GET; any 2xx counts.
+    """Asks every configured service, all at once: by HTTP GET, where any 2xx counts, or by MCP.
 
     Redirects are not followed, so that an answer cannot send us elsewhere.
 
     Args:
-        targets: URLs by name; the first two are `primary` and `secondary`.
+        targets: URLs by name; the first two are `primary` and `secondary`. The name `preset`
+            stands for the targets of a preset.
         timeout: How long an answer may take.
         transport: For tests: what carries the requests.
+        meet: Opens and closes a connection to the MCP server at a URL.
         perf_counter: Seconds on a clock for short spans.
 
     Raises:
-        ConfigurationError: A URL is not http or https.
+        ConfigurationError: A URL is not http or https, or there is no such preset.
     """
 
     def __init__(
@@ -59,18 +100,20 @@ class Probes:
         *,
         timeout: timedelta = TIMEOUT,
         transport: "httpx.AsyncBaseTransport | None" = None,
+        meet: Callable[[str, timedelta], Awaitable[None]] = _meet,
         perf_counter: Callable[[], float] = time.perf_counter,
     ) -> None:
-        for name, url in targets.items():
-            parts = urlsplit(url)
+        self.targets = expanded(targets)
+        for name, url in self.targets.items():
+            parts = urlsplit(url.removeprefix(MCP))
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise ConfigurationError(
                     setting=f"probes.{name}",
                     problem="it is not the URL of an HTTP service",
-                    fix="write http://HOST:PORT/PATH",
+                    fix="write http://HOST:PORT/PATH, or mcp+http://HOST:PORT/mcp",
                 )
-        self.targets = dict(targets)
         self._timeout_s = timeout.total_seconds()
+        self._meet = meet
         self._transport = transport
         self._perf_counter = perf_counter
         self._client: httpx.AsyncClient | None = None
@@ -110,6 +153,8 @@ class Probes:
         import httpx
 
         started = self._perf_counter()
+        if url.startswith(MCP):
+            return await self._ask_mcp(url.removeprefix(MCP), started)
         try:
             with anyio.fail_after(self._timeout_s):
                 async with client.stream("GET", url) as response:
@@ -120,4 +165,15 @@ class Probes:
             return ProbeResult(None, f"not reached ({error or type(error).__name__})")
         if not 200 <= status < 300:
             return ProbeResult(None, f"answered with status {status}")
+        return ProbeResult((self._perf_counter() - started) * 1000)
+
+    async def _ask_mcp(self, url: str, started: float) -> ProbeResult:
+        """Time a handshake, from the first connection to the clean end."""
+        try:
+            with anyio.fail_after(self._timeout_s):
+                await self._meet(url, timedelta(seconds=self._timeout_s))
+        except TimeoutError:
+            return ProbeResult(None, f"no answer within {self._timeout_s:g} s")
+        except McpServerError as error:
+            return ProbeResult(None, str(error))
         return ProbeResult((self._perf_counter() - started) * 1000)

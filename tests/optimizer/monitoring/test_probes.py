@@ -5,8 +5,10 @@ from datetime import timedelta
 import anyio
 import httpx
 import pytest
+from mcp.server import MCPServer
 
 from optimizer.errors import ConfigurationError
+from optimizer.mcp_client.connection import connect
 from optimizer.monitoring.probes import Probes
 
 
@@ -84,3 +86,42 @@ def test_only_http_services_can_be_probed(url: str) -> None:
 
 async def test_without_targets_nothing_is_asked() -> None:
     assert await Probes({}).measure() == {}
+
+
+async def meet_in_memory(url: str, within: timedelta) -> None:
+    """A real handshake with a real server that is in this process."""
+    async with connect(MCPServer(url), within=within):
+        pass
+
+
+async def test_an_mcp_server_is_probed_by_a_handshake() -> None:
+    probes = Probes({"tools": "mcp+http://127.0.0.1:1/mcp"}, meet=meet_in_memory)
+
+    results = await probes.measure()
+    await probes.close()
+
+    assert results["tools"].ms is not None
+    assert 0 < results["tools"].ms < 5000
+
+
+async def test_an_mcp_server_that_is_down_is_unknown_with_its_reason() -> None:
+    probes = Probes({"tools": "mcp+http://127.0.0.1:1/mcp"})
+
+    with anyio.fail_after(20):
+        results = await probes.measure()
+    await probes.close()
+
+    assert results["tools"].ms is None
+    assert "127.0.0.1:1" in (results["tools"].reason or "")
+
+
+def test_the_preset_stands_for_its_targets_in_its_place() -> None:
+    probes = Probes({"own": "http://own/health", "preset": "alita"})
+
+    assert list(probes.targets) == ["own", "manager", "kgot", "mcp_creation"]
+    assert probes.targets["kgot"] == "http://127.0.0.1:3003/status"
+
+
+def test_an_unknown_preset_is_refused_by_name() -> None:
+    with pytest.raises(ConfigurationError, match="use one of: alita"):
+        Probes({"preset": "alitta"})
