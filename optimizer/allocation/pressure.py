@@ -15,6 +15,10 @@ PATIENCE_S = 2.0
 """A lease may be held up so long before others make room for it: most growth passes in one
 look, and parking costs about two seconds (out to swap and back)."""
 
+END_PATIENCE_S = 5.0
+"""Where nothing can be parked, so long passes before somebody is ended: minutes of work are lost,
+and others that end or shrink make room."""
+
 STALLED_SHARE = 0.5
 """Share of what is free that goes to those held up. The rest keeps the others moving: with
 little of it they are held up in turn."""
@@ -98,7 +102,8 @@ def relieve(
             held up, so much is made free. `pooling.pooled` of what leases grow in two seconds.
         reserve: Bytes that they may want until the next lease ends; a parked lease comes back only
             where so much stays free.
-        swap: Bytes of swap that are free; 0: nothing can be parked.
+        swap: Bytes of swap that are free; 0: nothing can be parked, and a parked lease that holds
+            its memory still comes back at once.
         patience_s: How long a lease is held up before others make room.
 
     Returns:
@@ -116,6 +121,8 @@ def relieve(
         park, end = _make_room(running, pressing[0], missing, swap)
     else:
         resume = _returning(ranked, capacity - reserve)
+    if swap <= 0:
+        resume = [lease for lease in ranked if lease.parked and not lease.swapped]
     gone = {lease.allocation_id for lease in (*park, *end)}
     back = {lease.allocation_id for lease in resume}
     served = [
@@ -189,7 +196,7 @@ def _make_room(
     """Who is parked and who is ended so that `missing` bytes become free for `first`.
 
     The last served go first; never `first` or who is served before it, nor who stays inside its
-    guaranteed part.
+    guaranteed part. At most one is ended at a time, and only where nobody can be parked.
     """
     park: list[LiveLease] = []
     end: list[LiveLease] = []
@@ -202,11 +209,11 @@ def _make_room(
         if burst <= swap:
             park.append(lease)
             swap -= burst
-        elif not park and not end:
-            end.append(lease)
+            missing -= burst
         else:
+            if not park and first.stalled_s >= END_PATIENCE_S:
+                end.append(lease)
             break
-        missing -= burst
     return park, end
 
 

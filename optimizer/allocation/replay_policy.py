@@ -13,21 +13,24 @@ from typing import Protocol
 
 import numpy as np
 
-from optimizer.allocation.pooling import FloatArray, equally_likely, pooled
+from optimizer.allocation.pooling import FloatArray, Pooled, equally_likely, pooled
 from optimizer.allocation.pressure import LiveLease, relieve
 
-ADMIT_QUANTILE = 0.95
-"""A run is admitted where the sum of use stays inside until the next run ends, 19 times of 20."""
+QUANTILE = 0.95
+"""The sum of use stays inside 19 times of 20. Little depends on it: from 90 to 98 %, runs per hour
+on random splits of recorded runs differ by 1 %."""
 
-HEADROOM_QUANTILE = 0.9
 HEADROOM_S = 2
-"""Growth of the next two seconds, the time that parking takes, is kept free 9 times of 10."""
+"""Seconds whose growth is made free for who is held up: parking and coming back take about two."""
 
 AGES_S = (0, 1, 3, 10, 30, 60, 100, 200, 300)
 """Growth is learnt by age: a run takes its base in the first three seconds, then seldom grows."""
 
 SHORTEST_S, LONGEST_S = 10, 60
-"""Bounds of the time to look ahead: shorter sees no growth, longer is not known from the past."""
+"""Bounds of the time for which there is a reserve: until the next run ends, if runs end evenly."""
+
+SETTLED_S = 120
+"""Seconds after which a run has its usual size: what it grows until then on average is booked."""
 
 
 class Trace(Protocol):
@@ -126,6 +129,7 @@ class ReplayPolicy:
         self._capacity = memory_mb
         self._growth = Growth(runs)
         self._length_s = float(np.mean([run.size for run in runs]))
+        self._swap_mb = inf
         self._start_mb = float(np.mean([run[min(3, run.size - 1)] for run in runs]))
 
     def on_arrival(self, info: Info, live: Sequence[Seen], now: int) -> Lease | None:
@@ -140,12 +144,16 @@ class ReplayPolicy:
 
     def on_sample(self, live: Sequence[Seen], now: int) -> Actions:
         """What changes for live runs."""
-        running = [run.age_s for run in live if not run.parked]
+        ages = [run.age_s for run in live if not run.parked]
+        if any(run.parked and run.resident_mb and not run.swapped_mb for run in live):
+            self._swap_mb = 0.0
+        is_held_up = any(run.stalled_s for run in live)
         relief = relieve(
             [self._lease(run) for run in live],
             capacity=self._capacity,
-            headroom=pooled(self._growth.within(HEADROOM_S, running), HEADROOM_QUANTILE).booked,
-            reserve=self._reserve(running),
+            headroom=self._growing(HEADROOM_S, ages).booked if is_held_up else 0.0,
+            reserve=self._reserve(ages) if len(ages) < len(live) else 0.0,
+            swap=self._swap_mb,
         )
         return Actions(
             {int(job): Lease(self._start_mb, high_mb=high) for job, high in relief.highs.items()},
@@ -158,8 +166,12 @@ class ReplayPolicy:
         """Nothing is kept of a run."""
 
     def _reserve(self, ages: Sequence[int]) -> float:
-        ahead = round(min(LONGEST_S, max(SHORTEST_S, self._length_s / max(1, len(ages)))))
-        return pooled(self._growth.within(ahead, ages), ADMIT_QUANTILE).booked
+        next_end_s = self._length_s / max(1, len(ages))
+        ahead_s = round(min(LONGEST_S, max(SHORTEST_S, next_end_s)))
+        return self._growing(SETTLED_S, ages).mean + self._growing(ahead_s, ages).reserve
+
+    def _growing(self, ahead_s: int, ages: Sequence[int]) -> Pooled:
+        return pooled(self._growth.within(ahead_s, ages), QUANTILE)
 
     def _lease(self, run: Seen) -> LiveLease:
         soon = max(0.0, self._start_mb - run.resident_mb) if run.age_s < 3 else 0.0

@@ -142,11 +142,20 @@ def test_as_many_are_parked_as_the_next_seconds_need() -> None:
     assert relief.park == ("low", "young")
 
 
-def test_without_swap_the_youngest_is_ended_and_only_one_a_second() -> None:
-    relief = decide(old(3000, stalled_s=2), young(500), _low(590), headroom=800 * MIB, swap=0)
+def test_without_swap_the_youngest_is_ended_after_a_longer_wait_and_only_one_a_second() -> None:
+    others = young(500), _low(590)
 
-    assert relief.park == ()
-    assert relief.end == ("low",)
+    soon = decide(old(3000, stalled_s=2), *others, headroom=800 * MIB, swap=0)
+    late = decide(old(3000, stalled_s=5), *others, headroom=800 * MIB, swap=0)
+
+    assert (soon.park, soon.end) == ((), ())
+    assert (late.park, late.end) == ((), ("low",))
+
+
+def test_without_swap_nobody_stays_parked() -> None:
+    frozen = young(500, parked=True)
+
+    assert decide(old(3500, stalled_s=2), frozen, swap=0).resume == ("young",)
 
 
 def test_who_is_at_the_end_of_its_own_range_presses_nobody() -> None:
