@@ -19,6 +19,10 @@ END_PATIENCE_S = 5.0
 """Where nothing can be parked, so long passes before somebody is ended: minutes of work are lost,
 and others that end or shrink make room."""
 
+HELD_UP_PARTS = 4.0
+"""Who has just been held up gets so many times the part of the others: most wants are small, and pass
+with the next look."""
+
 STALLED_SHARE = 0.5
 """Share of what is free that goes to those held up. The rest keeps the others moving: with
 little of it they are held up in turn."""
@@ -132,14 +136,16 @@ def relieve(
     ]
     kept = sum(lease.floor for lease in ranked if lease not in served)
     return Relief(
-        highs=share(served, capacity - kept),
+        highs=share(served, capacity - kept, patience_s=patience_s),
         park=_ids(park),
         resume=_ids(resume),
         end=_ids(end),
     )
 
 
-def share(leases: Sequence[LiveLease], capacity: float) -> dict[str, float]:
+def share(
+    leases: Sequence[LiveLease], capacity: float, *, patience_s: float = PATIENCE_S
+) -> dict[str, float]:
     """memory.high of each lease, the first served first; the sum is at most the capacity.
 
     Everybody has what is guaranteed and what they hold; then what is known to be needed at once, in
@@ -155,13 +161,15 @@ def share(leases: Sequence[LiveLease], capacity: float) -> dict[str, float]:
     free = max(0.0, capacity - sum(highs.values()))
     for lease in leases:
         free -= _raise(highs, lease, min(free, lease.swapped + lease.soon))
-    held_up = [lease for lease in leases if lease.held_up]
-    for_held_up = STALLED_SHARE * free if held_up else 0.0
+    waiting = [lease for lease in leases if lease.held_up and lease.stalled_s >= patience_s]
+    for_waiting = STALLED_SHARE * free if waiting else 0.0
+    parts = {lease.allocation_id: HELD_UP_PARTS if lease.held_up else 1.0 for lease in leases}
+    part = (free - for_waiting) / sum(parts.values(), start=1e-9)
     for lease in leases:
-        _raise(highs, lease, (free - for_held_up) / len(leases))
-    for lease in held_up:
-        part = 1.0 if lease is held_up[-1] else OLDEST_SHARE
-        for_held_up -= _raise(highs, lease, part * for_held_up)
+        _raise(highs, lease, part * parts[lease.allocation_id])
+    for lease in waiting:
+        taken = 1.0 if lease is waiting[-1] else OLDEST_SHARE
+        for_waiting -= _raise(highs, lease, taken * for_waiting)
     return highs
 
 
