@@ -20,8 +20,8 @@ END_PATIENCE_S = 5.0
 and others that end or shrink make room."""
 
 HELD_UP_PARTS = 4.0
-"""Who has just been held up gets so many times the part of the others: most wants are small, and pass
-with the next look."""
+"""Who has just been held up gets so many times the part of the others: most wants are small, and
+pass with the next look."""
 
 STALLED_SHARE = 0.5
 """Share of what is free that goes to those held up. The rest keeps the others moving: with
@@ -149,13 +149,15 @@ def share(
     """memory.high of each lease, the first served first; the sum is at most the capacity.
 
     Everybody has what is guaranteed and what they hold; then what is known to be needed at once, in
-    order; then half of the rest for those that are held up, the oldest first; the other half (all
-    of it when nobody is) in equal parts. Where leases hold more than there is, the last are cut
-    first, down to what is guaranteed.
+    order; then half of the rest for those that are held up for the patience, the oldest first; the
+    other half (all of it when nobody is) in equal parts, of which who has just been held up gets
+    several. Where leases hold more than there is, the last are cut first, down to what is
+    guaranteed.
 
     Args:
         leases: Running leases, the first served first.
         capacity: Bytes that they may use together.
+        patience_s: As in `relieve`.
     """
     highs = _floors(leases, capacity)
     free = max(0.0, capacity - sum(highs.values()))
