@@ -1,9 +1,9 @@
-"""The real sequential-thinking server behind an HTTP bridge, on loopback."""
+"""A stdio MCP server behind an HTTP bridge, on loopback."""
 
 import shlex
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from subprocess import PIPE, STDOUT
 
@@ -16,15 +16,31 @@ from tests import node
 
 @asynccontextmanager
 async def thinking_over_http() -> AsyncIterator[str]:
-    """Serve `supergateway --stateful` for the length of a block; yields its bare URL."""
+    """Serve the real sequential-thinking server for the length of a block; yields its bare URL."""
+    async with over_http(node.sequential_thinking(), "--stateful") as url:
+        yield url
+
+
+@asynccontextmanager
+async def over_http(
+    command: Sequence[str], *options: str, env: Mapping[str, str] | None = None
+) -> AsyncIterator[str]:
+    """Serve a stdio server with supergateway for the length of a block; yields its bare URL.
+
+    Args:
+        command: The server; without `--stateful` one is started for every request.
+        options: Of the bridge.
+        env: Of the bridge and the server; this process's own when None.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     bridge = await anyio.open_process(
         [
             *node.supergateway(),
-            *("--stdio", shlex.join(node.sequential_thinking())),
-            *("--outputTransport", "streamableHttp", "--stateful", "--port", str(port)),
+            *("--stdio", shlex.join(command)),
+            *("--outputTransport", "streamableHttp", *options, "--port", str(port)),
         ],
+        env=env,
         stdin=PIPE,
         stdout=PIPE,
         stderr=STDOUT,
