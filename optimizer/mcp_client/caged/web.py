@@ -136,6 +136,7 @@ class Web:
             raise CagedError("timeout", "it does not accept a connection") from None
         except OSError:
             raise CagedError("absent", "nothing accepts connections there") from None
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # head and body go apart
         connection = http.client.HTTPConnection(self._host, self._port)
         try:
             connection.sock = self._secured(plain) if self._tls else plain
