@@ -200,8 +200,8 @@ def entry_of(
         tools=tools,
         refused_tools=report["refused_tools"],
         tool_list_tokens=estimate_tokens(report["tools"]),
-        connect_ms=report["connect_ms"],
-        list_ms=report["list_ms"],
+        connect_ms=round(report["connect_ms"], 1),
+        list_ms=round(report["list_ms"], 1),
         timed=tuple(_timed(each) for each in report["calls"]),
         resident_bytes=None if server.url else met.resident_bytes,
         left_over=met.left_over,
@@ -247,7 +247,7 @@ def _tool(tool: Mapping[str, Any]) -> ToolEntry:
 
 
 def _timed(call: Mapping[str, Any]) -> Timed:
-    took = sorted(call["ms"])
+    took = sorted(round(ms, 3) for ms in call["ms"])
     return Timed(
         what=call["what"],
         calls=len(took) + len(call["failures"]),

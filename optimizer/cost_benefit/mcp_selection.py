@@ -58,7 +58,9 @@ def select_mcp_servers(
     )
     cover = _cover(allowed, requirements, task) if requirements.mode == "set" else None
     primary = _primary(winner, ranked, chances, chain, cover)
-    points = switch_points(winner, contenders[1:], task) if winner is not None else []
+    is_one = winner is not None and cover is None
+    points = switch_points(winner, contenders[1:], task) if winner is not None and is_one else []
+    limits = limit_switch_points(winner, rejected) if is_one else []
     return {
         "kind": "mcp",
         "status": _status(winner, ranked, cover),
@@ -66,7 +68,7 @@ def select_mcp_servers(
         "recommendations": {
             "primary_recommendation": primary,
             "alternatives": [
-                recommendation(c, chances) for c in allowed if c.id != primary["mcp_id"]
+                recommendation(c, chances) for c in _others(allowed, primary["mcp_id"], cover)
             ][:MAX_ALTERNATIVES],
             "fallback_chain": chain,
             "set": cover,
@@ -76,9 +78,7 @@ def select_mcp_servers(
         ],
         "pareto_set": sorted(c.id for c in ranked if dominators[c.id] is None),
         "rejected": [rejection(c) for c in rejected],
-        "switch_points": [
-            point.view() for point in (*points, *limit_switch_points(winner, rejected))
-        ],
+        "switch_points": [point.view() for point in (*points, *limits)],
         "assumptions": [
             {"name": a.name, "value": a.value, "unit": a.unit, "source": a.source}
             for a in requirements.assumptions()
@@ -160,6 +160,15 @@ def _primary(
         members = (by_id[identifier] for identifier in cover["mcp_ids"])
         return recommendation(min(members, key=lambda c: c.order), chances)
     return recommendation(winner, chances)
+
+
+def _others(
+    allowed: Sequence[Candidate], primary: str | None, cover: SetView | None
+) -> list[Candidate]:
+    """Who else could be used; beside a set those that offer something that it has to cover."""
+    if cover is None:
+        return [candidate for candidate in allowed if candidate.id != primary]
+    return [c for c in allowed if c.offers and c.id not in cover["mcp_ids"]]
 
 
 def _why_none(ranked: Sequence[Candidate]) -> str:
@@ -246,7 +255,7 @@ def _warnings(
             f"no candidate is worth its cost at a value of {requirements.value_usd:.3g} USD; "
             "raise value_of_success_usd if the task is worth more"
         )
-    if len(contenders) > 1:
+    if len(contenders) > 1 and requirements.mode != "set":
         limit = break_even(winner, contenders[1], requirements.calls)
         if limit is not None:
             warnings.append(

@@ -175,9 +175,13 @@ def _calls(measured: Measured) -> Calls:
         recorded=measured.calls,
         succeeded=round(measured.successes, 2),
         failed=round(measured.failures, 2),
-        p50_ms=measured.latency_ms,
-        p95_ms=measured.p95_latency_ms,
+        p50_ms=_rounded(measured.latency_ms),
+        p95_ms=_rounded(measured.p95_latency_ms),
     )
+
+
+def _rounded(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else round(milliseconds, 3)
 
 
 def _detail(entry: CatalogEntry) -> CatalogDetail:

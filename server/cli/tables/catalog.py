@@ -14,7 +14,7 @@ _MIB = 2**20
 
 def catalog(answer: Json) -> RenderableType:
     """Every server, with what was measured."""
-    headings = ("mcp", "status", "tools", "tokens", "connect ms", "MiB", "calls", "what starts it")
+    headings = ("mcp", "status", "tools", "tokens", "connect ms", "MiB", "calls")
     table = plain_table(*headings, right=(2, 3, 4, 5, 6), whole=(0,))
     for server in answer["servers"]:
         calls = server["calls"]
@@ -26,7 +26,6 @@ def catalog(answer: Json) -> RenderableType:
             number(server["connect_ms"], digits=0),
             number(_mib(server["resident_bytes"]), digits=0),
             number(None if calls is None else calls["recorded"], digits=0),
-            server["command"],
         )
     notes = [
         f"{server['mcp_id']}: {note}"
@@ -35,8 +34,25 @@ def catalog(answer: Json) -> RenderableType:
         if note
     ]
     return Group(
-        table, *marked("!", notes, "yellow"), *reasons(answer["left_out"]), Text(answer["next"])
+        table,
+        *(_of_one(answer) if answer["detail"] else []),
+        *marked("!", notes, "yellow"),
+        *reasons(answer["left_out"]),
+        Text(answer["next"], style="dim"),
     )
+
+
+def _of_one(answer: Json) -> list[Text]:
+    [server], detail = answer["servers"], answer["detail"]
+    timed = (
+        f"{each['what']}: p50 {number(each['p50_ms'], 'ms')}, p95 {number(each['p95_ms'], 'ms')}"
+        for each in detail["timed"]
+    )
+    return [
+        Text(f"{server['command']}  (from {server['source']})"),
+        *map(Text, timed),
+        *([Text(f"only read: {', '.join(names)}")] if (names := detail["read_only_tools"]) else []),
+    ]
 
 
 def profiles(entries: Sequence[CatalogEntry]) -> RenderableType:

@@ -14,7 +14,7 @@ def selection(answer: Json) -> RenderableType:
     return Group(
         *_chosen(found),
         *([Text(chosen["reason"])] if chosen.get("reason") and not found.get("set") else []),
-        *([_options(answer["options"])] if answer.get("options") else []),
+        *([_options(answer["options"])] if answer.get("options") and not found.get("set") else []),
         *marked("✗", [f"{out['mcp_id']}: {out['reason']}" for out in answer.get("rejected", ())]),
         *marked("~", [point["statement"] for point in answer.get("switch_points", ())], "dim"),
         *marked("!", answer.get("warnings", ()), "yellow"),

@@ -47,7 +47,6 @@ async def test_two_different_modes_are_refused() -> None:
 @pytest.mark.parametrize(
     "request_",
     [
-        {"available_mcps": []},
         {"available_mcps": [{"id": "x"}] * 100_000},
         {"available_mcps": [{"id": "x"}], "modus": "single"},
         {"available_mcps": [{"id": "x"}], "mode": "all"},
