@@ -7,7 +7,7 @@
 #   make bench    measures what the documentation states
 #   make bench-thinking   whether a language model helps to decide
 #   make fuzz     10,000 generated REST requests
-#   make soak     load for an hour; memory and open files must not grow
+#   make soak     the ledger's races, kills and sequences at full size, then load for an hour
 #   make docs     draws the made parts of docs/ anew
 #   make lock     resolves the dependencies anew, after a change of pyproject.toml
 
@@ -58,6 +58,7 @@ fuzz: setup
 	$(BIN)/python -m benchmarks.fuzz
 
 soak: setup
+	SOAK=1 $(BIN)/python -m pytest tests/stores/test_rush.py tests/optimizer/allocation
 	$(BIN)/python -m benchmarks.soak
 
 docs: setup
