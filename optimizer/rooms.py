@@ -248,6 +248,7 @@ class Rooms:
             ahead=self.headroom,
             preemption=configured.preemption(self.settings),
             weights=self.settings.weights,
+            seen=self.reallocation.seen.of,
             clock=self.clock,
         )
 

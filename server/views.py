@@ -49,6 +49,7 @@ _LEASE = (
     "summary",
     "granted",
     "burst",
+    "burst_risk",
     "slots",
     "units",
     "expires_in_s",

@@ -18,12 +18,16 @@ class Admission:
         fraction: The least granted share of any resource, 0 to 1.
         effect: What the strategy changed.
         slots: Of indexed pools: parts by index.
+        bursts: Of ranges: the most that may be used, in whole parts.
+        risks: Of ranges: the probability that all leases together want more than there is.
     """
 
     granted: Mapping[str, int]
     fraction: float
     effect: str
     slots: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    bursts: Mapping[str, int] = field(default_factory=dict)
+    risks: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

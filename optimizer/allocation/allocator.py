@@ -22,6 +22,7 @@ from optimizer.allocation.answers import (
     lease_answer,
     refusal_answer,
     released_summary,
+    risk_notices,
 )
 from optimizer.allocation.audit import AuditReport, audit_report
 from optimizer.allocation.batch import Bid, select
@@ -49,10 +50,12 @@ from optimizer.allocation.ledger import (
 from optimizer.allocation.line import Waiter, WaitingLine
 from optimizer.allocation.order import (
     Order,
+    Seen,
     Surroundings,
     decide,
     decide_as_planned,
     free_for,
+    nothing_seen,
 )
 from optimizer.allocation.pool import (
     Balance,
@@ -132,6 +135,7 @@ class ResourceAllocator:
         quotas: What each principal may hold; no bounds when None.
         ahead: Answers the demand that no lease will cover, as far as it is foreseen, by resource.
         preemption: Whether leases of lower priority may have to give way.
+        seen: Answers what a lease was seen to use of a resource, in the unit of its pool.
         weights: Share of a principal when several wait for the same; 1 of who is not named.
         clock: Says what time it is, for what is foreseen; the ledger has its own.
 
@@ -152,6 +156,7 @@ class ResourceAllocator:
         ahead: Callable[[], Mapping[str, Ahead]] = dict,
         preemption: PreemptionPolicy | None = None,
         weights: Mapping[str, float] | None = None,
+        seen: Seen = nothing_seen,
         clock: Clock = utc_now,
     ) -> None:
         self.pools = dict(pools)
@@ -165,6 +170,7 @@ class ResourceAllocator:
         self._clock = clock
         self.preemption = preemption or PreemptionPolicy()
         self.weights = weights or {}
+        self._seen = seen
         self._line = WaitingLine()
         self._waited_for: dict[str, Counter[str]] = defaultdict(Counter)
 
@@ -514,7 +520,8 @@ class ResourceAllocator:
         def settle(balances: Mapping[str, Balance]) -> Admission | Refusal:
             unmanaged = self._beyond_leases(balances)
             pressures = self._pressures(order)
-            return decide(order, balances, Surroundings(unmanaged, pressures, ahead, put_off))
+            around = Surroundings(unmanaged, pressures, ahead, put_off, self._seen)
+            return decide(order, balances, around)
 
         try:
             outcome = await self._ledger.admit(order.draft, settle, grace_s=grace_s)
@@ -594,7 +601,11 @@ class ResourceAllocator:
             summary=granted_summary(lease, order.demands),
         )
         gone = [gave_way(each, moment.at) for each in admitted.preempted or yielded]
-        return answer.model_copy(update={"preempted": tuple(gone)}) if gone else answer
+        if not gone and not admitted.risks:
+            return answer
+        said = (*answer.notices, *risk_notices(lease, admitted.risks))
+        further = {"preempted": tuple(gone), "burst_risk": dict(admitted.risks), "notices": said}
+        return answer.model_copy(update=further)
 
     def _refused(
         self,

@@ -142,6 +142,21 @@ def grant_notices(lease: Lease, pools: Mapping[str, ResourcePool]) -> list[str]:
     return notices
 
 
+def risk_notices(lease: Lease, risks: Mapping[str, float]) -> list[str]:
+    """How far a range may burst, and what is risked with it."""
+    notices = []
+    for grant in lease.grants:
+        if grant.resource not in risks or grant.burst is None:
+            continue
+        most = format_amount(_native(grant.burst, grant.unit), grant.unit)
+        notices.append(
+            f"{grant.resource} may burst to {most}: all leases together want more than there is "
+            f"with probability {risks[grant.resource]:.1%}, by what they were seen to use; bursts "
+            "are throttled first."
+        )
+    return notices
+
+
 def ending_notices(moment: Moment) -> list[str]:
     """Leases of the asker that end soon, or have to give way."""
     return [ending_notice(lease, moment.at) for lease in moment.ending]

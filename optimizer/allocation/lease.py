@@ -194,6 +194,11 @@ class Allocation(BaseModel):
     burst: dict[str, float] = Field(
         default_factory=dict, description="Upper end of ranges: shared, not reserved."
     )
+    burst_risk: dict[str, float] = Field(
+        default_factory=dict,
+        description="Of ranges: probability that all leases together want more than there is, so "
+        "that bursts are throttled, 0 to 1.",
+    )
     slots: dict[str, tuple[int, ...]] = Field(
         default_factory=dict, description="Which ones of an indexed resource (gpu), from 0."
     )

@@ -66,12 +66,14 @@ class Admitted:
         replayed: Whether it is the answer to an earlier request of the same key.
         moment: See there.
         preempted: Leases that gave way to it.
+        risks: Of ranges: the probability that all leases together want more than there is.
     """
 
     lease: Lease
     replayed: bool
     moment: Moment
     preempted: tuple[Lease, ...] = ()
+    risks: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """An order: a request that was read against the pools, and the decision about it. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+import numpy as np
 
 from optimizer.allocation.admission import (
     Admission,
@@ -17,9 +19,10 @@ from optimizer.allocation.headroom import Pressure
 from optimizer.allocation.lease import AllocationRequest
 from optimizer.allocation.ledger import Draft
 from optimizer.allocation.pool import Balance, room_parts
+from optimizer.allocation.pooling import Burst, admit_burst
 from optimizer.allocation.slots import choose_slots
 from optimizer.allocation.strategies import AllocationStrategy
-from optimizer.quantities import PARTS
+from optimizer.quantities import PARTS, to_parts
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,11 @@ class Order:
         return frozenset(n for n, d in self.demands.items() if d.pool.capacity is not None)
 
     @property
+    def has_ranges(self) -> bool:
+        """Whether something is asked for as a range."""
+        return any(demand.burst is not None for demand in self.demands.values())
+
+    @property
     def is_possible(self) -> bool:
         """Whether it would fit if nothing else were leased."""
         return all(
@@ -53,6 +61,18 @@ class Order:
             or least_parts(demand.parts, self.request.min_fraction) <= most
             for demand in self.demands.values()
         )
+
+
+Seen = Callable[[str, str], Sequence[float]]
+
+
+def nothing_seen(lease: str, resource: str) -> Sequence[float]:
+    """Nobody looked at any lease."""
+    return ()
+
+
+BURST_QUANTILE = 0.95
+"""Share of the time in which the leases of a pool together stay inside it: nobody is throttled."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +84,14 @@ class Surroundings:
         pressures: The greatest that is foreseen while the lease would last, by resource.
         ahead: How many that wait for the same resources stand before.
         put_off: Until when work of this priority waits; None for not at all.
+        seen: Answers what a lease was seen to use of a resource, in the unit of its pool.
     """
 
     unmanaged: Mapping[str, float]
     pressures: Mapping[str, Pressure] = field(default_factory=dict)
     ahead: int = 0
     put_off: datetime | None = None
+    seen: Seen = nothing_seen
 
 
 def decide(
@@ -88,7 +110,10 @@ def decide(
                 until = around.pressures[decision.binding].at
                 return replace(decision, pressed_until=until)
         return decision
-    return refuse(demand, room) if around.ahead else _at_slots(order, balances, decision, room)
+    if around.ahead:
+        return refuse(demand, room)
+    placed = _at_slots(order, balances, decision, room)
+    return _with_bursts(order, balances, placed, around) if order.has_ranges else placed
 
 
 def decide_as_planned(
@@ -191,3 +216,42 @@ def _at_slots(
             return replace(refuse(parts, room), binding=name, is_scattered=True)
         chosen[name] = slots
     return replace(admission, slots=chosen) if chosen else admission
+
+
+def _with_bursts(
+    order: Order,
+    balances: Mapping[str, Balance],
+    decision: Admission | Refusal,
+    around: Surroundings,
+) -> Admission | Refusal:
+    """The same with how far each range may burst, and the risk that is taken with it.
+
+    A lease that was never looked at counts with all that it may use.
+    """
+    if isinstance(decision, Refusal):
+        return decision
+    bursts, risks = {}, {}
+    for name, asked in order.demands.items():
+        most = asked.pool.leasable_parts
+        if asked.burst is None or most is None:
+            continue
+        unit, pressed = asked.pool.unit, around.pressures.get(name)
+        unmanaged = max(around.unmanaged.get(name, 0.0), pressed.amount if pressed else 0.0)
+        held = [
+            Burst(
+                float(one.granted),
+                float(one.burst),
+                np.asarray(around.seen(one.allocation_id, name), dtype=np.float64) * PARTS[unit],
+            )
+            for one in balances[name].holders
+        ]
+        nothing = np.empty(0)
+        admitted = admit_burst(
+            Burst(float(decision.granted[name]), float(asked.burst), nothing),
+            held,
+            capacity=float(most - to_parts(unmanaged, unit)),
+            quantile=BURST_QUANTILE,
+        )
+        bursts[name] = max(decision.granted[name], int(admitted.most))
+        risks[name] = admitted.risk
+    return replace(decision, bursts=bursts, risks=risks)

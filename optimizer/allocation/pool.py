@@ -88,6 +88,21 @@ class ResourcePool:
 
 
 @dataclass(frozen=True)
+class Holder:
+    """A lease of a pool, in whole parts.
+
+    Attributes:
+        allocation_id: Which one.
+        granted: What it holds.
+        burst: The most that it may use; `granted` without a range.
+    """
+
+    allocation_id: str
+    granted: int
+    burst: int
+
+
+@dataclass(frozen=True)
 class Balance:
     """What the ledger says of one pool, in whole parts.
 
@@ -98,6 +113,7 @@ class Balance:
         resets_at: When a windowed budget is whole again.
         own: Held by the leases of who asks.
         slots: Of an indexed pool: parts that are free of each index, where it is asked for.
+        holders: Every lease of it, where a range is asked for.
     """
 
     leased: int = 0
@@ -106,6 +122,7 @@ class Balance:
     resets_at: datetime | None = None
     own: int = 0
     slots: Mapping[int, int] = field(default_factory=dict)
+    holders: tuple[Holder, ...] = ()
 
 
 def room_parts(pool: ResourcePool, balance: Balance, unmanaged: float = 0.0) -> int | None:

@@ -152,7 +152,7 @@ class LedgerKeeper:
             if isinstance(decision, Admission):
                 lease = _lease(books, draft, decision)
                 books.grant(lease)
-                return Admitted(lease, replayed=False, moment=moment, preempted=yielding)
+                return Admitted(lease, False, moment, yielding, decision.risks)
             freeings = () if decision.is_lasting else self._freeings(books, decision.missing)
             return Declined(decision, freeings, moment, yielding)
 
@@ -369,6 +369,7 @@ class LedgerKeeper:
                 account.resets_at,
                 own.get(key, 0),
                 books.free_slots(key) if self._pools[key].slots else {},
+                () if asked.burst is None else books.holders(key),
             )
         return found
 
@@ -495,7 +496,7 @@ def _lease(books: Books, draft: Draft, decision: Admission) -> Lease:
                 grant.unit,
                 grant.requested,
                 decision.granted[grant.resource],
-                grant.burst,
+                decision.bursts.get(grant.resource, grant.burst),
                 slots=decision.slots.get(grant.resource, {}),
             )
             for grant in draft.asked

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from optimizer.allocation.lease import Grant, Lease
-from optimizer.allocation.pool import Balance
+from optimizer.allocation.pool import Balance, Holder
 from optimizer.allocation.window import Window
 from optimizer.clock import Clock
 from optimizer.quantities import MOST_COUNTED
@@ -16,6 +16,7 @@ from optimizer.store.ledger_leases import (
     BY_REQUEST,
     ENDING,
     ENDS,
+    HOLDERS,
     LAST_TOKEN,
     OF_PRIORITIES,
     OWNED,
@@ -201,6 +202,14 @@ class Books:
         give_way(self.connection, notified, to)
         self._ends.clear()
         return notified
+
+    def holders(self, key: PoolKey) -> tuple[Holder, ...]:
+        """Every active lease of a pool, granted in this transaction or before."""
+        self._write_new()
+        rows = self.connection.execute(HOLDERS, {"of_host": key[0], "of_resource": key[1]})
+        return tuple(
+            Holder(row.allocation_id, row.granted, max(row.granted, row.burst or 0)) for row in rows
+        )
 
     def free_slots(self, key: PoolKey) -> dict[int, int]:
         """Parts that are free of each index of a pool."""

@@ -96,6 +96,18 @@ OWNED = (
 )
 """What the active leases of a principal hold of each pool."""
 
+HOLDERS = (
+    select(leases.c.allocation_id, grants.c.granted, grants.c.burst)
+    .join_from(leases, grants, leases.c.fencing_token == grants.c.fencing_token)
+    .where(
+        _ACTIVE,
+        grants.c.host == bindparam("of_host"),
+        grants.c.resource == bindparam("of_resource"),
+    )
+    .order_by(leases.c.fencing_token)
+)
+"""What each active lease holds of one pool."""
+
 LAST_TOKEN = select(func.max(leases.c.fencing_token))
 """The largest fencing token that was ever given."""
 

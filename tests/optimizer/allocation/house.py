@@ -56,6 +56,7 @@ class House:
     pools: Mapping[str, ResourcePool]
     unmanaged: dict[str, float] = field(default_factory=dict)
     ahead: dict[str, Ahead] = field(default_factory=dict)
+    seen: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     happened: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -69,6 +70,7 @@ class House:
             events=events,
             unmanaged=lambda leased: self.unmanaged,
             ahead=lambda: self.ahead,
+            seen=lambda lease, name: self.seen.get(lease, {}).get(name, ()),
             clock=self.clock,
         )
 
