@@ -17,6 +17,10 @@ logger = logging.getLogger("sequential_resource_optimization.forecasting")
 NOT_YET = "no forecast was looked at yet: that is done once an hour while monitoring runs"
 
 
+FIRST_MINUTES = 5
+"""Until there is a forecast it is looked for this often, at next to no cost."""
+
+
 class Outlook:
     """Knows how probable it is that something runs out if nothing is changed.
 
@@ -30,7 +34,7 @@ class Outlook:
     def __init__(self, look: Callable[[], Awaitable[Snapshot]]) -> None:
         self._look = look
         self._due = asyncio.Event()
-        self._hour: datetime | None = None
+        self._looked_for: datetime | None = None
         self._exhaustion: tuple[float, float] | None = None
         self._reason = NOT_YET
 
@@ -47,14 +51,20 @@ class Outlook:
         return reliability(self._exhaustion[1], p_error)
 
     def hear(self, event: Event) -> None:
-        """Look again when an hour has begun."""
-        if isinstance(event, SampleTaken) and _hour_of(event.at) != self._hour:
-            self._hour = _hour_of(event.at)
+        """Look again when an hour has begun; every five minutes until there is a forecast."""
+        if not isinstance(event, SampleTaken):
+            return
+        minutes = 60 if self._exhaustion is not None else FIRST_MINUTES
+        step = event.at.replace(
+            minute=event.at.minute // minutes * minutes, second=0, microsecond=0
+        )
+        if step != self._looked_for:
+            self._looked_for = step
             self._due.set()
 
     def forget(self) -> None:
         """Look again at the next sample: the past is another now."""
-        self._hour = None
+        self._looked_for = None
 
     async def refresh(self) -> None:
         """Look now.
@@ -85,7 +95,3 @@ class Outlook:
                 logger.warning("what is coming cannot be looked at: %s", error)
             except Exception:
                 logger.exception("what is coming cannot be looked at")
-
-
-def _hour_of(moment: datetime) -> datetime:
-    return moment.replace(minute=0, second=0, microsecond=0)

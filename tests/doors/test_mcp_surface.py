@@ -14,7 +14,7 @@ from mcp.client.subscriptions import ResourceUpdated
 from mcp_types import PromptReference, ResourceTemplateReference
 
 from optimizer.errors import ForbiddenError
-from optimizer.events import DecisionMade, LeaseChanged, SampleTaken
+from optimizer.events import AlertChanged, DecisionMade, LeaseChanged, SampleTaken
 from optimizer.identity import LOCAL, Principal
 from optimizer.operations.health import HealthRequest
 from server.logs import NO_REQUEST, request_id
@@ -252,6 +252,22 @@ async def test_arguments_are_completed(
         result = await agent.complete(ref, {"name": name, "value": value})
 
     assert result.completion.values == values
+
+
+async def test_an_alert_is_told_as_an_update_of_its_resource(
+    surface: McpSurface, optimizer: FakeOptimizer
+) -> None:
+    with anyio.fail_after(5):
+        async with (
+            surface.notices.running(),
+            Client(surface.server) as agent,
+            agent.listen(resource_subscriptions=["sro://alerts"]) as news,
+        ):
+            optimizer.events.publish(SampleTaken(at=NOW))
+            optimizer.events.publish(AlertChanged(at=NOW, metric="cpu_usage", level="critical"))
+            told = await anext(news)
+
+    assert told == ResourceUpdated(uri="sro://alerts")
 
 
 async def test_a_listen_stream_tells_what_an_event_changed(

@@ -98,6 +98,24 @@ async def test_it_looks_once_an_hour_and_again_after_it_failed() -> None:
     assert isinstance(future.reliability(None, 0), float)
 
 
+async def test_until_there_is_a_forecast_it_looks_every_five_minutes() -> None:
+    looks: list[None] = []
+
+    async def look() -> Snapshot:
+        looks.append(None)
+        return snapshot(memory=None if len(looks) < 3 else 0.7)
+
+    future = Outlook(look)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(future.run)
+        for minutes in (0, 4, 5, 9, 10, 15, 55, 60):
+            future.hear(SampleTaken(NOON + timedelta(minutes=minutes)))
+            await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+
+    assert len(looks) == 5
+
+
 @pytest.fixture
 async def sro(tmp_path: Path) -> AsyncIterator[SequentialResourceOptimizer]:
     settings = load_settings(environment={"DATA_DIR": str(tmp_path), "MONITORING_INTERVAL": "3600"})
