@@ -49,6 +49,7 @@ bench: setup $(VENV)/bench
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.shim
 	$(BIN)/python -m benchmarks.decisions
+	$(BIN)/python -m benchmarks.tap
 
 # Whether a language model helps: make bench-thinking MODEL=... BASE_URL=... (OPENROUTER_API_KEY)
 bench-thinking: setup

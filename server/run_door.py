@@ -3,7 +3,7 @@
 Lines of JSON. The front (`optimizer/enforcement/runner.py`) says `{"control": "run", "order"}` and
 hears `{"lease", "said", "environment", "mcp"}`, or `{"refused", "mcp"}`, or `{"failed"}`. It starts
 the command, which waits, says `{"pid"}`, and hears `{"held", "nice", "data_bytes"}`; then the
-command begins. Meanwhile it may say `{"calls", "tools"}` and hear `{"notice"}` and `{"end"}`. Last
+command begins. Meanwhile it may say `{"calls"}` and hear `{"notice"}` and `{"end"}`. Last
 it says `{"ended"}` and hears `{"released"}`. A front whose daemon ended says `{"control": "run",
 "order", "resumed"}` to the next. One that closes without a word was killed.
 """
@@ -98,8 +98,13 @@ class RunDoor:
         except OptimizerError as error:
             self._tell({"failed": str(error)})
             return
-        if granted is not None:
+        if granted is None:
+            return
+        try:
             await self._stay(granted)
+        except Exception:
+            await self._optimizer.runs.lost(granted.lease)
+            raise
 
     async def _begin(self, order: RunOrder) -> Granted | None:
         """A lease, unless there is none, or the front goes before there is one."""
@@ -140,7 +145,8 @@ class RunDoor:
         await self._optimizer.runs.resumed(
             order, lease, resumed["pid"], self._peer.principal, self._tell, front=self._peer.pid
         )
-        return Granted(lease, "", {}, order.mcp)
+        mcp = self._optimizer.runs.server_of(order) if order.is_tapped else None
+        return Granted(lease, "", {}, mcp)
 
     async def _stay(self, granted: Granted) -> None:
         """Hear the front until it says that the command ended, or is gone."""

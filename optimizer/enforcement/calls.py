@@ -50,17 +50,10 @@ class Call(NamedTuple):
 
 
 class Conversation:
-    """Follows one host and one server.
-
-    Attributes:
-        tools: SHA-256 of each tool that the server listed, by name; None before it did, and when
-            the list had several pages.
-    """
+    """Follows one host and one server."""
 
     def __init__(self) -> None:
-        self.tools: dict[str, str] | None = None
         self._waiting: dict[str, tuple[str, float]] = {}
-        self._lists: set[str] = set()
         self._lines: dict[Direction, _Line] = {"to_server": _Line(), "to_host": _Line()}
 
     def passed(self, direction: Direction, chunk: bytes, at_s: float) -> list[Call]:
@@ -96,8 +89,6 @@ class Conversation:
             params = {}
         if method == "tools/call" and "id" in message:
             self._waiting[json.dumps(message["id"])] = (str(params.get("name"))[:200], at_s)
-        elif method == "tools/list" and "id" in message and not params.get("cursor"):
-            self._lists.add(json.dumps(message["id"]))
         elif method == "notifications/cancelled":
             return self._cancelled(params, at_s)
         return None
@@ -114,9 +105,6 @@ class Conversation:
         key = json.dumps(message["id"]) if "id" in message else _id_of(line)
         if key is None or "method" in message:
             return None
-        if key in self._lists:
-            self._lists.discard(key)
-            self._note_tools(message)
         waited = self._waiting.pop(key, None)
         if waited is None:
             return None
@@ -128,21 +116,6 @@ class Conversation:
         if outcome is None:
             return None
         return Call(tool, outcome, latency_ms, _tokens(text))
-
-    def _note_tools(self, message: dict[str, Any]) -> None:
-        result = message.get("result")
-        tools = result.get("tools") if isinstance(result, dict) else None
-        if isinstance(tools, list) and not message["result"].get("nextCursor"):
-            named = [tool for tool in tools if isinstance(tool, dict) and "name" in tool]
-            self.tools = {str(tool["name"]): digest(tool) for tool in named}
-
-
-def digest(value: object) -> str:
-    """SHA-256 in hex of the canonical JSON of a value: sorted keys, no blanks."""
-    import hashlib
-
-    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode("utf-8", errors="surrogatepass")).hexdigest()
 
 
 def refusal(line: bytes, *, code: int, message: str, data: dict[str, Any]) -> bytes | None:

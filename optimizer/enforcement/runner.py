@@ -240,12 +240,11 @@ class Runner:
         if tap.host_left:
             program.end()
         if tap.is_quiet(time.monotonic()):
-            self._tell_calls(tap, tap.read())
+            self._tell_calls(tap.read())
 
-    def _tell_calls(self, tap: "Tap", calls: "list[Call]") -> None:
-        tools = tap.new_tools()
-        if calls or tools is not None:
-            self._tell({"calls": [call._asdict() for call in calls], "tools": tools})
+    def _tell_calls(self, calls: "list[Call]") -> None:
+        if calls:
+            self._tell({"calls": [call._asdict() for call in calls]})
 
     def _tell(self, message: Message) -> None:
         """Tell the daemon; while there is none it is not told."""
@@ -265,7 +264,7 @@ class Runner:
         if self._daemon is None:
             self._resume(None)
         if self._tap is not None:
-            self._tell_calls(self._tap, self._tap.finish())
+            self._tell_calls(self._tap.finish())
         code = os.waitstatus_to_exitcode(end["status"])
         used = {"wall_s": time.monotonic() - self._began_s, "exit_code": code}
         self._tell({"ended": used | {name: end[name] for name in ("cpu_s", "peak_bytes")}})

@@ -140,13 +140,17 @@ class Runs:
             self._home = self._find_home()
         return self._home
 
+    def server_of(self, order: RunOrder) -> str | None:
+        """The MCP server that a command is; only a host's pipes make it one unasked."""
+        return order.mcp or (server_name(order.command) if order.is_piped else None)
+
     async def begin(self, order: RunOrder, principal: Principal, tell: Tell) -> Granted | Refused:
         """Get a lease for a command, waiting as long as the order says.
 
         Raises:
             OptimizerError: The order cannot be read, or the store does not answer.
         """
-        mcp = self._server_of(order)
+        mcp = self.server_of(order)
         resources, why = await self._sizes(order, principal, is_server=mcp is not None)
         copies = f"mcp:{mcp}"
         if copies in self._allocator.pools:
@@ -321,10 +325,6 @@ class Runs:
             run.tell({"end": "its lease was taken back, so the command ends"})
         except OptimizerError as error:
             logger.warning("the lease of a run could not be renewed: %s", error)
-
-    def _server_of(self, order: RunOrder) -> str | None:
-        """The MCP server that a command is; only a host's pipes make it one unasked."""
-        return order.mcp or (server_name(order.command) if order.is_piped else None)
 
     async def _sizes(
         self, order: RunOrder, principal: Principal, *, is_server: bool

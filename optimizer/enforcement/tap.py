@@ -42,7 +42,6 @@ class Tap:
         self.woken, self._wake = os.pipe()
         os.set_blocking(self.woken, False)
         self.host_left = False
-        self._told: dict[str, str] | None = None
         self._threads = (
             threading.Thread(target=self._listen_to_host, daemon=True, name="to-server"),
             threading.Thread(target=self._listen_to_server, daemon=True, name="to-host"),
@@ -57,14 +56,6 @@ class Tap:
     def has_unread(self) -> bool:
         """Whether something passed that was not read."""
         return bool(self._unread)
-
-    def new_tools(self) -> dict[str, str] | None:
-        """SHA-256 of each tool, when the server listed others than before; else None."""
-        listed = self._conversation.tools
-        if listed == self._told:
-            return None
-        self._told = listed
-        return listed
 
     def is_quiet(self, now_s: float) -> bool:
         """Whether what passed should be read now."""

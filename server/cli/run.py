@@ -1,6 +1,7 @@
 """`sro run`: a command under a lease. Standard library only: hosts start one for every server."""
 
 import os
+import signal
 import stat
 import sys
 from collections.abc import Sequence
@@ -82,6 +83,8 @@ def main(typed: Sequence[str]) -> int:
     except DaemonUnreachableError as error:
         _say(str(error))
         return UNAVAILABLE
+    except KeyboardInterrupt:
+        return end_like(-signal.SIGINT)
 
 
 def parsed(typed: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:

@@ -4,6 +4,7 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -209,6 +210,36 @@ def test_a_run_that_waits_gets_its_turn(environment: dict[str, str]) -> None:
     assert out == b"my turn\n"
 
 
+def test_ctrl_c_while_waiting_ends_it_without_a_trace(environment: dict[str, str]) -> None:
+    holder = [*SRO, "run", "--need", "seat=1", "--", "sh", "-c", "echo in; read wait"]
+    waiter = [*SRO, "run", "--need", "seat=1", "--wait", "60", "--", "true"]
+    with started(holder, environment) as one:
+        first_line(one)
+        with started(waiter, environment) as two:
+            assert two.stderr is not None
+            two.stderr.readline()
+            two.send_signal(signal.SIGINT)
+            _, said = two.communicate(timeout=30)
+        one.communicate(b"\n", timeout=30)
+
+    assert (two.returncode, said) == (-signal.SIGINT, b"")
+
+
+def test_a_front_that_says_nonsense_is_given_up(environment: dict[str, str]) -> None:
+    order = {"command": ["x"], "directory": "/"}
+    with socket.socket(socket.AF_UNIX) as front:
+        front.connect(environment["SRO_SOCKET"])
+        with front.makefile("rw") as lines:
+            lines.write(json.dumps({"control": "run", "order": order}) + "\n")
+            lines.flush()
+            assert "lease" in json.loads(lines.readline())
+            lines.write(json.dumps({"pid": "x"}) + "\n")
+            lines.flush()
+            assert lines.readline() == ""
+
+    assert leases(environment) == []
+
+
 def test_kill_9_of_the_front_frees_the_lease_and_leaves_nothing(
     environment: dict[str, str],
 ) -> None:
@@ -340,8 +371,6 @@ def test_a_server_that_dies_during_a_call_is_on_record(environment: dict[str, st
 
 
 def test_another_users_process_cannot_be_claimed(environment: dict[str, str]) -> None:
-    import socket
-
     with started(["sleep", "600"], environment) as victim, socket.socket(socket.AF_UNIX) as front:
         front.connect(environment["SRO_SOCKET"])
         lines = front.makefile("rw")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.enforcement.calls import MAX_LINE_BYTES, Call, Conversation, digest, refusal
+from optimizer.enforcement.calls import MAX_LINE_BYTES, Call, Conversation, refusal
 
 
 def line(**message: Any) -> bytes:
@@ -118,16 +118,6 @@ def test_any_cut_of_the_stream_reads_the_same(sizes: list[int], noise: list[byte
 
     assert read == read_cut
     assert [call.tool for call in read] == [f"t{n}" for n in range(5)]
-
-
-def test_listed_tools_are_known_by_their_digests() -> None:
-    tools = [{"name": "a", "inputSchema": {}}, {"name": "b", "description": "x"}]
-    conversation = Conversation()
-    conversation.passed("to_server", line(id=7, method="tools/list"), 0)
-    conversation.passed("to_host", line(id=7, result={"tools": tools}), 1)
-
-    assert conversation.tools == {"a": digest(tools[0]), "b": digest(tools[1])}
-    assert digest({"b": 1, "a": 2}) == digest({"a": 2, "b": 1})
 
 
 def test_a_refusal_answers_requests_and_nothing_else() -> None:

@@ -15,7 +15,7 @@ from optimizer.enforcement.limits import Limits
 BURN = "import os\nos.fork()\nwhile True: pass"
 FILL = "import sys\nkept = bytearray(int(sys.argv[1]) << 20)\nprint(len(kept), flush=True)"
 
-HELD_TO = 0.2
+HELD_TO = 0.1
 """Cores; so few that a busy machine gives the burner more than that too."""
 
 
