@@ -14,8 +14,8 @@ import anyio
 import anyio.to_thread
 
 from optimizer.configured import store_folder
+from optimizer.enforcement.groups import find_home
 from optimizer.errors import McpServerError, OptimizerError
-from optimizer.machine.cgroups import own_group
 from optimizer.machine.reader import Machine
 from optimizer.monitoring.monitor import PerformanceMonitor
 from optimizer.settings import Settings
@@ -191,17 +191,16 @@ def _log_file(given: Path) -> Finding:
 
 
 async def _enforcement() -> Finding:
-    """Whether leases can be held to: a control group below our own can be made."""
-    folder = own_group()
-    if folder is not None and os.access(folder, os.W_OK):
-        return Finding("enforcement", "ok", f"control groups can be made below {folder}")
-    if shutil.which("systemd-run"):
-        return Finding("enforcement", "ok", "systemd-run makes scopes with limits")
+    """Whether commands can be held to their leases: control groups of our own can be made."""
+    home = await anyio.to_thread.run_sync(find_home)
+    if not home.reason:
+        where = ", ".join(sorted({str(folder) for folder in home.folders.values()}))
+        return Finding("enforcement", "ok", f"control groups of version {home.version} in {where}")
     return Finding(
         "enforcement",
         "warn",
-        "no control group can be made here; only rlimits and nice can hold to a lease",
-        "run as a systemd service with Delegate=yes, or in a container with writable cgroups",
+        f"no control groups ({home.reason}); `sro run` holds commands with nice and RLIMIT_DATA",
+        "run the daemon as root, or in a container whose control groups are writable",
     )
 
 

@@ -161,7 +161,7 @@ class Runs:
             why = f"{why}; {UNRESERVED}"
             allocation = await self._allocate(order, resources, principal, tell)
         if allocation.allocation_id is None:
-            named = mcp or command_key(order.command)
+            named = mcp or self.key_of(order)
             message = f"{named} was not started. {allocation.summary} {allocation.next}"
             return Refused(allocation, message, mcp)
         run = self._note(order, allocation, principal, tell)
@@ -236,7 +236,7 @@ class Runs:
         if wall_s <= 0:
             return
         past = PastRun(
-            command=command_key(run.order.command),
+            command=self.key_of(run.order),
             directory=run.order.directory,
             ended_at=self._clock(),
             wall_s=wall_s,
@@ -326,13 +326,18 @@ class Runs:
         except OptimizerError as error:
             logger.warning("the lease of a run could not be renewed: %s", error)
 
+    def key_of(self, order: RunOrder) -> str:
+        """What the runs of a command have in common; of a server that is its name."""
+        mcp = self.server_of(order)
+        return command_key(order.command) if mcp is None else f"mcp:{mcp}"
+
     async def _sizes(
         self, order: RunOrder, principal: Principal, *, is_server: bool
     ) -> tuple[dict[str, float | str], str]:
         """What to ask for, and why where nobody said it."""
         given = dict(order.resources)
         past = await self._keeper.past(
-            command_key(order.command),
+            self.key_of(order),
             directory=order.directory,
             principal=principal.name,
             limit=RUNS_LOOKED_AT,
@@ -353,7 +358,7 @@ class Runs:
         until_s = loop.time() + order.wait_s
         request = AllocationRequest(
             resources=dict(resources),
-            purpose=order.purpose or command_key(order.command)[:200],
+            purpose=order.purpose or self.key_of(order)[:200],
             ttl_s=TTL_S,
             priority_level=order.priority_level,
         )

@@ -124,12 +124,13 @@ def usual_of(runs: Sequence[PastRun], *, given: Collection[str], is_server: bool
 
 
 def _script(words: Sequence[str]) -> Sequence[str]:
-    """The module or the file that a runtime is told to run."""
+    """The module, or the end of the path of the file, that a runtime is told to run."""
     for place, word in enumerate(words):
         if word == "-m":
             return words[place : place + 2]
-        if _PLAIN.fullmatch(word) and re.search(r"[./]", word) and not word.startswith("-"):
-            return [word]
+        near = "/".join(word.split("/")[-_WORDS:])
+        if _PLAIN.fullmatch(near) and re.search(r"[./]", word) and not word.startswith("-"):
+            return [near]
     return []
 
 

@@ -103,15 +103,6 @@ def find_limits(root: Path = Path("/")) -> Limits:
     return Limits(cpu=cpu, memory=memory)
 
 
-def own_group(root: Path = Path("/")) -> Path | None:
-    """The folder of this process's own group of version 2; None without one.
-
-    Args:
-        root: Root of the file tree that holds `proc` and `sys`.
-    """
-    return own_folders(root).get("")
-
-
 def own_folders(root: Path = Path("/")) -> dict[str, Path]:
     """The folders of this process's own groups.
 

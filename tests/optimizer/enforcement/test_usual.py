@@ -36,6 +36,7 @@ def run(*, wall_s: float = 10, cpu_s: float = 5, peak_bytes: int = 100 * MIB) ->
         ("env TOKEN=abc nice -n 5 cargo build", "cargo build"),
         ("curl https://user:secret@example.org/x", "curl"),
         ("timeout 10 git push origin main", "git push origin"),
+        ("node /home/ann/.npm/x/node_modules/server/dist/index.js", "node server/dist/index.js"),
         ("sudo", "sudo"),
     ],
 )
