@@ -83,7 +83,9 @@ def make_plan(chosen: Candidate, front: Front) -> list[ImplementationStep]:
             *_resize(moves, front),
             *_deferral(chosen, front),
         ]
-        steps = [_preparation(moves), *steps, _verification(front)] if steps else [_keep(front)]
+        steps = (
+            [_preparation(moves, front), *steps, _verification(front)] if steps else [_keep(front)]
+        )
     took = front.snapshot.durations
     return [_numbered(_timed(step, took), number) for number, step in enumerate(steps, start=1)]
 
@@ -136,18 +138,29 @@ def _step(
     )
 
 
-def _preparation(moves: Sequence[_Move]) -> ImplementationStep:
+def _preparation(moves: Sequence[_Move], front: Front) -> ImplementationStep:
     today = ", ".join(
         f"{move.basis.resource} {format_amount(move.basis.amount, move.basis.unit)}"
         for move in moves
     )
+    look = (
+        "Health is critical, and this plan is made for that"
+        if front.snapshot.health == "critical"
+        else "Call get_health and go on unless it is critical"
+    )
     return _step(
         "preparation",
         "preparation",
-        f"Call get_health and go on unless it is critical; note today's amounts to go back to: "
-        f"{today or 'none changes'}",
-        verify=Verification(metric="health", op="!=", value="critical", within_s=60),
+        f"{look}; note today's amounts to go back to: {today or 'none changes'}",
+        verify=_not_critical(front, within_s=60),
     )
+
+
+def _not_critical(front: Front, *, within_s: int) -> Verification | None:
+    """That the machine is not in trouble; nothing where it is already, for then that is why."""
+    if front.snapshot.health == "critical":
+        return None
+    return Verification(metric="health", op="!=", value="critical", within_s=within_s)
 
 
 def _reallocation(chosen: Candidate, front: Front) -> Iterator[ImplementationStep]:
@@ -271,7 +284,7 @@ def _verification(front: Front) -> ImplementationStep:
         "Compare get_health with the verify figures of the steps above; roll a step back when its "
         "figure is not reached in time",
         target=front.snapshot.host,
-        verify=Verification(metric="health", op="!=", value="critical", within_s=VERIFY_WITHIN_S),
+        verify=_not_critical(front, within_s=VERIFY_WITHIN_S),
     )
 
 

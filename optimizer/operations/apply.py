@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from optimizer.clock import Clock
 from optimizer.decisions.application import Application, ApplicationState
-from optimizer.decisions.decision import Decision, ImplementationStep, Verification
+from optimizer.decisions.decision import Decision, ImplementationStep, Record, Verification
 from optimizer.decisions.effects import METRICS, WINDOW, Effect, measure
 from optimizer.decisions.keeper import ApplicationKeeper, DecisionKeeper
 from optimizer.enforcement.actuator import Actuator
@@ -179,7 +179,7 @@ class Applications:
                 record = await self._decisions.find(application.decision_id)
                 if record is None:
                     continue
-                seen = self._seen(application, record.decision)
+                seen = self._seen(application, record)
                 due = self._clock() >= (application.verified_by or self._clock())
                 if seen is not None:
                     await self._take_back(application, record.decision, seen)
@@ -273,13 +273,17 @@ class Applications:
             return None
         return application.model_copy(update={"effect": self.effect_of(application)})
 
-    def _seen(self, application: Application, decision: Decision) -> str | None:
-        """What speaks against an application now; None when nothing does."""
-        if self._watched.health() == "critical":
+    def _seen(self, application: Application, record: Record) -> str | None:
+        """What speaks against an application now; None when nothing does.
+
+        A machine that was critical when the decision fell is not held against it.
+        """
+        was_critical = record.inputs.snapshot.health == "critical"
+        if not was_critical and self._watched.health() == "critical":
             return "health became critical after it was carried out"
         since = application.applied_at or self._clock()
         done = {outcome.step for outcome in application.steps if outcome.state == "done"}
-        for step in decision.implementation_plan:
+        for step in record.decision.implementation_plan:
             watch = _watched_for(step)
             verify = step["verify"]
             if step["step"] in done and verify and self._clock() >= since + watch > since:

@@ -257,6 +257,27 @@ async def test_a_machine_that_becomes_critical_takes_the_command_back_at_once(
     assert settled.state == "rolled_back"
 
 
+async def test_a_plan_that_was_made_for_a_critical_machine_is_carried_out_on_it(
+    site: Site, tmp_path: Path
+) -> None:
+    site.writes(tmp_path / "cpus")
+    site.machine.status = "critical"
+    decision = await site.decide(
+        (await site.look()).model_copy(update={"health": "critical"}),
+        primary_objective="performance_maximization",
+        constraints={"focus": "cpu"},
+    )
+
+    applied = await site.apply(decision)
+    await site.applications.judge()
+
+    kept = await site.kept.find(decision.decision_id)
+    assert (tmp_path / "cpus").read_text() == "16"
+    assert applied.state == "verifying"
+    assert kept is not None
+    assert kept.state == "verifying"
+
+
 async def test_a_step_that_fails_takes_back_those_before_it(site: Site, tmp_path: Path) -> None:
     site.writes(tmp_path / "cpus")
     lease = await site.house.ask(resources={"cpu": "7500m"}, ttl_s=7200)
