@@ -68,6 +68,7 @@ def explanation(answer: Json) -> RenderableType:
         *marked("✗", dropped),
         *marked("~", [_flip(flip) for flip in why.get("flips", ())]),
         *marked("·", thoughts),
+        *marked("=", _effect(answer)),
         Text(f"chosen by {answer['reasoning_path']}", style="dim"),
         *reasons(answer.get("unknown")),
     )
@@ -76,6 +77,18 @@ def explanation(answer: Json) -> RenderableType:
 def _thought(thought: Json) -> str:
     who = "" if thought["author"] == "solver" else f"{thought['author']}: "
     return f"{thought['number']}. {who}{thought['text']}"
+
+
+def _effect(answer: Json) -> list[str]:
+    """What was carried out, and what it changed."""
+    told = []
+    if application := answer.get("application"):
+        because = f": {application['because']}" if application.get("because") else ""
+        state = application["state"].replace("_", " ")
+        told.append(f"carried out {application['applied_at']}: {state}{because}")
+    if effect := answer.get("effect"):
+        told.append(effect["statement"])
+    return told
 
 
 def _flip(flip: Json) -> str:
