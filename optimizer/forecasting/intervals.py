@@ -15,7 +15,7 @@ from optimizer.forecasting.replay import Replay
 from optimizer.forecasting.weighted import quantiles_of_sorted
 from optimizer.statistics import FloatArray
 
-INFLATION, SHORT_HISTORY_INFLATION = 0.9, 1.5
+INFLATION, SHORT_HISTORY_INFLATION = 0.88, 1.5
 """Residuals are multiplied by INFLATION (1 + SHORT_HISTORY_INFLATION / days)."""
 
 FAR_WIDENING = 0.12
@@ -83,7 +83,7 @@ def band(replay: Replay, path: FloatArray, residuals: Residuals) -> FloatArray:
     days_ahead = np.arange(1, path.size + 1) / replay.blocks.steps_per_day
     far = 1 + FAR_WIDENING * np.log2(np.maximum(1.0, days_ahead))
     around = path + _inflation(replay.days) * far * distance
-    return _blended(around, replay.usual_now)
+    return _blended(around, replay.usual_now, path)
 
 
 def coverage(replay: Replay, past: FloatArray, residuals: Residuals) -> float | None:
@@ -108,7 +108,7 @@ def coverage(replay: Replay, past: FloatArray, residuals: Residuals) -> float | 
     distance = quantiles_of_sorted(residuals.scaled, kernel, QUANTILES) * residuals.scale(path)
     around = path + _inflation(known_days[usable]) * distance
     usual = replay.usual_tested[:, usable]
-    low, _, high, _ = _blended(around, usual)
+    low, _, high, _ = _blended(around, usual, path)
     return float(((actual >= low - residuals.floor) & (actual <= high + residuals.floor)).mean())
 
 
@@ -116,5 +116,14 @@ def _inflation(days: FloatArray | float) -> FloatArray:
     return np.asarray(INFLATION * (1 + SHORT_HISTORY_INFLATION / np.asarray(days)))
 
 
-def _blended(around: FloatArray, usual: FloatArray) -> FloatArray:
-    return np.asarray((1 - SAME_HOUR_SHARE) * around + SAME_HOUR_SHARE * usual)
+def _blended(around: FloatArray, usual: FloatArray, path: FloatArray) -> FloatArray:
+    """Residual quantiles with a share of the usual ones, as far as these lie on the same side.
+
+    While a load rises day by day, all of the usual lies below the forecast; it then says nothing of
+    how far the load may lie above, and must not close the band on that side.
+    """
+    low, middle, high, top = usual
+    same_side = np.stack(
+        [np.minimum(low, path), middle, np.maximum(high, path), np.maximum(top, path)]
+    )
+    return np.asarray((1 - SAME_HOUR_SHARE) * around + SAME_HOUR_SHARE * same_side)

@@ -146,3 +146,16 @@ def test_drift_is_carried_on_but_damped() -> None:
     outlook = trend.forecast(history, steps_per_day=24, horizon=24)
 
     assert history[-24:].mean() < outlook.mean.mean() <= history[-24:].mean() + 1.1
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_a_load_that_moves_day_by_day_keeps_a_band_on_both_sides(direction: int) -> None:
+    hours = np.arange(24 * 21)
+    noise = np.random.default_rng(3).normal(0, 1, hours.size)
+    history = 60 + direction * hours / 24 + noise
+    hybrid = next(model for model in BUILT_IN if model.name == "ml_hybrid")
+
+    low, middle, high, _ = hybrid.forecast(history, steps_per_day=24, horizon=24).quantiles
+
+    assert (high - middle).min() > 0.3
+    assert (middle - low).min() > 0.3
