@@ -91,7 +91,11 @@ from optimizer.operations.renew import RenewRequest, renew_allocation
 from optimizer.operations.report_usage import ReportUsageRequest, UsageRecorded, report_usage
 from optimizer.operations.select_mcp import SelectMcpRequest, select_mcp
 from optimizer.operations.submit_choice import ChoiceRequest, submit_choice
-from optimizer.operations.synthesis import synthesise_forecast, synthesise_selection
+from optimizer.operations.synthesis import (
+    reallocation_choice,
+    synthesise_forecast,
+    synthesise_selection,
+)
 from optimizer.plugins import Registry
 from optimizer.rooms import Rooms
 from optimizer.settings import Settings, load_settings
@@ -513,13 +517,19 @@ class SequentialResourceOptimizer:
         return await audit(allocator=self.resource_allocator)
 
     async def reallocate(
-        self, request: ReallocateRequest | None = None, *, principal: Principal = LOCAL
+        self,
+        request: ReallocateRequest | None = None,
+        *,
+        principal: Principal = LOCAL,
+        on_thought: OnThought | None = None,
     ) -> ReallocationReport:
         """Who should hold more and who less; carried out if an operator asks for that."""
+        budget = self._rooms.policy.thinking_budget
         return await reallocate(
             request or ReallocateRequest(),
             controller=self._rooms.reallocation,
             principal=principal,
+            choose=reallocation_choice(self._rooms.thinker, budget=budget, on_thought=on_thought),
         )
 
     async def renew_allocation(

@@ -478,6 +478,7 @@ OPERATIONS: tuple[Operation, ...] = (
             statuses=(403, 422, 503),
         ),
         command=Command("reallocate", "Who should hold more and who less; --apply does it."),
+        thinks=True,
         writes=True,
     ),
     Operation(

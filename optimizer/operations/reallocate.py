@@ -3,10 +3,11 @@
 import asyncio
 import logging
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
 
 from optimizer.allocation.allocator import ResourceAllocator
 from optimizer.allocation.lease import Lease, public_name
@@ -17,6 +18,7 @@ from optimizer.events import Event, LeaseChanged, SampleTaken
 from optimizer.identity import Principal
 from optimizer.machine.attribution import LeaseUse
 from optimizer.quantities import Unit, format_amount, from_parts, to_parts
+from optimizer.thinking.question import Reasoning
 
 logger = logging.getLogger("sequential_resource_optimization.allocation")
 
@@ -65,6 +67,9 @@ class ReallocateRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     apply: bool = Field(False, description="Carry the proposals out; operators only.")
+    use_sequential_thinking: StrictBool = Field(
+        False, description="Whether it is thought over if one of the proposals is to be left out."
+    )
 
 
 class Party(BaseModel):
@@ -102,7 +107,30 @@ class ReallocationReport(BaseModel):
     mode: Mode = Field(description="AUTO_REALLOCATE: what happens after each sample by itself.")
     summary: str
     proposals: tuple[Proposal, ...]
+    left_out: Proposal | None = Field(
+        None, description="What thinking left out, and so is neither proposed nor carried out."
+    )
+    reasoning: Reasoning | None = Field(
+        None, description="With use_sequential_thinking: how that came about; else null."
+    )
     computed_at: AwareDatetime
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What thinking made of the proposals.
+
+    Attributes:
+        leaves_out: Index of the proposal that is left out; None when all stand.
+        reasoning: How that came about.
+    """
+
+    leaves_out: int | None
+    reasoning: Reasoning
+
+
+Choose = Callable[[tuple[Proposal, ...]], Awaitable[Choice | None]]
+"""Thinks the proposals over; None where there is nothing to choose."""
 
 
 class Reallocation:
@@ -156,37 +184,58 @@ class Reallocation:
             except Exception:
                 logger.exception("leases cannot be looked at")
 
-    async def look(self, *, apply: bool) -> ReallocationReport:
-        """Propose, and carry out what was proposed if asked to."""
+    async def look(self, *, apply: bool, choose: Choose | None = None) -> ReallocationReport:
+        """Propose, and carry out what was proposed if asked to.
+
+        Args:
+            apply: Whether to carry it out.
+            choose: May leave one of the proposals out; None leaves them as they are.
+        """
         allocator = self._allocator()
         units = {name: pool.unit for name, pool in allocator.pools.items()}
         moves = await allocator.moves(self.seen.peaks(units))
+        left_out, choice = None, None
+        if choose is not None:
+            proposed = _proposals(moves, units, [None] * len(moves))
+            choice = await choose(proposed)
+            if choice is not None and choice.leaves_out is not None:
+                left_out = proposed[choice.leaves_out]
+                moves = tuple(m for at, m in enumerate(moves) if at != choice.leaves_out)
         done = [await allocator.move(move) if apply else None for move in moves]
-        holds: dict[tuple[str, str], int] = {}
-        proposals = tuple(
-            _proposal(move, units[move.resource], holds, applied)
-            for move, applied in zip(moves, done, strict=True)
-        )
+        proposals = _proposals(moves, units, done)
         self.latest = ReallocationReport(
             mode=self._mode(),
             summary=_summary(proposals),
             proposals=proposals,
+            left_out=left_out,
+            reasoning=None if choice is None else choice.reasoning,
             computed_at=self._clock(),
         )
         return self.latest
 
 
 async def reallocate(
-    request: ReallocateRequest, *, controller: Reallocation, principal: Principal
+    request: ReallocateRequest,
+    *,
+    controller: Reallocation,
+    principal: Principal,
+    choose: Choose | None = None,
 ) -> ReallocationReport:
     """Answer who should gain and who lose, and do it if asked to.
+
+    Args:
+        request: Whether to do it, and whether to think it over.
+        controller: Looks and does.
+        principal: Who asks.
+        choose: Thinks it over; None where nobody thinks.
 
     Raises:
         ForbiddenError: To apply takes an operator.
     """
     if request.apply:
         principal.require_operator("reallocate")
-    return await controller.look(apply=request.apply)
+    thinks = choose if request.use_sequential_thinking else None
+    return await controller.look(apply=request.apply, choose=thinks)
 
 
 def _summary(proposals: tuple[Proposal, ...]) -> str:
@@ -196,6 +245,17 @@ def _summary(proposals: tuple[Proposal, ...]) -> str:
     if any(proposal.applied is not None for proposal in proposals):
         return f"{len(done)} of {len(proposals)} changes were carried out."
     return f"{len(proposals)} changes are proposed; apply=true carries them out."
+
+
+def _proposals(
+    moves: Sequence[Move], units: Mapping[str, Unit], done: Sequence[bool | None]
+) -> tuple[Proposal, ...]:
+    """The moves in the order in which they are made, each after those before it."""
+    holds: dict[tuple[str, str], int] = {}
+    return tuple(
+        _proposal(move, units[move.resource], holds, applied)
+        for move, applied in zip(moves, done, strict=True)
+    )
 
 
 def _proposal(

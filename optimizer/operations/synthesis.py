@@ -1,4 +1,4 @@
-"""Forecasts and choices of MCP servers thought over as decisions are: first what is computed."""
+"""Forecasts, choices of MCP servers and reallocations thought over: first what is computed."""
 
 import math
 import secrets
@@ -9,6 +9,7 @@ from typing import Protocol
 
 from optimizer.cost_benefit.analysis import McpSelectionAnalysis, OptionView, Recommendations
 from optimizer.forecasting.forecast import BacktestScore, Forecast, Synthesis
+from optimizer.operations.reallocate import Choice, Choose, Proposal
 from optimizer.thinking.question import Candidate, Question, Thought, Verdict
 from optimizer.thinking.thinker import Judge
 
@@ -19,6 +20,9 @@ WITHIN = 0.10
 
 MOST_OPTIONS = 5
 """Candidates that thinking may choose among."""
+
+WITHOUT = "without_"
+"""Begins the id of the candidate that leaves out the proposal of a number."""
 
 
 class Thinks(Protocol):
@@ -123,6 +127,28 @@ async def synthesise_selection(
     return {**analysis, "recommendations": recommended, "reasoning": verdict.reasoning}
 
 
+def reallocation_choice(
+    thinker: Thinks, *, budget: timedelta, on_thought: OnThought | None = None
+) -> Choose:
+    """Thinks over whether one of the proposed changes is to be left out.
+
+    Args:
+        thinker: Thinks.
+        budget: The most time that it may take.
+        on_thought: Told of each thought.
+    """
+
+    async def choose(proposals: tuple[Proposal, ...]) -> Choice | None:
+        asked = reallocation_question(proposals, _new_id("reallocation"))
+        if asked is None:
+            return None
+        verdict = await _think(asked, thinker, budget, on_thought)
+        left_out = str(verdict.candidate_id).removeprefix(WITHOUT)
+        return Choice(int(left_out) - 1 if left_out.isdecimal() else None, verdict.reasoning)
+
+    return choose
+
+
 async def _think(
     asked: tuple[Question, Ranked],
     thinker: Thinks,
@@ -214,6 +240,44 @@ def selection_question(
     )
     measures = {str(one["mcp_id"]): _loss(one["net_usd"]) for one in named}
     return question, Ranked(candidates, measures, "net dollars a task")
+
+
+def reallocation_question(
+    proposals: tuple[Proposal, ...], question_id: str
+) -> tuple[Question, Ranked] | None:
+    """Whether to make all proposed changes, or all but one; None when there is none.
+
+    The measure is how many changes are made; the solver makes them all.
+
+    Args:
+        proposals: In the order in which they would be made.
+        question_id: What the thoughts belong to.
+    """
+    if not proposals:
+        return None
+    count = len(proposals)
+    without = [
+        Candidate(
+            id=f"{WITHOUT}{at}",
+            summary=f"all but change {at}: {proposal.why}",
+            figures={"changes": float(count - 1)},
+        )
+        for at, proposal in enumerate(proposals[: MOST_OPTIONS - 1], start=1)
+    ]
+    everything = Candidate(
+        id="all", summary=f"all {count} changes", figures={"changes": float(count)}
+    )
+    candidates = (everything, *without)
+    question = Question(
+        decision_id=question_id,
+        topic="reallocation",
+        situation=tuple(proposal.why for proposal in proposals),
+        candidates=candidates,
+        chosen_because=f"all {count} changes give leases what they asked for, and none falls below "
+        "what it accepts",
+    )
+    kept = {c.id: -float(c.figures["changes"] or 0.0) for c in candidates}
+    return question, Ranked(candidates, kept, "changes made")
 
 
 def _loss(net_usd: float | None) -> float | None:

@@ -13,15 +13,17 @@ from optimizer.cost_benefit.analyzer import CostBenefitAnalyzer
 from optimizer.forecasting.forecast import Forecast
 from optimizer.forecasting.planner import BUILT_IN, PredictivePlanner
 from optimizer.monitoring.history import Series
+from optimizer.operations.reallocate import Party, Proposal
 from optimizer.operations.synthesis import (
     forecast_question,
+    reallocation_choice,
     selection_question,
     synthesise_forecast,
     synthesise_selection,
 )
 from optimizer.plugins import Registry
 from optimizer.thinking.llm import LanguageModel, Upstream
-from optimizer.thinking.mind import Mind
+from optimizer.thinking.mind import Allowance, Mind
 from optimizer.thinking.scratchpad import EmbeddedScratchpad
 from optimizer.thinking.thinker import Thinker
 from tests.upstream import chooses, upstream
@@ -29,7 +31,8 @@ from tests.upstream import chooses, upstream
 pytest.importorskip("openai", reason="its import takes half a second, too long for short budgets")
 
 END = datetime(2026, 11, 12, tzinfo=UTC)
-BUDGET = timedelta(seconds=30)
+BUDGET = timedelta(seconds=60)
+PATIENT = Allowance(call_within=BUDGET)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +107,7 @@ async def selected(candidates: list[dict[str, Any]], choice: str) -> Mapping[str
     """The analysis, thought over by a model that makes this choice."""
     analysis = await analysis_of(candidates)
     async with upstream([chooses(choice)]) as seen:
-        mind = Mind(LanguageModel(Upstream(base_url=seen.url, model="m")))
+        mind = Mind(LanguageModel(Upstream(base_url=seen.url, model="m")), allowance=PATIENT)
         async with Thinker(EmbeddedScratchpad(), mind=mind) as thinker:
             return await synthesise_selection(
                 analysis, task="search the web", thinker=thinker, budget=BUDGET
@@ -133,3 +136,46 @@ async def test_one_server_needs_no_thought() -> None:
     analysis = await analysis_of(NEAR[:1])
 
     assert selection_question(analysis, "selection-1", task="") is None
+
+
+def proposals(count: int) -> tuple[Proposal, ...]:
+    def party(name: str) -> Party:
+        return Party(lease=name, priority_level="normal", from_amount=1, to_amount=2)
+
+    return tuple(
+        Proposal(
+            resource="cpu",
+            unit="core",
+            amount=1,
+            gains=party(f"lease-{at}"),
+            why=f"lease-{at} got less cpu than it asked for; 1 core became free.",
+        )
+        for at in range(count)
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "said", "leaves_out", "path"),
+    [
+        (12, "without_3", 2, "llm+scratchpad+solver"),
+        (12, "all", None, "llm+scratchpad+solver"),
+        (3, "without_3", None, "solver_overrode_llm"),
+        (12, "without_99", None, "solver_overrode_llm"),
+    ],
+)
+async def test_one_change_of_many_may_be_left_out_and_never_a_tenth_of_them(
+    count: int, said: str, leaves_out: int | None, path: str
+) -> None:
+    async with upstream([chooses(said)]) as seen:
+        mind = Mind(LanguageModel(Upstream(base_url=seen.url, model="m")), allowance=PATIENT)
+        async with Thinker(EmbeddedScratchpad(), mind=mind) as thinker:
+            choice = await reallocation_choice(thinker, budget=BUDGET)(proposals(count))
+
+    assert choice is not None
+    assert choice.leaves_out == leaves_out
+    assert choice.reasoning.path == path
+
+
+async def test_where_nothing_is_proposed_nothing_is_thought_over() -> None:
+    async with Thinker(EmbeddedScratchpad()) as thinker:
+        assert await reallocation_choice(thinker, budget=BUDGET)(()) is None
