@@ -494,3 +494,24 @@ async def test_forgetting_shrinks_the_log(database: Database, clock: FakeClock) 
         return [connection.scalar(text(f"SELECT count(*) FROM {name}")) or 0 for name in tables]
 
     assert await database.read(rows) == [1, 1, 1]
+
+
+async def test_a_lease_whose_job_lives_outlasts_a_keeper_that_was_away_for_twice_its_ttl(
+    database: Database, clock: FakeClock
+) -> None:
+    first = open_desk(database, clock, pools(8))
+    lease = await first.lease(draft(parts=8, ttl_s=300))
+    await first.keeper.sweep()
+    clock.advance(600)
+
+    async def alive() -> frozenset[str]:
+        return frozenset({lease})
+
+    second = Desk(LedgerKeeper(database, pools(8), clock=clock, alive=alive), pools(8))
+    refused = await second.take(draft(parts=1, principal="bob"))
+
+    assert isinstance(refused, Declined)
+    (held,) = (await second.keeper.held(None, limit=9)).leases
+    assert held.allocation_id == lease
+    assert held.expires_at == clock.now + timedelta(seconds=300)
+    assert await second.holds()

@@ -1,5 +1,7 @@
 """Whose use it is: trees of processes, control groups, and the rest that no lease covers."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 from hypothesis import given
@@ -11,9 +13,10 @@ from optimizer.machine.attribution import (
     LeaseReading,
     LeaseUse,
     beyond_leases,
+    still_run,
     use_between,
 )
-from optimizer.machine.processes import ProcessId
+from optimizer.machine.processes import ProcessId, identify
 from tests.optimizer.machine.trees import plant
 
 
@@ -128,3 +131,14 @@ def test_the_rest_lies_between_nothing_and_all_that_is_used(
     rest = beyond_leases({"cpu": used}, {"cpu": leased}, [LeaseUse({"cpu": held}, {"cpu": own})])
 
     assert 0 <= rest["cpu"] <= used
+
+
+def test_a_lease_runs_as_long_as_its_process_does() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    binding = Binding("alloc_1", (identify(process.pid),))
+    before = still_run([binding])
+
+    process.communicate(b"\n")
+
+    assert before == {"alloc_1"}
+    assert still_run([binding, Binding("alloc_2", cgroup="/sys/fs/cgroup/not_there")]) == set()
