@@ -148,6 +148,7 @@ def proposals(count: int) -> tuple[Proposal, ...]:
             unit="core",
             amount=1,
             gains=party(f"lease-{at}"),
+            loses=None,
             why=f"lease-{at} got less cpu than it asked for; 1 core became free.",
         )
         for at in range(count)
