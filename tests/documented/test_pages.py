@@ -40,8 +40,10 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def surroundings(server: str, scripts: Path, tmp_path: Path) -> dict[str, str]:
     """A terminal beside a running server."""
     path = os.pathsep.join([str(scripts), os.environ["PATH"]])
-    settings = {"PATH": path, "PORT": str(urlsplit(server).port), "PYTHONPATH": str(CHECKOUT)}
-    return lonely_environment(tmp_path, **settings) | {"COLUMNS": "400"}
+    beside = {"PORT": str(urlsplit(server).port), "SRO_SERVER": server}
+    return lonely_environment(tmp_path, PATH=path, PYTHONPATH=str(CHECKOUT), **beside) | {
+        "COLUMNS": "400"
+    }
 
 
 @pytest.mark.parametrize("call", [call for page in PAGES for call in calls(page)], ids=str)
