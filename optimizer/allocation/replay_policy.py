@@ -20,8 +20,8 @@ QUANTILE = 0.98
 """The sum of use stays inside 49 times of 50. Little depends on it: on random splits of recorded
 runs, 0.95 gives 1 % fewer runs per hour with 60 runs at once and 1.5 % more with 16."""
 
-HEADROOM_S = 2
-"""Seconds whose growth is made free for who is held up: parking and coming back take about two."""
+HEADROOM_S = 4
+"""Seconds of growth that are made free for who is held up: the time until one parked is back."""
 
 AGES_S = (0, 1, 3, 10, 30, 60, 100, 200, 300)
 """Growth is learnt by age: a run takes its base in the first three seconds, then seldom grows."""
