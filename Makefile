@@ -48,6 +48,7 @@ format: setup
 bench: setup $(VENV)/bench
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.shim
+	$(BIN)/python -m benchmarks.endings
 	$(BIN)/python -m benchmarks.decisions
 	$(BIN)/python -m benchmarks.tap
 

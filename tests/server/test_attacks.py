@@ -6,7 +6,7 @@ import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -203,7 +203,7 @@ def test_a_wildcard_finds_nothing_and_every_table_is_still_there(served: Served)
 
     assert list(found.values()) == [200, 404, 404, 404]
     assert made in [each["decision_id"] for each in listed["optimization_history"]]
-    with sqlite3.connect(served.folder / "data" / "sro.db") as database:
+    with closing(sqlite3.connect(served.folder / "data" / "sro.db")) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
