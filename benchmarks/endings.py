@@ -42,7 +42,8 @@ class Ending:
         took_s: Until the process was gone, or until the last shim was told.
         acknowledged: Leases that were granted.
         lost: Those of them that are not there afterwards.
-        unanswered: Calls in flight that got neither an answer nor a clear error.
+        unanswered: Calls in flight that got neither an answer nor a clear error, and those that
+            got a second error in place of a new daemon's answer.
     """
 
     took_s: float = 0.0
@@ -104,12 +105,13 @@ def sigkill_under_load(folder: Path) -> Ending:
     environment = lonely_environment(folder, PYTHONPATH=str(CHECKOUT), LOG_LEVEL="error")
     path, seen = socket_path(environment), Ending()
     killed_at: list[float] = []
+    killed = threading.Event()
     shims = [_shim(environment) for _ in range(CLIENTS)]
 
     def ask_on(shim: subprocess.Popen[bytes]) -> None:
         errors = 0
         while True:
-            late = bool(killed_at)
+            late = killed.is_set()
             answer = _call(shim)
             if answer is None or "error" in answer:
                 errors += 1
@@ -133,6 +135,7 @@ def sigkill_under_load(folder: Path) -> Ending:
         time.sleep(LOADED_S)
         killed_at.append(time.monotonic())
         os.kill(first["pid"], signal.SIGKILL)
+        killed.set()
         for client in clients:
             client.join(90)
         seen.lost = set(seen.acknowledged) - _kept(folder)

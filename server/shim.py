@@ -33,8 +33,17 @@ class DaemonUnreachableError(Exception):
     """No daemon answers at the socket, and none could be started."""
 
 
-def connect(path: str, *, deadline_s: float = CONNECT_DEADLINE_S) -> socket.socket:
+def connect(
+    path: str, *, after_loss: bool = False, deadline_s: float = CONNECT_DEADLINE_S
+) -> socket.socket:
     """Connect to the daemon, starting it when none listens.
+
+    Args:
+        path: Its socket.
+        after_loss: Whether a connection was just lost. A daemon that was killed closes its
+            connections some milliseconds before its socket, which takes further ones until then
+            and drops them; so a daemon must answer a word first, which changes nothing.
+        deadline_s: How long to try.
 
     Raises:
         DaemonUnreachableError: None answered before the deadline, or this user may not connect.
@@ -44,6 +53,8 @@ def connect(path: str, *, deadline_s: float = CONNECT_DEADLINE_S) -> socket.sock
     while True:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
+            if after_loss:
+                _hear_from(path)
             connection.connect(path)
             return connection
         except PermissionError:
@@ -56,13 +67,20 @@ def connect(path: str, *, deadline_s: float = CONNECT_DEADLINE_S) -> socket.sock
             connection.close()
             if time.monotonic() > end:
                 raise DaemonUnreachableError(
-                    f"no daemon answers at {path} ({error.strerror}) and none started within "
-                    f"{deadline_s:.0f} s; see {daemon_log(path)}, or run `sro doctor`"
+                    f"no daemon answers at {path} ({error.strerror or error}) and none started "
+                    f"within {deadline_s:.0f} s; see {daemon_log(path)}, or run `sro doctor`"
                 ) from None
-        if not started:
+            nobody_listens = isinstance(error, FileNotFoundError | ConnectionRefusedError)
+        if nobody_listens and not started:
             start_daemon(path)
             started = True
         time.sleep(POLL_S)
+
+
+def _hear_from(path: str) -> None:
+    from server.control import ask
+
+    ask(path, "status")
 
 
 def daemon_log(path: str) -> str:
@@ -166,6 +184,7 @@ class Shim:
         self._path = path
         self._handshake = Handshake()
         self._daemon: socket.socket | None = None
+        self._lost_one = False
         self._host_is_open = True
         self._from_host = b""
         self._from_daemon = b""
@@ -198,7 +217,7 @@ class Shim:
         return readable, writable
 
     def _open(self) -> None:
-        self._daemon = connect(self._path)
+        self._daemon = connect(self._path, after_loss=self._lost_one)
         self._daemon.setblocking(False)
         self._to_daemon = self._handshake.repeat()
 
@@ -254,6 +273,7 @@ class Shim:
         if self._daemon is not None:
             self._daemon.close()
         self._daemon = None
+        self._lost_one = True
         self._from_daemon = self._to_daemon = b""
         for line in self._handshake.lost():
             _write(line)
