@@ -3,6 +3,7 @@
 import fcntl
 import os
 import time
+from collections.abc import Callable
 
 
 class DaemonLock:
@@ -16,12 +17,20 @@ class DaemonLock:
         os.close(self._descriptor)
 
 
-def take_lock(socket_path: str, *, wait_s: float = 0.0) -> DaemonLock | None:
+def take_lock(
+    socket_path: str,
+    *,
+    wait_s: float = 0.0,
+    every_s: float = 0.05,
+    unless: Callable[[], bool] = lambda: False,
+) -> DaemonLock | None:
     """Become the daemon of a socket.
 
     Args:
         socket_path: Where it listens; the lock is a file beside it.
         wait_s: How long to wait for a daemon that is ending.
+        every_s: How often to try; of several who wait, the most eager is likely to be next.
+        unless: Whether there is nothing to wait for any more.
 
     Returns:
         The lock, or None while another process holds it.
@@ -34,7 +43,7 @@ def take_lock(socket_path: str, *, wait_s: float = 0.0) -> DaemonLock | None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return DaemonLock(descriptor)
         except BlockingIOError:
-            if time.monotonic() >= end:
+            if time.monotonic() >= end or unless():
                 os.close(descriptor)
                 return None
-        time.sleep(0.05)
+        time.sleep(every_s)

@@ -13,6 +13,7 @@ from typing import Any
 
 import anyio
 import httpx
+import psutil
 import pytest
 from mcp import Client, StdioServerParameters
 
@@ -53,6 +54,16 @@ def current(socket_file: Path) -> dict[str, Any] | None:
         return ask(str(socket_file), "status")
     except OSError:
         return None
+
+
+def daemons(socket_file: Path) -> list[int]:
+    """The daemons of a socket that run, listening or not."""
+    started = []
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        command = process.info["cmdline"] or []
+        if "server.daemon" in command and str(socket_file) in command:
+            started.append(process.info["pid"])
+    return started
 
 
 def until(seen: Callable[[], Any], *, within_s: float = 30) -> Any:
@@ -211,6 +222,25 @@ def test_the_owner_can_stop_it_and_the_lock_is_free(
 
     assert lock is not None
     lock.release()
+
+
+def test_a_host_that_comes_while_the_daemon_ends_is_served_by_the_next(
+    environment: dict[str, str], socket_file: Path
+) -> None:
+    ending = take_lock(str(socket_file))
+    assert ending is not None
+    host = shim(environment)
+    try:
+        say(host, 1, "list_allocations")
+        until(lambda: daemons(socket_file))
+        with pytest.raises(AssertionError):
+            until(lambda: not daemons(socket_file), within_s=1)
+        ending.release()
+        held = structured(hear(host))
+    finally:
+        end(host)
+
+    assert held["allocations"] == []
 
 
 def test_an_unattended_daemon_ends_when_nobody_needs_it(
