@@ -112,7 +112,8 @@ def best_cycles(strategy: Strategy, requirements: ValidationRequirements) -> int
     """
     most = min(strategy.max_cycles, requirements.max_cycles)
     if requirements.budget is not None and strategy.cycle_cost_usd > 0:
-        most = min(most, math.floor(requirements.budget / strategy.cycle_cost_usd + 1e-9))
+        affordable = requirements.budget / strategy.cycle_cost_usd + 1e-9
+        most = math.floor(min(most, affordable))
     price = cycle_price(strategy, requirements)
     at_stake = requirements.prior_error * requirements.escape_loss_usd
     missed, cycles = 1.0, 0

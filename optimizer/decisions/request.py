@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator, model_validator
 
@@ -107,7 +107,8 @@ class OptimizationRequest(BaseModel):
     thinking: Thinking | None = Field(
         None,
         description="Who thinks it over: off is nobody; server is this server and its language "
-        "model, if it has one; client is you, who then answer with submit_choice.",
+        "model, if it has one; client is you, who then answer with submit_choice. Goes "
+        "before use_sequential_thinking.",
     )
     context: Annotated[str, Field(max_length=2000)] = Field(
         "",
@@ -120,16 +121,6 @@ class OptimizationRequest(BaseModel):
     @classmethod
     def _known_keys(cls, value: Any) -> Any:
         return refuse_unknown(value, cls, what="argument")
-
-    @model_validator(mode="after")
-    def _one_mind(self) -> Self:
-        asked = {None: None, True: "server", False: "off"}[self.use_sequential_thinking]
-        if None not in (asked, self.thinking) and asked != self.thinking:
-            raise ValueError(
-                f"use_sequential_thinking {self.use_sequential_thinking} is thinking={asked}, and "
-                f"thinking is {self.thinking}; give one of them. Nothing was decided."
-            )
-        return self
 
     @property
     def thinks(self) -> Thinking:

@@ -22,6 +22,11 @@ from server.views import Json
 OPERATION = BY_NAME["analyze_mcp_selection"]
 DEFAULT_FILE = "mcp.selected.json"
 
+CANDIDATES = "available_mcps"
+
+_CANDIDATES = click.Argument([CANDIDATES], type=click.File(encoding="utf-8"), required=False)
+"""A file of candidates as JSON, or `-` for stdin; without one those of the catalog are meant."""
+
 _FURTHER = [
     click.Option(["--task"], metavar="TEXT", help="The task in words."),
     click.Option(
@@ -69,7 +74,7 @@ def _select(
         show(OPERATION, answered(OPERATION, values), as_json=as_json)
         return
     read = _read(config)
-    values["available_mcps"] = [{"id": server.id} for server in read.servers]
+    values[CANDIDATES] = [{"id": server.id} for server in read.servers]
     answer = answered(OPERATION, values)
     answer["unknown"] |= {name: f"left out: {why}" for name, why in read.left_out.items()}
     emitted = None
@@ -141,6 +146,10 @@ def _numbers(saving: Saving) -> Json:
 select = click.Command(
     OPERATION.command.name,
     callback=_select,
-    params=[*parameters_of(OPERATION), *_FURTHER],
+    params=[
+        _CANDIDATES,
+        *(option for option in parameters_of(OPERATION) if option.name != CANDIDATES),
+        *_FURTHER,
+    ],
     help=OPERATION.command.help,
 )

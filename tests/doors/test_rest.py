@@ -80,7 +80,7 @@ async def test_another_media_type_is_refused(media_type: str, client: httpx.Asyn
 
 @pytest.mark.parametrize(
     "body",
-    [b"{", b"\xff", b'{"a": }', b"[" * 10_000 + b"]" * 10_000, b'{"ttl_s": ' + b"9" * 5000 + b"}"],
+    [b"{", b"\xff", b'{"a": }', b'{"ttl_s": ' + b"9" * 5000 + b"}"],
 )
 async def test_a_body_that_is_not_json_is_told_so(body: bytes, client: httpx.AsyncClient) -> None:
     response = await client.post(
@@ -107,6 +107,7 @@ async def test_a_body_that_is_not_json_is_told_so(body: bytes, client: httpx.Asy
         ("optimize", '{"constraints": {"max_cost": NaN}}'),
         ("optimize", '{"use_sequential_thinking": 1}'),
         ("optimize", "[]"),
+        ("optimize", "[" * 10_000 + "]" * 10_000),
         ("optimize", "null"),
         ("optimize", '"x"'),
         ("analyze/mcp-selection", '{"available_mcps": [{"id": "a", "cost": -Infinity}]}'),

@@ -30,9 +30,10 @@ async def no_words(message: Mapping[str, Any], peer: Peer) -> dict[str, Any]:
 
 @asynccontextmanager
 async def connected(folder: Path, settings: Settings) -> AsyncIterator[SocketStream]:
-    surface = create_mcp_surface(FakeOptimizer(), lasting=True)
+    optimizer = FakeOptimizer()
+    surface = create_mcp_surface(optimizer, lasting=True)
     path = str(folder / "d.sock")
-    door = SocketDoor(path, surface, gate=Gate(settings), answer=no_words)
+    door = SocketDoor(path, surface, optimizer, gate=Gate(settings), answer=no_words)
     with anyio.fail_after(10):
         async with surface.notices.running(), door.open(), await anyio.connect_unix(path) as stream:
             yield stream

@@ -81,6 +81,7 @@ def test_no_other_number_of_cycles_costs_less(
 def test_a_budget_and_limits_bound_the_cycles() -> None:
     assert best_cycles(strategy(), needs(escape_loss_usd=1e6)) > 3
     assert best_cycles(strategy(), needs(escape_loss_usd=1e6, budget=0.3)) == 3
+    assert best_cycles(strategy(cycle_cost_usd=1e-310), needs(budget=1e9)) > 3
     assert best_cycles(strategy(max_cycles=2), needs(escape_loss_usd=1e6)) == 2
 
 

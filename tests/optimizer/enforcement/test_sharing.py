@@ -8,6 +8,9 @@ from optimizer.enforcement.sharing import Look, Sharing, words_of
 
 GIB = 2.0**30
 
+LONG = 10
+"""Looks, a second apart: more than END_PATIENCE_S from when memory runs short."""
+
 OLD = Look("old", age_s=100, guaranteed=GIB, most=8 * GIB, resident=2 * GIB, held_back=0)
 YOUNG = Look("young", age_s=10, guaranteed=GIB, most=8 * GIB, resident=2 * GIB, held_back=0)
 
@@ -27,20 +30,22 @@ def test_near_the_end_growth_stops_at_heights_that_fit() -> None:
 
 
 def held_up(*, swap: float, most: float = 8 * GIB, held_back: bool = True) -> Sharing:
-    """The old one was stopped at its height for three looks, the young one burst."""
+    """The old one was stopped at its height for longer than anybody waits, the young one burst."""
     sharing = Sharing()
-    for second in range(4):
+    for second in range(LONG):
         old = replace(
-            OLD, resident=(2 + second / 10) * GIB, held_back=second if held_back else None
+            OLD, resident=(2 + second / 30) * GIB, held_back=second if held_back else None
         )
-        young = replace(YOUNG, resident=(2 + second) * GIB, held_back=0 if held_back else None)
+        young = replace(
+            YOUNG, resident=min(5, 2 + second) * GIB, held_back=0 if held_back else None
+        )
         sharing.decide([old, young], capacity=7 * GIB, swap=swap, elapsed_s=1)
     return sharing
 
 
 @pytest.mark.parametrize("held_back", [True, False])
 def test_who_is_held_up_long_gets_room_from_the_youngest(held_back: bool) -> None:
-    old = replace(OLD, resident=2.4 * GIB, held_back=9 if held_back else None)
+    old = replace(OLD, resident=2.4 * GIB, held_back=LONG if held_back else None)
     young = replace(YOUNG, resident=5 * GIB, held_back=0 if held_back else None)
 
     with_swap = held_up(swap=16 * GIB, held_back=held_back)
@@ -70,8 +75,8 @@ def test_what_was_stopped_goes_on_when_there_is_room() -> None:
 
 def test_a_high_priority_is_not_the_first_to_make_room() -> None:
     sharing = Sharing()
-    for second in range(5):
-        low = replace(OLD, resident=(2 + second / 2) * GIB, held_back=second)
+    for second in range(LONG):
+        low = replace(OLD, resident=(2 + second / 4) * GIB, held_back=second)
         high = replace(YOUNG, priority=3, held_back=second)
         relief = sharing.decide([low, high], capacity=5 * GIB, swap=0, elapsed_s=1)
 
