@@ -13,6 +13,7 @@ from typing import Protocol
 from optimizer.allocation.allocator import ResourceAllocator
 from optimizer.allocation.lease import MAX_WAIT_S, PRIORITIES, Allocation, AllocationRequest
 from optimizer.clock import Clock
+from optimizer.due import Due
 from optimizer.enforcement.groups import Group, Home, Use
 from optimizer.enforcement.limits import NICE, Limits, limits_of
 from optimizer.enforcement.order import Granted, Held, Refused, RunOrder
@@ -132,6 +133,7 @@ class Runs:
         events.subscribe(self._hear)
         self._home: Home | None = None
         self._runs: dict[str, Run] = {}
+        self._begun = Due()
 
     @property
     def home(self) -> Home:
@@ -262,6 +264,9 @@ class Runs:
         loop = asyncio.get_running_loop()
         looked_s = loop.time()
         while True:
+            if not self._runs:
+                await self._begun.wait()
+                looked_s = loop.time()
             await asyncio.sleep(TICK_S)
             now_s = loop.time()
             try:
@@ -385,6 +390,7 @@ class Runs:
             renewed_s=asyncio.get_running_loop().time(),
         )
         self._runs[run.lease] = run
+        self._begun.set()
         return run
 
     def _hold(self, run: Run, pid: int) -> Held:

@@ -13,13 +13,16 @@ import numpy as np
 
 from optimizer.allocation.pooling import FloatArray, equally_likely, pooled
 from optimizer.allocation.pressure import LiveLease, Relief, relieve
+from optimizer.allocation.replay_policy import HEADROOM_S, QUANTILE
 
 QUIET_SHARE = 0.5
 """While less of the capacity than this is used, nobody is held to anything."""
 
-HEADROOM_LOOKS, HEADROOM_QUANTILE = 2, 0.9
-RESERVE_LOOKS, RESERVE_QUANTILE = 10, 0.95
-"""As in `replay_policy`: the growth of two seconds is kept free, nine times of ten."""
+HEADROOM_LOOKS = HEADROOM_S
+"""A look is a second: so much growth is made free for who is held up, as in the replay."""
+
+RESERVE_LOOKS = 10
+"""Seconds of growth that stay free when a parked command comes back."""
 
 REMEMBERED = 120
 
@@ -81,7 +84,7 @@ class Sharing:
         """
         self._past = {look.lease: self._past.get(look.lease, _Past()) for look in looks}
         used = sum(look.resident for look in looks)
-        headroom = self._growth(looks, HEADROOM_LOOKS, HEADROOM_QUANTILE)
+        headroom = self._growth(looks, HEADROOM_LOOKS)
         for look in looks:
             self._note(look, elapsed_s, is_short=used + headroom > capacity)
         is_quiet = used + headroom < QUIET_SHARE * capacity
@@ -91,7 +94,7 @@ class Sharing:
             [self._live(look) for look in looks],
             capacity=capacity,
             headroom=headroom,
-            reserve=self._growth(looks, RESERVE_LOOKS, RESERVE_QUANTILE),
+            reserve=self._growth(looks, RESERVE_LOOKS),
             swap=swap,
         )
 
@@ -110,10 +113,10 @@ class Sharing:
         past.resident.append(look.resident)
         past.before_parking = look.resident
 
-    def _growth(self, looks: Sequence[Look], seconds: int, quantile: float) -> float:
+    def _growth(self, looks: Sequence[Look], seconds: int) -> float:
         """What all that run may grow together within some looks, bytes."""
         grown = [self._grown(look.lease, seconds) for look in looks if not look.parked]
-        return pooled(grown, quantile).booked
+        return pooled(grown, QUANTILE).booked
 
     def _grown(self, lease: str, seconds: int) -> FloatArray:
         seen = np.asarray(self._past[lease].resident, dtype=np.float64)

@@ -1,11 +1,11 @@
 """The demand that no lease will cover, kept at hand for admission: looked at every five minutes."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 
 from optimizer.allocation.headroom import Ahead
+from optimizer.due import Due
 from optimizer.errors import DependencyError
 from optimizer.events import Event, SampleTaken
 from optimizer.forecasting.forecast import MetricForecast
@@ -28,7 +28,7 @@ class Headroom:
 
     def __init__(self, look: Callable[[], Awaitable[Mapping[str, MetricForecast]]]) -> None:
         self._look = look
-        self._due = asyncio.Event()
+        self._due = Due()
         self._step: int | None = None
         self._ahead: Mapping[str, Ahead] = {}
 
@@ -56,7 +56,6 @@ class Headroom:
         """Look whenever it is due, until cancelled."""
         while True:
             await self._due.wait()
-            self._due.clear()
             try:
                 await self.refresh()
             except DependencyError as error:

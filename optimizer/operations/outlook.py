@@ -1,6 +1,5 @@
 """The outlook: what is coming is looked at once an hour, so that it counts though nobody asks."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -9,6 +8,7 @@ from optimizer.decisions.figures import REQUIRED_OUTLOOKS
 from optimizer.decisions.risk import error_bounds, reliability
 from optimizer.decisions.snapshot import Snapshot
 from optimizer.decisions.today import exhaustion_of
+from optimizer.due import Due
 from optimizer.errors import DependencyError
 from optimizer.events import Event, SampleTaken
 
@@ -33,7 +33,7 @@ class Outlook:
 
     def __init__(self, look: Callable[[], Awaitable[Snapshot]]) -> None:
         self._look = look
-        self._due = asyncio.Event()
+        self._due = Due()
         self._looked_for: datetime | None = None
         self._exhaustion: tuple[float, float] | None = None
         self._reason = NOT_YET
@@ -87,7 +87,6 @@ class Outlook:
         """Look whenever it is due, until cancelled."""
         while True:
             await self._due.wait()
-            self._due.clear()
             try:
                 await self.refresh()
             except DependencyError as error:

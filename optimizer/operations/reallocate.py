@@ -1,6 +1,5 @@
 """Let leases that got less than they asked for grow: from what is free, idle, or lower."""
 
-import asyncio
 import logging
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -13,6 +12,7 @@ from optimizer.allocation.allocator import ResourceAllocator
 from optimizer.allocation.lease import Lease, public_name
 from optimizer.allocation.reallocation import Move, Why
 from optimizer.clock import Clock
+from optimizer.due import Due
 from optimizer.errors import DependencyError
 from optimizer.events import Event, LeaseChanged, SampleTaken
 from optimizer.identity import Principal
@@ -160,7 +160,7 @@ class Reallocation:
         self._mode = mode
         self._uses = uses
         self._clock = clock
-        self._due = asyncio.Event()
+        self._due = Due()
 
     def hear(self, event: Event) -> None:
         """Look again after a sample, or when room may have come or gone."""
@@ -176,7 +176,6 @@ class Reallocation:
         """Look whenever it is due, until cancelled."""
         while True:
             await self._due.wait()
-            self._due.clear()
             try:
                 await self.look(apply=self._mode() == "apply")
             except DependencyError as error:

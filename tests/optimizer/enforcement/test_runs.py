@@ -138,7 +138,7 @@ async def test_the_youngest_that_bursts_makes_room_when_memory_runs_out(
         young_grower.grow(30)
         await workplace.runs.look(1.0)
     young_grower.grow(60)
-    for _ in range(4):
+    for _ in range(7):
         old_grower.grow(5)
         await workplace.runs.look(1.0)
     old_grower.end()
