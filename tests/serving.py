@@ -18,6 +18,9 @@ READY = re.compile(r"REST +(http://\S+)/api/v1")
 
 STOP_S = 15.0
 
+NOWHERE = "http://127.0.0.1:9/v1"
+"""Where a model is asked by a server that was given a key; without a key none is asked."""
+
 
 def lonely_environment(folder: Path, **settings: str) -> dict[str, str]:
     """This environment with other settings, all data in a folder, and no way to the internet."""
@@ -28,8 +31,8 @@ def lonely_environment(folder: Path, **settings: str) -> dict[str, str]:
         "DATA_DIR": str(folder / "data"),
         "XDG_RUNTIME_DIR": str(folder / "run"),
         "LOG_FILE": str(folder / "sro.log"),
-        "OPENROUTER_BASE_URL": "http://127.0.0.1:9/v1",
         "PYTHONUNBUFFERED": "1",
+        **({"OPENROUTER_BASE_URL": NOWHERE} if "OPENROUTER_API_KEY" in settings else {}),
         **settings,
     }
 

@@ -147,6 +147,15 @@ class LanguageModel:
         self._opened_by: ModelProblem = "upstream"
         self._clients: PerLoop[_LazyClient] = PerLoop(lambda: _LazyClient(upstream))
 
+    def check(self) -> None:
+        """Refuse while the upstream is left alone, before anything is set aside for a request.
+
+        Raises:
+            ModelError: It failed too often, or a key or money is missing.
+        """
+        if self._breaker.open_for_s > 0:
+            raise self._left_alone()
+
     async def ask(
         self,
         messages: Sequence[Message],
@@ -171,10 +180,7 @@ class LanguageModel:
             ModelError: No usable answer came; the breaker has counted it.
         """
         if not self._breaker.admit():
-            raise ModelError(
-                problem=self._opened_by,
-                detail=f"left alone for another {self._breaker.open_for_s:.0f} s",
-            )
+            raise self._left_alone()
         if not self._rate.admit(reserved_tokens):
             raise ModelError(problem="rate_limited", detail="our own limit a minute is reached")
         models = self.upstream.models
@@ -214,6 +220,12 @@ class LanguageModel:
                 problem="timeout", detail=f"no answer within {limit_s:.3g} s", may_have_cost=True
             ) from None
         return read_reply(status, headers, text, now=self._clock())
+
+    def _left_alone(self) -> ModelError:
+        return ModelError(
+            problem=self._opened_by,
+            detail=f"left alone for another {self._breaker.open_for_s:.0f} s",
+        )
 
     def _count(self, problem: ModelProblem) -> None:
         if problem in _FOR_LONG:

@@ -257,6 +257,7 @@ class Mind:
         usd = self._share(tokens)
         if not self._affords(turn, tokens):
             raise ModelError(problem="budget", detail=f"{tokens} tokens are more than are left")
+        self._model.check()
         purse = self._purse
         reservation = await purse.reserve(turn.question.decision_id, tokens=tokens, usd=usd)
         if reservation is None:

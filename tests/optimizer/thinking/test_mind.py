@@ -327,21 +327,21 @@ class Clock:
 
 
 async def test_after_five_failures_the_upstream_is_left_alone_for_thirty_seconds() -> None:
-    clock = Clock()
+    clock, purse = Clock(), LedgerPurse()
     async with upstream([fails("429 No")] * 5 + [chooses("c1")]) as seen:
         model = LanguageModel(
             Upstream(base_url=seen.url, model="m"), breaker=CircuitBreaker(timer=clock)
         )
-        async with Thinker(EmbeddedScratchpad(), mind=Mind(model)) as thinker:
+        async with Thinker(EmbeddedScratchpad(), mind=Mind(model, purse=purse)) as thinker:
             paths = [
                 (await thinker.think(question(), budget=BUDGET)).reasoning.path for _ in range(7)
             ]
-            while_open = len(seen.requests)
+            while_open = len(seen.requests), len(purse.settled)
             clock.now += 30
             paths.append((await thinker.think(question(), budget=BUDGET)).reasoning.path)
 
     assert paths == ["solver_only:rate_limited"] * 7 + ["llm+scratchpad+solver"]
-    assert while_open == 5
+    assert while_open == (5, 5)
 
 
 async def test_a_refused_key_is_not_tried_again_for_ten_minutes() -> None:
