@@ -22,7 +22,8 @@ FIND_PYTHON := for python in "$(PYTHON)" python3 python3.14 python3.13 python3.1
 	echo "Python 3.11 or later is needed; name it: make PYTHON=/path/to/python" >&2; exit 1
 
 # On every core, a file a worker: the tests of one file may share what they set up.
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile \
+	--no-loadscope-reorder
 
 INSTALL := $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check
 
