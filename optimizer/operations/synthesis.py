@@ -2,41 +2,19 @@
 
 import math
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
 
 from optimizer.cost_benefit.analysis import McpSelectionAnalysis, OptionView, Recommendations
+from optimizer.decisions.solve import MOST_OPTIONS, WITHIN
 from optimizer.forecasting.forecast import BacktestScore, Forecast, Synthesis
+from optimizer.operations.optimize import OnThought, Thinks
 from optimizer.operations.reallocate import Choice, Choose, Proposal
-from optimizer.thinking.question import Candidate, Question, Thought, Verdict
-from optimizer.thinking.thinker import Judge
-
-OnThought = Callable[[Thought], Awaitable[None]]
-
-WITHIN = 0.10
-"""How far from the computed best, in the topic's own measure, another choice may be."""
-
-MOST_OPTIONS = 5
-"""Candidates that thinking may choose among."""
+from optimizer.thinking.question import Candidate, Question, Verdict
 
 WITHOUT = "without_"
 """Begins the id of the candidate that leaves out the proposal of a number."""
-
-
-class Thinks(Protocol):
-    """What a synthesis needs of the thinking room."""
-
-    async def think(
-        self,
-        question: Question,
-        *,
-        budget: timedelta,
-        on_thought: OnThought | None = None,
-        judge: Judge | None = None,
-    ) -> Verdict:
-        """Think a computed answer over."""
 
 
 @dataclass(frozen=True)
