@@ -1,6 +1,11 @@
 """Due: tells a task that it is time to look, from one event loop after another."""
 
 import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import NoReturn
+
+from optimizer.errors import DependencyError
 
 
 class Due:
@@ -26,3 +31,22 @@ class Due:
         if not self._is_due:
             await self._event.wait()
         self._is_due = False
+
+    async def keep_looking(
+        self, look: Callable[[], Awaitable[object]], *, logger: logging.Logger, trouble: str
+    ) -> NoReturn:
+        """Look whenever it is time, until cancelled; a look that fails is logged, not the last.
+
+        Args:
+            look: What to do when it is time.
+            logger: Where a failure is told.
+            trouble: What a failure means, as in "leases cannot be looked at".
+        """
+        while True:
+            await self.wait()
+            try:
+                await look()
+            except DependencyError as error:
+                logger.warning("%s: %s", trouble, error)
+            except Exception:
+                logger.exception(trouble)

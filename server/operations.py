@@ -127,6 +127,7 @@ OPERATIONS: tuple[Operation, ...] = (
         ),
         command=Command("forecast", "What load is coming, hour by hour."),
         thinks=True,
+        unchanged="Nothing was forecast.",
         tool=Tool(
             description=(
                 "What load is coming, with an 80 % band and the forecast's own track record; "

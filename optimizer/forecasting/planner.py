@@ -117,26 +117,6 @@ class PredictivePlanner:
         )
         return await anyio.to_thread.run_sync(work, limiter=self._worker)
 
-    def forecast(
-        self,
-        history: Mapping[str, Series],
-        *,
-        horizon_hours: int,
-        host: str = "localhost",
-        models: Sequence[str] | None = None,
-        limits: Mapping[str, float] | None = None,
-        record: Record = NO_RECORD,
-    ) -> Forecast:
-        """The forecast of `planned`, for who keeps no score."""
-        return self.planned(
-            history,
-            horizon_hours=horizon_hours,
-            host=host,
-            models=models,
-            limits=limits,
-            record=record,
-        ).forecast
-
     def planned(
         self,
         history: Mapping[str, Series],

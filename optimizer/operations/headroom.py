@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from optimizer.allocation.headroom import Ahead
 from optimizer.due import Due
-from optimizer.errors import DependencyError
 from optimizer.events import Event, SampleTaken
 from optimizer.forecasting.forecast import MetricForecast
 
@@ -54,14 +53,9 @@ class Headroom:
 
     async def run(self) -> None:
         """Look whenever it is due, until cancelled."""
-        while True:
-            await self._due.wait()
-            try:
-                await self.refresh()
-            except DependencyError as error:
-                logger.warning("demand without a lease cannot be foreseen: %s", error)
-            except Exception:
-                logger.exception("demand without a lease cannot be foreseen")
+        await self._due.keep_looking(
+            self.refresh, logger=logger, trouble="demand without a lease cannot be foreseen"
+        )
 
 
 def _ahead(forecast: MetricForecast) -> Ahead:

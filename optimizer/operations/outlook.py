@@ -85,12 +85,13 @@ class Outlook:
 
     async def run(self) -> None:
         """Look whenever it is due, until cancelled."""
-        while True:
-            await self._due.wait()
-            try:
-                await self.refresh()
-            except DependencyError as error:
-                self.forget()
-                logger.warning("what is coming cannot be looked at: %s", error)
-            except Exception:
-                logger.exception("what is coming cannot be looked at")
+        await self._due.keep_looking(
+            self._refresh_or_soon_again, logger=logger, trouble="what is coming cannot be looked at"
+        )
+
+    async def _refresh_or_soon_again(self) -> None:
+        try:
+            await self.refresh()
+        except DependencyError:
+            self.forget()
+            raise

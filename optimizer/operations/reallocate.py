@@ -13,7 +13,6 @@ from optimizer.allocation.lease import Lease, public_name
 from optimizer.allocation.reallocation import Move, Why
 from optimizer.clock import Clock
 from optimizer.due import Due
-from optimizer.errors import DependencyError
 from optimizer.events import Event, LeaseChanged, SampleTaken
 from optimizer.identity import Principal
 from optimizer.machine.attribution import LeaseUse
@@ -174,14 +173,11 @@ class Reallocation:
 
     async def run(self) -> None:
         """Look whenever it is due, until cancelled."""
-        while True:
-            await self._due.wait()
-            try:
-                await self.look(apply=self._mode() == "apply")
-            except DependencyError as error:
-                logger.warning("leases cannot be looked at: %s", error)
-            except Exception:
-                logger.exception("leases cannot be looked at")
+        await self._due.keep_looking(
+            lambda: self.look(apply=self._mode() == "apply"),
+            logger=logger,
+            trouble="leases cannot be looked at",
+        )
 
     async def look(self, *, apply: bool, choose: Choose | None = None) -> ReallocationReport:
         """Propose, and carry out what was proposed if asked to.

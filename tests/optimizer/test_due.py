@@ -1,8 +1,11 @@
 import asyncio
+import logging
 
 import anyio
+import pytest
 
 from optimizer.due import Due
+from optimizer.errors import DependencyError
 
 
 async def test_what_was_rung_before_anybody_waited_is_heard_once() -> None:
@@ -36,3 +39,31 @@ def test_one_event_loop_after_another_may_wait() -> None:
 
     for _ in range(2):
         asyncio.run(wait())
+
+
+async def test_a_look_that_fails_is_told_and_the_next_one_is_made(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    due = Due()
+    failures: list[Exception] = [DependencyError("the disk is full"), KeyError("a bug")]
+    seen = anyio.Event()
+
+    async def look() -> None:
+        if failures:
+            due.set()
+            raise failures.pop(0)
+        seen.set()
+
+    due.set()
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(
+                lambda: due.keep_looking(
+                    look, logger=logging.getLogger("test"), trouble="it cannot be looked at"
+                )
+            )
+            await seen.wait()
+            tasks.cancel_scope.cancel()
+
+    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
+    assert caplog.messages[0] == "it cannot be looked at: the disk is full"

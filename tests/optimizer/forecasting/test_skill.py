@@ -110,7 +110,7 @@ def test_a_poor_record_is_said_aloud_and_stands_in_the_answer() -> None:
     history = {"cpu_usage": Series("cpu_usage", values, HOUR, START)}
     record = Record({("cpu_usage", "1h"): tally(500, error=5, naive=4)})
 
-    forecast = planner.forecast(history, horizon_hours=6, record=record)
+    forecast = planner.planned(history, horizon_hours=6, host="here", record=record).forecast
 
     assert forecast.metrics["cpu_usage"].served["1h"].n == 500
     assert any("no better than repeating yesterday" in each for each in forecast.warnings)
