@@ -373,9 +373,9 @@ class Rooms:
         probes = Probes(changed.probes)
         quotas = Quotas(changed.quotas, self.allocator.pools)
         self._set_by(changed)
-        self.allocator.quotas = quotas
-        self.allocator.preemption = configured.preemption(changed)
-        self.allocator.weights = changed.weights
+        self.allocator.terms.quotas = quotas
+        self.allocator.terms.preemption = configured.preemption(changed)
+        self.allocator.terms.weights = changed.weights
         self.storage.limit = changed.storage_limit
         self.fronts.rules = self.rules
         self.fronts.forget()

@@ -10,6 +10,9 @@ from optimizer.allocation.lease import Grant, Lease, PriorityLevel
 from optimizer.allocation.pool import Balance
 from optimizer.quantities import Unit
 
+MOST_LEASES = 10_000
+"""Leases that a look at all of them reads."""
+
 Decide = Callable[[Mapping[str, Balance]], Admission | Refusal]
 """Balances by resource to a decision; called inside the transaction that acts on it."""
 

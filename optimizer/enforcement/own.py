@@ -77,7 +77,7 @@ class QuotasOfAll:
         """The quota must still be what the decision saw."""
         _, resource = _split(step)
         unit = self._allocator.pools[resource].unit
-        now = self._allocator.quotas.of(EVERYBODY).get(resource)
+        now = self._allocator.terms.quotas.of(EVERYBODY).get(resource)
         if now != _parts(step["from_value"], unit):
             raise ActuatorError(f"the quota of {resource} was changed; ask optimize_resources anew")
         after = format_amount(step["to_value"] or 0.0, unit)
@@ -94,8 +94,8 @@ class QuotasOfAll:
     def _set(self, step: ImplementationStep, amount: float | None) -> str:
         _, resource = _split(step)
         unit = self._allocator.pools[resource].unit
-        quotas = self._allocator.quotas
-        self._allocator.quotas = quotas.replaced(EVERYBODY, resource, _parts(amount, unit))
+        quotas = self._allocator.terms.quotas
+        self._allocator.terms.quotas = quotas.replaced(EVERYBODY, resource, _parts(amount, unit))
         most = "no quota" if amount is None else format_amount(amount, unit)
         return f"{resource}: {most} for everybody without one of their own"
 
@@ -119,12 +119,12 @@ class Deferrals:
     async def carry_out(self, step: ImplementationStep) -> str:
         """Put them off."""
         until = _moment(step)
-        self._allocator.deferral = Deferral(until, self._clock)
+        self._allocator.terms.deferral = Deferral(until, self._clock)
         return f"requests of low priority get no lease until {until:%Y-%m-%d %H:%M} UTC"
 
     async def take_back(self, step: ImplementationStep) -> str:
         """Let them begin at once."""
-        self._allocator.deferral = None
+        self._allocator.terms.deferral = None
         return "requests of low priority get leases again"
 
 

@@ -100,7 +100,7 @@ def test_no_set_that_makes_the_room_loses_less_by_brute_force(
 
 
 async def test_a_lower_lease_gives_way_and_the_answer_says_which_and_why(house: House) -> None:
-    house.allocator.preemption = AT_ONCE
+    house.allocator.terms.preemption = AT_ONCE
     low = await house.ask(BOB, resources={"cpu": "6 cores"}, priority_level="low", purpose="night")
     house.clock.advance(30)
 
@@ -123,7 +123,7 @@ async def test_a_lower_lease_gives_way_and_the_answer_says_which_and_why(house: 
 
 
 async def test_the_holder_has_notice_and_a_grace_time(house: House) -> None:
-    house.allocator.preemption = PreemptionPolicy(grace_s=15)
+    house.allocator.terms.preemption = PreemptionPolicy(grace_s=15)
     low = await house.ask(BOB, resources={"cpu": "6 cores"}, priority_level="low", ttl_s=600)
     assert low.allocation_id is not None
     answers = []
@@ -183,7 +183,7 @@ async def test_without_being_asked_for_nobody_gives_way_and_the_refusal_names_th
     equal = await house.ask(
         resources={"cpu": "4 cores"}, priority_level="low", allow_preemption=True
     )
-    house.allocator.preemption = PreemptionPolicy(mode="never", grace_s=0)
+    house.allocator.terms.preemption = PreemptionPolicy(mode="never", grace_s=0)
     never = await house.ask(
         resources={"cpu": "4 cores"}, priority_level="high", allow_preemption=True
     )
@@ -194,7 +194,7 @@ async def test_without_being_asked_for_nobody_gives_way_and_the_refusal_names_th
 
 async def test_a_budget_is_never_taken_from_anybody(build: Build) -> None:
     house = build(usd=Configured("10 USD/day"))
-    house.allocator.preemption = AT_ONCE
+    house.allocator.terms.preemption = AT_ONCE
     await house.ask(BOB, resources={"usd": 8}, priority_level="low")
 
     refused = await house.ask(

@@ -15,7 +15,7 @@ BOB = Principal("bob")
 def house(build: Any) -> Any:
     house = build()
     configured = {"*": {"cpu": "3 cores"}, "alice": {"cpu": "2 cores", "memory": "50 %"}}
-    house.allocator.quotas = Quotas(configured, house.pools)
+    house.allocator.terms.quotas = Quotas(configured, house.pools)
     return house
 
 

@@ -58,10 +58,10 @@ async def test_a_lease_that_is_over_cannot_be_resized(house: House) -> None:
 
 
 async def test_a_quota_that_is_replaced_counts_from_the_next_request_on(house: House) -> None:
-    house.allocator.quotas = house.allocator.quotas.replaced("*", "cpu", 2_000_000)
+    house.allocator.terms.quotas = house.allocator.terms.quotas.replaced("*", "cpu", 2_000_000)
 
     refused = await house.ask(resources={"cpu": "3 cores"})
-    house.allocator.quotas = house.allocator.quotas.replaced("*", "cpu", None)
+    house.allocator.terms.quotas = house.allocator.terms.quotas.replaced("*", "cpu", None)
     granted = await house.ask(resources={"cpu": "3 cores"})
 
     assert (refused.state, refused.binding_resource) == ("refused", "quota")
@@ -70,7 +70,7 @@ async def test_a_quota_that_is_replaced_counts_from_the_next_request_on(house: H
 
 async def test_low_priority_is_put_off_until_the_quiet_window_and_nobody_else(house: House) -> None:
     until = house.clock() + timedelta(hours=2)
-    house.allocator.deferral = Deferral(until, house.clock)
+    house.allocator.terms.deferral = Deferral(until, house.clock)
 
     low = await house.ask(resources={"cpu": "1 core"}, priority_level="low", wait_s=1.0)
     normal = await house.ask(resources={"cpu": "1 core"})

@@ -101,7 +101,7 @@ class Site:
             pools=await self.allocator.utilization(),
             leases=await self.allocator.held(),
             lease_use=use or {},
-            quotas=self.allocator.quotas.of("*"),
+            quotas=self.allocator.terms.quotas.of("*"),
             levers={"cpu": Lever(actuator="web", downtime=False)} if self.commands else {},
         )
         return snapshot_of(seen, FARGATE)
@@ -155,7 +155,7 @@ async def test_a_lease_is_shrunk_to_what_it_needs_and_a_quota_set(site: Site) ->
 
     [lease] = await site.allocator.held()
     assert [grant.granted for grant in lease.grants] == [750_000]
-    assert site.allocator.quotas.of("anybody") == {"cpu": 4_000_000}
+    assert site.allocator.terms.quotas.of("anybody") == {"cpu": 4_000_000}
     assert (applied.state, states(applied)["shrink_lease"]) == ("applied", "done")
     assert allocation_id not in decision.model_dump_json()
     assert public_name(allocation_id) in decision.model_dump_json()
@@ -170,7 +170,7 @@ async def test_a_dry_run_says_what_would_be_done_and_touches_nothing(site: Site)
     [lease] = await site.allocator.held()
     assert [grant.granted for grant in lease.grants] == [7_500_000]
     assert (tried.state, states(tried)["set_quota"]) == ("rehearsed", "would_run")
-    assert site.allocator.quotas.of("anybody") == {}
+    assert site.allocator.terms.quotas.of("anybody") == {}
     assert await site.kept.find(decision.decision_id) is None
 
 
@@ -182,7 +182,7 @@ async def test_a_world_that_has_changed_refuses_the_whole_plan(site: Site) -> No
 
     assert (refused.state, states(refused)["shrink_lease"]) == ("refused", "failed")
     assert "holds 5 cores of cpu now, not 7.5" in refused.because
-    assert site.allocator.quotas.of("anybody") == {}
+    assert site.allocator.terms.quotas.of("anybody") == {}
 
 
 async def test_a_critical_machine_refuses_the_whole_plan(site: Site) -> None:
@@ -192,7 +192,7 @@ async def test_a_critical_machine_refuses_the_whole_plan(site: Site) -> None:
     refused = await site.apply(decision)
 
     assert (refused.state, states(refused)["preparation"]) == ("refused", "failed")
-    assert site.allocator.quotas.of("anybody") == {}
+    assert site.allocator.terms.quotas.of("anybody") == {}
 
 
 async def grown(site: Site, path: Path) -> Decision:
@@ -294,7 +294,7 @@ async def test_a_step_that_fails_takes_back_those_before_it(site: Site, tmp_path
 
     [held] = await site.allocator.held()
     assert [grant.granted for grant in held.grants] == [7_500_000]
-    assert site.allocator.quotas.of("anybody") == {}
+    assert site.allocator.terms.quotas.of("anybody") == {}
     assert failed.state == "rolled_back"
     assert states(failed)["shrink_lease"] == "rolled_back"
     assert "the daemon is away" in failed.because
