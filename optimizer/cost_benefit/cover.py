@@ -65,9 +65,9 @@ def best_cover(
 ) -> Cover:
     """The set that covers most capabilities, and among those the most valuable.
 
-    An integer program in which covering one more counts more than all that a set can be worth.
-    What the solver chose is added up again, and a limit that it exceeds within its tolerance is
-    drawn closer.
+    An integer program that asks for all that is offered; where limits forbid that, for the most
+    that can be covered first. What the solver chose is added up again, and a limit that it exceeds
+    within its tolerance is drawn closer.
 
     Args:
         capabilities: What is needed.
@@ -130,26 +130,21 @@ class _Problem:
             if capability in server.gains and server.spends.get(capability, 0.0) <= budget_usd
         ]
         self._max_tokens, self._budget_usd = max_tokens, budget_usd
+        offered = sorted({pair.capability for pair in self._pairs})
         place = {server.id: i for i, server in enumerate(self._servers)}
-        first = len(self._servers)
-        size = first + len(self._pairs)
-        rows: list[FloatArray] = []
-        for capability in capabilities:  # one server at most serves a capability
-            rows.append(np.zeros(size))
-            rows[-1][first:] = [pair.capability == capability for pair in self._pairs]
-        self._once = len(rows)
-        for i, pair in enumerate(self._pairs):  # only a server in the set serves
-            rows.append(np.zeros(size))
-            rows[-1][[place[pair.server.id], first + i]] = -1.0, 1.0
-        tokens, spends = np.zeros(size), np.zeros(size)
-        tokens[:first] = [server.tokens for server in self._servers]
-        spends[first:] = [pair.spend for pair in self._pairs]
-        self._rows = np.array([*rows, tokens, spends])
-        self._values = np.zeros(size)
-        self._values[:first] = [-server.fixed_cost for server in self._servers]
-        self._values[first:] = [pair.gain for pair in self._pairs]
-        span = np.ptp(self._values) if size else 0.0
-        self._values[first:] += 1.0 + 2 * len(capabilities) * span
+        first, self._once = len(self._servers), len(offered)
+        rows = np.zeros((self._once + len(self._pairs) + 3, first + len(self._pairs)))
+        for i, pair in enumerate(self._pairs):
+            rows[offered.index(pair.capability), first + i] = 1.0  # one serves a capability
+            only_in_set = self._once + i
+            rows[only_in_set, [place[pair.server.id], first + i]] = -1.0, 1.0
+        rows[-3, first:] = 1.0
+        rows[-2, :first] = [server.tokens for server in self._servers]
+        rows[-1, first:] = [pair.spend for pair in self._pairs]
+        self._rows = rows
+        costs = [-server.fixed_cost for server in self._servers]
+        self._values = np.array(costs + [pair.gain for pair in self._pairs])
+        self._counts = np.repeat([0.0, 1.0], [first, len(self._pairs)])
 
     def solve(self) -> list[_Pair]:
         """The pairs of the best set."""
@@ -157,7 +152,7 @@ class _Problem:
             return []
         tokens, budget = self._max_tokens, self._budget_usd
         for _ in range(ATTEMPTS):
-            chosen = self._choose(tokens, budget)
+            chosen = self._best(tokens, budget)
             used = {pair.server.id: pair.server.tokens for pair in chosen}
             too_many = math.fsum(used.values()) > self._max_tokens
             too_dear = math.fsum(pair.spend for pair in chosen) > self._budget_usd
@@ -167,15 +162,35 @@ class _Problem:
             budget -= 1e-6 * max(1.0, budget) if too_dear else 0.0
         raise _not_proved(len(self._servers))
 
-    def _choose(self, max_tokens: float, budget_usd: float) -> list[_Pair]:
+    def _best(self, max_tokens: float, budget_usd: float) -> list[_Pair]:
+        """All that is offered if the limits let it, else as many as they do; the most valuable."""
+        limits = (max_tokens, budget_usd)
+        chosen = self._choose(self._values, self._once, *limits)
+        if chosen is None:
+            most = self._choose(self._counts, 0, *limits)
+            assert most is not None, "nothing at all holds every limit"
+            chosen = self._choose(self._values, len(most), *limits)
+        if chosen is None:
+            raise _not_proved(len(self._servers))
+        return chosen
+
+    def _choose(
+        self, values: FloatArray, least: int, max_tokens: float, budget_usd: float
+    ) -> list[_Pair] | None:
+        """The pairs, at least so many, that are worth most; None when there are not so many."""
         high = np.zeros(len(self._rows))
         high[: self._once] = 1.0
-        high[-2:] = max_tokens, budget_usd
+        high[-3:] = self._once, max_tokens, budget_usd
         low = np.full(len(self._rows), -math.inf)
-        whole = np.ones(self._values.size, dtype=bool)
-        program = Program(self._values, self._rows, low, high, whole)
-        solution = maximise(program, gap=0, limit_s=LIMIT_S)
-        if solution is None or not solution.is_proven:
+        low[-3] = least
+        if least == self._once:
+            low[: self._once] = 1.0
+        whole = np.ones(values.size, dtype=bool)
+        program = Program(values, self._rows, low, high, whole)
+        solution = maximise(program, gap=0, limit_s=LIMIT_S, bound_first=True)
+        if solution is None:
+            return None
+        if not solution.is_proven:
             raise _not_proved(len(self._servers))
         serving = solution.x[len(self._servers) :] > 0.5
         return [pair for pair, serves in zip(self._pairs, serving, strict=True) if serves]

@@ -1,3 +1,5 @@
+import math
+import random
 from itertools import combinations, product
 
 import pytest
@@ -16,27 +18,33 @@ servers = st.lists(
         gains=st.dictionaries(st.sampled_from(CAPABILITIES), st.floats(-1, 5), max_size=3),
         fixed_cost=st.floats(0, 3),
         tokens=st.floats(0, 100),
+        spends=st.dictionaries(st.sampled_from(CAPABILITIES), st.floats(0, 1)),
     ),
     max_size=5,
     unique_by=lambda server: server.id,
 )
 
 
-def brute_force(servers: list[Server], max_tokens: float) -> tuple[int, float]:
+def brute_force(servers: list[Server], max_tokens: float, budget_usd: float) -> tuple[int, float]:
     """Most capabilities covered, and the most that so many can be worth."""
     best = (0, 0.0)
     for count in range(1, len(servers) + 1):
         for members in combinations(servers, count):
-            if sum(server.tokens for server in members) > max_tokens:
+            if math.fsum(server.tokens for server in members) > max_tokens:
                 continue
             offers: list[list[Server | None]] = [
                 [server for server in members if capability in server.gains]
                 for capability in CAPABILITIES
             ]
-            choices = [offer or [None] for offer in offers]
+            choices = [[None, *offer] for offer in offers]
             for serving in product(*choices):
                 used = {server.id: server for server in serving if server is not None}
-                if len(used) != len(members):
+                spends = (
+                    server.spends.get(capability, 0)
+                    for capability, server in zip(CAPABILITIES, serving, strict=True)
+                    if server is not None
+                )
+                if len(used) != len(members) or math.fsum(spends) > budget_usd:
                     continue
                 gain = sum(
                     server.gains[capability]
@@ -50,13 +58,13 @@ def brute_force(servers: list[Server], max_tokens: float) -> tuple[int, float]:
 
 
 @settings(deadline=None)
-@given(servers=servers, max_tokens=st.floats(0, 250))
+@given(servers=servers, max_tokens=st.floats(0, 250), budget_usd=st.floats(0, 2))
 def test_a_set_covers_the_most_and_is_worth_the_most(
-    servers: list[Server], max_tokens: float
+    servers: list[Server], max_tokens: float, budget_usd: float
 ) -> None:
-    covered, value = brute_force(servers, max_tokens)
+    covered, value = brute_force(servers, max_tokens, budget_usd)
 
-    cover = best_cover(CAPABILITIES, servers, max_tokens=max_tokens)
+    cover = best_cover(CAPABILITIES, servers, max_tokens=max_tokens, budget_usd=budget_usd)
 
     assert len(CAPABILITIES) - len(cover.missing) == covered
     assert cover.value == pytest.approx(value, abs=1e-9)
@@ -85,6 +93,29 @@ def test_calls_of_a_set_stay_within_the_budget() -> None:
     cheap = Server("cheap", {"read": 1.0}, fixed_cost=0, spends={"read": 0.5})
 
     assert best_cover(("read",), [dear, cheap], budget_usd=1).ids == ("cheap",)
+
+
+def test_half_of_what_is_needed_is_covered_where_the_budget_ends() -> None:
+    """The program of this set ends in HiGHS's presolve with a solve error."""
+    draw = random.Random(5)
+    needed = tuple(f"c{i}" for i in range(4))
+    offers = []
+    for number in range(50):
+        capabilities = draw.sample(needed, min(4, draw.randint(1, 8)))
+        benefit, cost = draw.uniform(0.5, 1.9), draw.uniform(0, 0.05)
+        tokens = math.exp(draw.gauss(math.log(400), 1))
+        gains = {
+            capability: ((1.0 if draw.random() < 0.4 else draw.uniform(0.5, 1)) * benefit - cost)
+            / 4
+            for capability in capabilities
+        }
+        spends = dict.fromkeys(capabilities, cost / 4)
+        offers.append(Server(f"s{number:02}", gains, tokens * 18e-6 + 0.002, tokens, spends))
+
+    cover = best_cover(needed, offers, max_tokens=360, budget_usd=0.0024)
+
+    assert len(cover.serves) == 2
+    assert cover.value == pytest.approx(0.6656772, abs=1e-6)
 
 
 def test_a_search_that_cannot_be_finished_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
