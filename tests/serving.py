@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -38,14 +38,19 @@ def lonely_environment(folder: Path, **settings: str) -> dict[str, str]:
 
 
 @contextmanager
-def serving(folder: Path, **settings: str) -> Iterator[str]:
+def serving(folder: Path, *, within: Sequence[str] = (), **settings: str) -> Iterator[str]:
     """Serve until the end of the block.
+
+    Args:
+        folder: Where its data are.
+        within: A command that becomes the server, which stands behind it.
+        **settings: Its environment.
 
     Yields:
         The server's address, for example `http://127.0.0.1:34567`.
     """
     environment = lonely_environment(folder, **{"PORT": "0", **settings})
-    command = [sys.executable, str(CHECKOUT / "sequential_resource_optimization.py")]
+    command = [*within, sys.executable, str(CHECKOUT / "sequential_resource_optimization.py")]
     with (
         TemporaryFile("w+") as out,
         subprocess.Popen(

@@ -45,6 +45,18 @@ for line in sys.stdin:
 """
 
 
+BURN = """
+import os, time
+child = os.fork()
+began = time.monotonic()
+while time.monotonic() < began + 2: pass
+if child:
+    os.waitpid(child, 0)
+    print(sum(os.times()[:4]) / (time.monotonic() - began))
+"""
+"""Tells how many cores its two processes got."""
+
+
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     folder = tmp_path_factory.mktemp("run")
@@ -161,6 +173,19 @@ def test_a_command_beyond_its_memory_is_ended(environment: dict[str, str]) -> No
 
     assert done.returncode != 0
     assert done.stdout == b""
+
+
+def test_a_burner_with_two_processes_gets_the_core_that_it_leased(
+    environment: dict[str, str],
+) -> None:
+    home = find_home()
+    done = run(environment, "--cpu", "1 core", "--", sys.executable, "-c", BURN)
+
+    assert b"cpu 1 core" in done.stderr
+    if home.reason:
+        assert b"held by nice 5" in done.stderr
+    else:
+        assert 0 < float(done.stdout) <= 1.15
 
 
 def test_a_signal_that_ends_the_command_ends_us_the_same_way(environment: dict[str, str]) -> None:
