@@ -217,8 +217,7 @@ def _home_v2(own: Path) -> Home:
         except OSError:
             _step_aside(folder)
             _hand_down(folder)
-    home = folder / HOME
-    home.mkdir(exist_ok=True)
+    home = _made(folder / HOME)
     _hand_down(home)
     return Home(2, {"": home})
 
@@ -244,10 +243,15 @@ def _step_aside(folder: Path) -> None:
 
 
 def _home_v1(own: Mapping[str, Path]) -> Home:
-    folders = {name: own[name] / HOME for name in (*_NEEDED, "cpuacct", "freezer")}
-    for folder in folders.values():
-        folder.mkdir(exist_ok=True)
-    return Home(1, folders)
+    return Home(1, {name: _made(own[name] / HOME) for name in (*_NEEDED, "cpuacct", "freezer")})
+
+
+def _made(folder: Path) -> Path:
+    """A folder in which groups can be made; it may be left from a time when they could."""
+    folder.mkdir(exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise OSError(0, f"{folder} is read-only")
+    return folder
 
 
 def _removed(folder: Path) -> bool:
