@@ -22,6 +22,7 @@ from optimizer.decisions.plan import ALLOCATE, DEFERRAL, LEASES, QUOTAS
 from optimizer.decisions.snapshot import Snapshot
 from optimizer.enforcement.actuator import Actuator
 from optimizer.enforcement.groups import find_home
+from optimizer.enforcement.holder import Holder
 from optimizer.enforcement.own import Deferrals, Leases, QuotasOfAll, Reservation
 from optimizer.enforcement.runs import Runs
 from optimizer.errors import LeaseEndedError, NotFoundError, OptimizerError
@@ -284,8 +285,7 @@ class Rooms:
             allocator=self.allocator,
             keeper=RunStore(self.database),
             bind=self.bind,
-            find_home=find_home,
-            memory=self._memory_for_leases,
+            holder=Holder(find_home=find_home, memory=self._memory_for_leases),
             events=self.events,
             clock=self.clock,
         )

@@ -11,6 +11,7 @@ import pytest
 from optimizer.allocation.lease import public_name
 from optimizer.allocation.pool import build_pools
 from optimizer.enforcement.groups import Home, find_home
+from optimizer.enforcement.holder import Holder
 from optimizer.enforcement.order import Granted, Refused, RunOrder
 from optimizer.enforcement.runs import UNRESERVED, Runs
 from optimizer.enforcement.usual import PastRun
@@ -51,8 +52,7 @@ class Workplace:
             allocator=self.house.allocator,
             keeper=self,
             bind=self.bind,
-            find_home=lambda: self.home,
-            memory=lambda: (self.capacity, self.swap),
+            holder=Holder(find_home=lambda: self.home, memory=lambda: (self.capacity, self.swap)),
             events=self.events,
             clock=self.house.clock,
         )
