@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from optimizer.enforcement.limits import Limits, v1_values, v2_values
+from optimizer.enforcement.limits import Limits, v1_values, v2_values, weight
 from optimizer.machine.cgroups import own_folders
 
 HOME = "sro"
@@ -166,6 +166,15 @@ class Home:
     version: Literal[1, 2] = 2
     folders: Mapping[str, Path] = field(default_factory=dict)
     reason: str = ""
+
+    def weigh(self, cores: float) -> None:
+        """Give all groups together the part of so many cores, where all of them are wanted.
+
+        Raises:
+            OSError: The kernel does not take it.
+        """
+        folder, name = ("", "cpu.weight") if self.version == 2 else ("cpu", "cpu.shares")
+        (self.folders[folder] / name).write_text(str(weight(cores, version=self.version)))
 
     def make(self, name: str) -> Group:
         """A new group; one that is there already is taken as it is.

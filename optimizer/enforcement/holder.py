@@ -36,6 +36,7 @@ class Holder:
         self._memory = memory
         self._sharing = Sharing()
         self._home: Home | None = None
+        self._cores: dict[str, float] = {}
 
     @property
     def home(self) -> Home:
@@ -52,6 +53,7 @@ class Holder:
                 group = self.home.make(run.lease)
                 group.limit(run.limits)
                 group.add(pid)
+                self._weigh(run.lease, run.limits.held_cores or 1.0)
             except OSError as error:
                 reason = str(error.strerror or error)
             else:
@@ -74,6 +76,7 @@ class Holder:
         """Hold it to its limits as they are now."""
         if run.group is not None:
             run.group.limit(run.limits)
+            self._weigh(run.lease, run.limits.held_cores or 1.0)
 
     def let_go(self, run: Run) -> float:
         """The last look at a group, and its end; CPU seconds that it used."""
@@ -84,7 +87,16 @@ class Holder:
         run.group.kill()
         if not run.group.remove():
             logger.warning("the control group of %s is not empty yet", run.lease)
+        self._weigh(run.lease, 0.0)
         return 0.0 if use is None else use.cpu_s
+
+    def _weigh(self, lease: str, cores: float) -> None:
+        """A process without a lease weighs one core, so all that is leased weighs its sum."""
+        self._cores[lease] = cores
+        if not cores:
+            del self._cores[lease]
+        with contextlib.suppress(OSError):
+            self.home.weigh(max(1.0, sum(self._cores.values())))
 
     def watch(self, runs: Sequence[Run], now_s: float, elapsed_s: float) -> None:
         """Look at what each uses, and share memory among those that can be held.

@@ -17,8 +17,8 @@ from tests.serving import lonely_environment, serving
 
 BURN = "import os\nos.fork()\nprint('on', flush=True)\nwhile True: pass"
 
-LITTLE = 0.1
-"""Cores of a lease that a burner exceeds on a busy machine too."""
+LITTLE = 0.02
+"""Cores of a lease that a burner exceeds on a very busy machine too."""
 
 READ_ONLY = (
     'for at in /sys/fs/cgroup /sys/fs/cgroup/*; do mount -o remount,bind,ro $at; done; exec "$@"'

@@ -146,7 +146,8 @@ def test_version_2_hands_down_its_controllers_and_takes_limits(tmp_path: Path) -
     root, own = tree(tmp_path, controllers="cpu io memory pids", here="")
     home = find_home(root)
     group = home.make("lease")
-    group.limit(Limits(cores=1.5, throttle_bytes=1000, most_bytes=2000))
+    group.limit(Limits(cores=1.5, throttle_bytes=1000, most_bytes=2000, held_cores=1.5))
+    home.weigh(4)
     group.park(is_parked=True)
     group.kill()
 
@@ -154,7 +155,9 @@ def test_version_2_hands_down_its_controllers_and_takes_limits(tmp_path: Path) -
     assert (own / "cgroup.subtree_control").read_text() == "+cpu +memory"
     assert (own / "sro/cgroup.subtree_control").read_text() == "+cpu +memory"
     written = {path.name: path.read_text() for path in (own / "sro/lease").iterdir()}
+    assert (own / "sro/cpu.weight").read_text() == "400"
     assert written == {
+        "cpu.weight": "150",
         "cpu.max": "150000 100000",
         "memory.high": "1000",
         "memory.max": "2000",

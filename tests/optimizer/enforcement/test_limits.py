@@ -3,15 +3,24 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.enforcement.limits import LEAST_QUOTA_US, Limits, limits_of, v1_values, v2_values
+from optimizer.enforcement.limits import (
+    LEAST_QUOTA_US,
+    Limits,
+    limits_of,
+    v1_values,
+    v2_values,
+    weight,
+)
 
 
 def test_a_wish_is_a_limit_and_a_guess_is_none() -> None:
     granted = {"cpu": 2.0, "memory": 4e9}
 
-    assert limits_of(granted, {}, wished=("cpu", "memory")) == Limits(2.0, None, 4_000_000_000)
-    assert limits_of(granted, {}, wished=("cpu",)) == Limits(2.0, None, None)
-    assert limits_of(granted, {}, wished=()) == Limits()
+    assert limits_of(granted, {}, wished=("cpu", "memory")) == Limits(
+        2.0, None, 4_000_000_000, held_cores=2.0
+    )
+    assert limits_of(granted, {}, wished=("cpu",)) == Limits(2.0, None, None, held_cores=2.0)
+    assert limits_of(granted, {}, wished=()) == Limits(held_cores=2.0)
 
 
 def test_a_range_is_held_to_its_upper_end() -> None:
@@ -21,9 +30,17 @@ def test_a_range_is_held_to_its_upper_end() -> None:
 
 
 def test_no_limit_is_written_as_each_version_has_it() -> None:
-    assert set(v2_values(Limits()).values()) == {"max 100000", "max"}
+    assert set(v2_values(Limits()).values()) == {"100", "max 100000", "max"}
     assert v1_values(Limits())["memory.limit_in_bytes"] == "-1"
     assert v1_values(Limits())["cpu.cfs_quota_us"] == "-1"
+
+
+def test_a_lease_weighs_as_many_processes_as_it_has_cores() -> None:
+    held = Limits(held_cores=2.0)
+
+    assert (v1_values(held)["cpu.shares"], v2_values(held)["cpu.weight"]) == ("2048", "200")
+    assert (weight(None, version=1), weight(0, version=1)) == (1024, 2)
+    assert (weight(1e6, version=1), weight(1e6, version=2)) == (262_144, 10_000)
 
 
 @given(st.floats(1e-6, 1024))

@@ -252,3 +252,19 @@ async def test_a_lease_that_was_resized_is_told_and_held_to_its_new_size(
 
     [said] = workplace.told[lease]
     assert "150.00 MiB" in said["notice"]
+
+
+async def test_what_is_leased_weighs_as_much_as_it_holds(workplace: Workplace) -> None:
+    if workplace.home.reason:
+        pytest.skip(f"no control groups may be made here: {workplace.home.reason}")
+    one, grower = await started(workplace, resources={"cpu": "3 cores"})
+    two, second = await started(workplace, resources={"cpu": "1.5 cores"})
+    folder = workplace.home.folders["" if workplace.home.version == 2 else "cpu"]
+    name = "cpu.weight" if workplace.home.version == 2 else "cpu.shares"
+    weights = [int((folder / each / name).read_text()) for each in (one, two)]
+    grower.end()
+    second.end()
+    await ended(workplace, one)
+    await ended(workplace, two)
+
+    assert weights[0] == 2 * weights[1]
