@@ -18,7 +18,8 @@ from mcp.server import MCPServer
 
 from optimizer.mcp_client.process import Command
 from optimizer.thinking.question import Candidate, Question, Thought
-from optimizer.thinking.scratchpad import EmbeddedScratchpad, PooledScratchpad
+from optimizer.thinking.remote import RemoteScratchpad
+from optimizer.thinking.scratchpad import EmbeddedScratchpad
 from optimizer.thinking.thinker import Thinker
 from tests import node
 
@@ -129,7 +130,7 @@ async def main(decisions: int) -> None:
     """All three."""
     await embedded()
     command = Command(node.sequential_thinking(), env={"DISABLE_THOUGHT_LOGGING": "true"})
-    async with Thinker(PooledScratchpad("stdio", command)) as thinker:
+    async with Thinker(RemoteScratchpad("stdio", command)) as thinker:
         await at_once(thinker, 64, 8)
         await at_once(thinker, 800, 8)
         await at_once(thinker, 400, 100)

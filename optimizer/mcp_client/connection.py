@@ -18,7 +18,6 @@ from mcp_types import (
     CallToolRequest,
     CallToolRequestParams,
     CallToolResult,
-    RequestParamsMeta,
     Tool,
 )
 from pydantic import ValidationError
@@ -78,7 +77,6 @@ class Connection:
         arguments: Mapping[str, Any],
         *,
         within: timedelta,
-        meta: RequestParamsMeta | None = None,
         check_output: bool = True,
     ) -> CallToolResult:
         """Call a tool.
@@ -87,7 +85,6 @@ class Connection:
             tool: Its name.
             arguments: What it is called with.
             within: Deadline of the call.
-            meta: The request's `_meta`.
             check_output: Whether the answer is compared with the output schema that the server
                 lists; a caller that reads it through a model of its own saves a fifth of the CPU
                 time of a call in memory.
@@ -101,8 +98,8 @@ class Connection:
         with self._failures(within):
             with anyio.fail_after(within.total_seconds()):
                 if check_output:
-                    return await self._client.call_tool(tool, dict(arguments), meta=meta)
-                params = CallToolRequestParams(name=tool, arguments=dict(arguments), meta=meta)
+                    return await self._client.call_tool(tool, dict(arguments))
+                params = CallToolRequestParams(name=tool, arguments=dict(arguments))
                 request = CallToolRequest(params=params)
                 return await self._client.session.send_request(request, CallToolResult)
 

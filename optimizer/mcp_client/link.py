@@ -9,7 +9,7 @@ caller, neither its principal nor its trace, stays behind in it.
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Generic, TypeVar
 
@@ -29,6 +29,8 @@ class Link:
         connect_within: Deadline of opening it.
         close_within: Deadline of closing it cleanly.
         era: Which handshake.
+        check: Says by an McpServerError that it is not the server that is wanted.
+        opened: Told once it is open and checked, or why it could not be opened.
     """
 
     def __init__(
@@ -38,11 +40,15 @@ class Link:
         connect_within: timedelta,
         close_within: timedelta = timedelta(seconds=5),
         era: Era = "auto",
+        check: Callable[[Connection], Awaitable[None]] | None = None,
+        opened: Callable[[McpServerError | None], None] | None = None,
     ) -> None:
         self._target = target
         self._connect_within = connect_within
         self._close_within = close_within
         self._era = era
+        self._check = check
+        self._opened = opened
         self._settled = asyncio.Event()
         self._closing = asyncio.Event()
         self._connection: Connection | None = None
@@ -62,6 +68,11 @@ class Link:
         if self._error is not None or self._closing.is_set() or self._task.done():
             return False
         return self._connection is None or self._connection.is_alive
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether it is not known yet if it opens."""
+        return not self._settled.is_set()
 
     async def connection(self) -> Connection:
         """The connection, as soon as it is open; the caller may give up waiting at any time.
@@ -96,20 +107,28 @@ class Link:
                 close_within=self._close_within,
                 era=self._era,
             ) as connection:
+                if self._check is not None:
+                    await self._check(connection)
                 self._connection = connection
-                self._settled.set()
+                self._settle(None)
                 await self._closing.wait()
         except McpServerError as error:
-            self._error = error
             logger.info("%s", error)
+            self._settle(error)
         except Exception as error:
             logger.exception("the link to %s failed", shown(self._target))
-            self._error = McpServerError(
-                server=self.server, problem="protocol", detail=type(error).__name__
-            )
+            detail = type(error).__name__
+            self._settle(McpServerError(server=self.server, problem="protocol", detail=detail))
         finally:
             self._connection = None
             self._settled.set()
+
+    def _settle(self, error: McpServerError | None) -> None:
+        """Tell of the opening, once; what ends it later is only kept."""
+        self._error = error
+        if self._opened is not None and self.is_opening:
+            self._opened(error)
+        self._settled.set()
 
 
 class PerLoop(Generic[HeldT]):

@@ -148,15 +148,16 @@ class Child:
 
     @asynccontextmanager
     async def _run(self) -> AsyncIterator[tuple[Received, Sent]]:
-        process = await anyio.open_process(
-            self._command.argv,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            env=get_default_environment() | dict(self._command.env),
-            cwd=self._command.cwd,
-            start_new_session=True,
-        )
+        with anyio.CancelScope(shield=True):  # cut off half-way, asyncio would lose its pipes
+            process = await anyio.open_process(
+                self._command.argv,
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=PIPE,
+                env=get_default_environment() | dict(self._command.env),
+                cwd=self._command.cwd,
+                start_new_session=True,
+            )
         self._process = process
         to_session, received = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         sent, from_session = anyio.create_memory_object_stream[SessionMessage](0)

@@ -5,14 +5,16 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Protocol
 
-from mcp_types import CallToolResult, RequestParamsMeta
-from pydantic import ValidationError
+from mcp_types import CallToolResult
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
 
 from optimizer.errors import McpProblem, McpServerError
-from optimizer.mcp_client.connection import Connection
-from optimizer.thinking.embedded import TOOL, Recorded
-from optimizer.thinking.pool import Member
+from optimizer.thinking.embedded import Count
+from optimizer.thinking.pool import Lent
 from optimizer.thinking.question import ScratchpadKind, Thought
+
+TOOL = "sequentialthinking"
 
 Heard = Callable[[str, str, float], None]
 """Told of a call that ended: the tool, how, and after how many milliseconds."""
@@ -28,6 +30,10 @@ class Page(Protocol):
     def kind(self) -> ScratchpadKind:
         """Which server records them."""
 
+    @property
+    def stands_in(self) -> str | None:
+        """Why it is not the server that is configured, as a stable code; None when it is."""
+
     async def write(self, thought: Thought, *, total: int, within: timedelta) -> None:
         """Record a thought.
 
@@ -36,14 +42,24 @@ class Page(Protocol):
         """
 
 
+class _Recorded(BaseModel):
+    """What the tool answers; names on the wire are in camel case."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel)
+
+    thought_number: int
+    total_thoughts: int
+    next_thought_needed: bool
+    branches: tuple[str, ...]
+    thought_history_length: int
+
+
 class RecordedPage:
     """A page over one connection to a sequential-thinking server.
 
     Args:
         kind: Which server.
-        connection: To it.
-        member: Counts what the connection took.
-        meta: The `_meta` of every request.
+        lent: The connection, which counts what it took.
         shared: Called when the server's history holds more than this connection wrote.
         heard: Told of each call: the tool, how it ended, and its milliseconds.
 
@@ -51,20 +67,19 @@ class RecordedPage:
         failure: Why a thought was not recorded; None while all were.
     """
 
+    stands_in = None
+
     def __init__(
         self,
         kind: ScratchpadKind,
-        connection: Connection,
-        member: Member,
+        lent: Lent,
         *,
-        meta: RequestParamsMeta | None = None,
         shared: Callable[[], None] | None = None,
         heard: Heard | None = None,
     ) -> None:
         self.kind = kind
-        self._connection = connection
-        self._member = member
-        self._meta = meta
+        self._connection = lent.connection
+        self._member = lent.member
         self._shared = shared
         self._heard = heard
         self.failure: McpServerError | None = None
@@ -88,31 +103,35 @@ class RecordedPage:
         member = self._member
         member.spoiled = True
         result = await self._connection.call(
-            TOOL, _arguments(thought, total), within=within, meta=self._meta, check_output=False
+            TOOL, tool_arguments(thought, total), within=within, check_output=False
         )
-        recorded = self._recorded(result)
-        if recorded.thought_number != thought.number:
-            raise self._broken(
-                f"it recorded thought {recorded.thought_number}, not {thought.number}"
-            )
+        count = self._count(result)
+        if count.number != thought.number:
+            raise self._broken(f"it recorded thought {count.number}, not {thought.number}")
         member.spoiled = False
         member.written += 1
-        if self._shared is not None and recorded.thought_history_length != member.written:
+        if self._shared is not None and count.held != member.written:
             self._shared()
 
-    def _recorded(self, result: CallToolResult) -> Recorded:
+    def _count(self, result: CallToolResult) -> Count:
         if result.is_error:
             raise self._broken("it refused a thought")
         try:
-            return Recorded.model_validate(result.structured_content)
+            recorded = _Recorded.model_validate(result.structured_content)
         except ValidationError as error:
             raise self._broken(f"{error.error_count()} fields of its answer are wrong") from error
+        return Count(
+            number=recorded.thought_number,
+            total=recorded.total_thoughts,
+            branches=recorded.branches,
+            held=recorded.thought_history_length,
+        )
 
     def _broken(self, detail: str) -> McpServerError:
         return McpServerError(server=self._connection.server, problem="protocol", detail=detail)
 
 
-def _arguments(thought: Thought, total: int) -> dict[str, object]:
+def tool_arguments(thought: Thought, total: int) -> dict[str, object]:
     """The arguments of the tool; those that do not apply are left out."""
     arguments: dict[str, object] = {
         "thought": thought.text,

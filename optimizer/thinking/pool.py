@@ -5,23 +5,31 @@ at the same time, and a connection is replaced after some thoughts.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import anyio
 
-from optimizer.errors import CapacityError, McpServerError
+from optimizer.errors import CapacityError
 from optimizer.mcp_client.connection import Connection
 from optimizer.mcp_client.link import Link
-from optimizer.thinking.embedded import TOOL
+
+
+STARTS_AT_ONCE = 2
 
 
 class PoolBusyError(CapacityError):
     """Every connection is taken by a decision in flight; nobody waits for one."""
 
     code = "pool_busy"
+
+
+class PoolStartingError(CapacityError):
+    """A connection is being opened; nobody waits for it long."""
+
+    code = "pool_starting"
 
 
 @dataclass(eq=False)
@@ -32,41 +40,39 @@ class Member:
         link: What keeps it open.
         written: Thoughts that it took since it was opened.
         spoiled: Whether an exchange was begun and not finished, so that its history is unknown.
-        uses: Decisions that it served.
+        idle_since_s: When it was put by, on the event loop's clock.
+        began_s: When its opening began.
     """
 
     link: Link
     written: int = 0
     spoiled: bool = False
-    uses: int = 0
-    _is_checked: bool = field(default=False, repr=False)
+    idle_since_s: float = 0.0
+    began_s: float = field(default_factory=anyio.current_time)
 
-    async def connection(self, *, within: timedelta) -> Connection:
-        """The open connection to a server that has the tool.
+    async def open(self, *, within: timedelta) -> Connection:
+        """The connection, once it is open.
+
+        Args:
+            within: How long after the opening began anyone waits for it.
 
         Raises:
-            McpServerError: It did not open within the deadline, or has no such tool.
+            PoolStartingError: It is still being opened.
+            McpServerError: It could not be opened, or has ended.
         """
-        try:
-            with anyio.fail_after(within.total_seconds()):
-                connection = await self.link.connection()
-        except TimeoutError:
-            raise McpServerError(
-                server=self.link.server,
-                problem="timeout",
-                detail=f"not ready within {within.total_seconds():g} s",
-            ) from None
-        if not self._is_checked:
-            await _check_tool(connection, within)
-            self._is_checked = True
-        return connection
+        with anyio.CancelScope() as scope:
+            if self.link.is_opening:
+                scope.deadline = self.began_s + within.total_seconds()
+            return await self.link.connection()
+        raise PoolStartingError(f"{self.link.server} is being started")
 
 
-async def _check_tool(connection: Connection, within: timedelta) -> None:
-    if TOOL not in [tool.name for tool in await connection.tools(within=within)]:
-        raise McpServerError(
-            server=connection.server, problem="not_mcp", detail=f"it has no tool {TOOL}"
-        )
+@dataclass(frozen=True)
+class Lent:
+    """A connection that one decision has for itself."""
+
+    member: Member
+    connection: Connection
 
 
 class Pool:
@@ -75,6 +81,8 @@ class Pool:
     Args:
         connect: Begins to open a connection.
         size: The most that exist at one time, those that are being closed included.
+        starts_at_once: The most that are being opened at one time; a child takes half a second of
+            CPU time to start, and many at once would take it from those that think.
         recycle_after: Thoughts after which a connection is replaced.
         idle_after: How long one may be idle before it is closed; the last one stays warm.
     """
@@ -84,16 +92,19 @@ class Pool:
         connect: Callable[[], Link],
         *,
         size: int,
+        starts_at_once: int = STARTS_AT_ONCE,
         recycle_after: int,
         idle_after: timedelta,
     ) -> None:
         self._connect = connect
         self._size = size
+        self._starts_at_once = starts_at_once
         self._recycle_after = recycle_after
         self._idle_after_s = idle_after.total_seconds()
         self._members: set[Member] = set()
         self._idle: list[Member] = []
         self._retiring: set[asyncio.Task[None]] = set()
+        self._sweep: asyncio.TimerHandle | None = None
         self._is_closed = False
 
     def __len__(self) -> int:
@@ -104,45 +115,55 @@ class Pool:
         """Whether another decision would get a connection now."""
         return bool(self._idle) or len(self._members) < self._size
 
-    @contextmanager
-    def lend(self) -> Iterator[Member]:
-        """Lend a connection to one decision.
+    @asynccontextmanager
+    async def lend(self, *, within: timedelta) -> AsyncIterator[Lent]:
+        """Lend a connection to one decision: an open one, else one that is being opened.
+
+        Args:
+            within: How long after its opening began anyone waits for one.
 
         Raises:
             PoolBusyError: Every one is taken.
+            PoolStartingError: It is still being opened; it goes on, for those who come later.
+            McpServerError: It could not be opened.
         """
         member = self._take()
-        member.uses += 1
         try:
-            yield member
+            yield Lent(member, await member.open(within=within))
         finally:
             self._give_back(member)
 
     def warm(self) -> None:
         """Begin to open one connection, when there is none."""
         if not self._members:
-            self._idle.append(self._start())
+            self._put_by(self._start())
 
     async def close(self) -> None:
         """Close every connection and wait until nothing of them is left."""
         self._is_closed = True
         self._idle.clear()
+        if self._sweep is not None:
+            self._sweep.cancel()
         for member in list(self._members):
             self._retire(member)
         if self._retiring:
             await asyncio.wait(set(self._retiring))
 
     def _take(self) -> Member:
-        while self._idle:
-            member = self._idle.pop()
-            if member.link.is_usable:
-                return member
+        for member in [m for m in self._idle if not m.link.is_usable]:
+            self._idle.remove(member)
             self._retire(member)
+        if self._idle:
+            member = max(self._idle, key=lambda m: (not m.link.is_opening, m.idle_since_s))
+            self._idle.remove(member)
+            return member
         if len(self._members) >= self._size:
             raise PoolBusyError(
                 f"{self._size} of {self._size} connections to the sequential-thinking server are "
-                "taken; the thoughts of this decision are kept in memory"
+                "taken by decisions in flight"
             )
+        if sum(member.link.is_opening for member in self._members) >= self._starts_at_once:
+            raise PoolStartingError(f"{self._starts_at_once} others are being started")
         return self._start()
 
     def _start(self) -> Member:
@@ -156,14 +177,28 @@ class Pool:
         elif member.written >= self._recycle_after:
             self._retire(member, replace=True)
         else:
-            self._idle.append(member)
-            asyncio.get_running_loop().call_later(
-                self._idle_after_s, self._retire_if_idle, member, member.uses
-            )
+            self._put_by(member)
 
-    def _retire_if_idle(self, member: Member, uses: int) -> None:
-        is_last = len(self._members) - len(self._retiring) <= 1
-        if member in self._idle and member.uses == uses and not is_last:
+    def _put_by(self, member: Member) -> None:
+        member.idle_since_s = anyio.current_time()
+        self._idle.append(member)
+        if self._sweep is None:
+            self._sweep_in(self._idle_after_s)
+
+    def _sweep_in(self, seconds: float) -> None:
+        self._sweep = asyncio.get_running_loop().call_later(seconds, self._retire_idle)
+
+    def _retire_idle(self) -> None:
+        """Close what has been idle for long, but for the last; look again when the next may be."""
+        self._sweep = None
+        long_ago = anyio.current_time() - self._idle_after_s
+        for member in sorted(self._idle, key=lambda m: m.idle_since_s):
+            if len(self._members) - len(self._retiring) <= 1:
+                return
+            left_s = member.idle_since_s - long_ago
+            if left_s > 0:
+                self._sweep_in(left_s)
+                return
             self._idle.remove(member)
             self._retire(member)
 
@@ -177,4 +212,4 @@ class Pool:
         await member.link.close()
         self._members.discard(member)
         if replace and not self._is_closed:
-            self._idle.append(self._start())
+            self._put_by(self._start())

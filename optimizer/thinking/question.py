@@ -105,7 +105,7 @@ class Reasoning(_Noun):
         description="Whether the model, or the client, chose as the solver did; null when none was "
         "asked.",
     )
-    warnings: tuple[str, ...] = Field((), description="Stable codes, for example pool_busy.")
+    warnings: tuple[str, ...] = Field((), description="Stable codes, for example pool_starting.")
 
 
 class Recording(_Noun):

@@ -8,7 +8,6 @@ from typing import Literal
 
 from optimizer.errors import McpServerError
 from optimizer.thinking.page import Page
-from optimizer.thinking.pool import PoolBusyError
 from optimizer.thinking.question import ScratchpadKind, Thought, ThoughtKind
 from optimizer.thinking.scratchpad import Scratchpad
 
@@ -58,8 +57,8 @@ class Scribe:
             self._page = await stack.enter_async_context(
                 scratchpad.page(decision_id, within=within)
             )
-        except PoolBusyError as error:
-            self.lose(error.code)
+            if self._page.stands_in is not None:
+                self.warnings.append(self._page.stands_in)
         except McpServerError as error:
             logger.info("thoughts of %s are kept in memory: %s", decision_id, error)
             self.lose(f"scratchpad_{error.problem}")

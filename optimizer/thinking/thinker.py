@@ -72,7 +72,7 @@ class Thinker:
     Args:
         scratchpad: Where thoughts are recorded; opened by the first question.
         mind: The language model; None when there is none, and then the solver's choice stands.
-        page_within: The most that a decision waits for a page.
+        page_within: The most that a decision waits for a scratchpad that is being started.
         thought_within: The most that it waits for one thought to be recorded.
         timer: Seconds, for the time that thinking took.
     """
@@ -82,7 +82,7 @@ class Thinker:
         scratchpad: Scratchpad,
         *,
         mind: Considers | None = None,
-        page_within: timedelta = timedelta(seconds=2),
+        page_within: timedelta = timedelta(milliseconds=100),
         thought_within: timedelta = timedelta(milliseconds=300),
         timer: Timer = time.perf_counter,
     ) -> None:

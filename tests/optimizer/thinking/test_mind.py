@@ -14,7 +14,8 @@ from optimizer.thinking.breaker import CircuitBreaker
 from optimizer.thinking.llm import OPENROUTER, LanguageModel, RateLimit, Upstream
 from optimizer.thinking.mind import Allowance, Mind, mind_at
 from optimizer.thinking.question import Question, Thought, Verdict
-from optimizer.thinking.scratchpad import EmbeddedScratchpad, PooledScratchpad, Scratchpad
+from optimizer.thinking.remote import RemoteScratchpad
+from optimizer.thinking.scratchpad import EmbeddedScratchpad, Scratchpad
 from optimizer.thinking.thinker import Judge, Thinker
 from tests.upstream import Act, Seen, chooses, fails, says, upstream
 
@@ -284,7 +285,7 @@ async def test_a_judge_that_refuses_keeps_the_solvers_choice_and_says_why() -> N
 
 
 async def test_without_a_scratchpad_the_model_still_chooses() -> None:
-    scratchpad = PooledScratchpad("stdio", Command(("/nowhere/node",)))
+    scratchpad = RemoteScratchpad("stdio", Command(("/nowhere/node",)))
 
     played = await play([chooses("c1")], scratchpad=scratchpad)
 

@@ -1,21 +1,21 @@
 """The pool of warm connections, over servers in memory."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 import anyio
 import pytest
+from mcp.server import MCPServer
 
 from optimizer.mcp_client.link import Link
-from optimizer.thinking.embedded import ThoughtHistory, embedded_server
-from optimizer.thinking.pool import Pool, PoolBusyError
+from optimizer.thinking.pool import Pool, PoolBusyError, PoolStartingError
 
 SOON = timedelta(seconds=20)
 
 
 def link() -> Link:
-    return Link(embedded_server(ThoughtHistory()), connect_within=SOON)
+    return Link(MCPServer("in memory"), connect_within=SOON)
 
 
 @asynccontextmanager
@@ -33,49 +33,75 @@ async def pool(
 
 async def test_a_connection_is_used_again_and_two_at_once_are_two() -> None:
     async with pool() as connections:
-        with connections.lend() as first:
-            await first.connection(within=SOON)
-        with connections.lend() as again, connections.lend() as other:
-            assert again is first
-            assert other is not first
+        async with connections.lend(within=SOON) as first:
+            pass
+        async with connections.lend(within=SOON) as again, connections.lend(within=SOON) as other:
+            assert again.member is first.member
+            assert other.member is not first.member
         assert len(connections) == 2
 
 
 async def test_more_than_the_size_are_busy_at_once() -> None:
     async with pool(size=3) as connections:
-        with ExitStack() as lent:
+        async with AsyncExitStack() as lent:
             for _ in range(3):
-                lent.enter_context(connections.lend())
-            with pytest.raises(PoolBusyError), connections.lend():
-                pass
-        with connections.lend():
+                await lent.enter_async_context(connections.lend(within=SOON))
+            with pytest.raises(PoolBusyError, match="3 of 3"):
+                await lent.enter_async_context(connections.lend(within=SOON))
+        async with connections.lend(within=SOON):
             pass
+
+
+async def test_nobody_waits_long_for_what_is_being_opened_and_it_serves_those_who_come_later() -> (
+    None
+):
+    async with pool() as connections:
+        for _ in range(3):
+            with pytest.raises(PoolStartingError):
+                async with connections.lend(within=timedelta(0)):
+                    pass
+        assert len(connections) == 1
+
+        async with connections.lend(within=SOON) as opened:
+            assert opened.connection.is_alive
+        async with connections.lend(within=timedelta(0)) as again:
+            assert again.member is opened.member
+
+
+async def test_an_open_connection_goes_before_one_that_is_being_opened() -> None:
+    async with pool() as connections:
+        async with connections.lend(within=SOON) as opened:
+            with pytest.raises(PoolStartingError):
+                async with connections.lend(within=timedelta(0)):
+                    pass
+        async with connections.lend(within=timedelta(0)) as again:
+            assert again.member is opened.member
 
 
 async def test_a_full_connection_is_replaced_by_a_warm_one() -> None:
     async with pool(size=1, recycle_after=5) as connections:
-        with connections.lend() as old:
-            await old.connection(within=SOON)
-            old.written = 5
+        async with connections.lend(within=SOON) as old:
+            old.member.written = 5
 
         await until(lambda: connections.is_free)
-        with connections.lend() as new:
-            assert new is not old
-            assert (await new.connection(within=SOON)).is_alive
+        async with connections.lend(within=SOON) as new:
+            assert new.member is not old.member
+            assert new.connection.is_alive
 
 
 async def test_a_connection_whose_history_is_unknown_is_not_used_again() -> None:
     async with pool() as connections:
-        with connections.lend() as spoiled:
-            spoiled.spoiled = True
-        with connections.lend() as next_one:
-            assert next_one is not spoiled
+        async with connections.lend(within=SOON) as spoiled:
+            spoiled.member.spoiled = True
+        async with connections.lend(within=SOON) as next_one:
+            assert next_one.member is not spoiled.member
 
 
 async def test_idle_connections_are_closed_but_for_the_last() -> None:
     async with pool(idle_after=timedelta(0)) as connections:
-        with connections.lend(), connections.lend(), connections.lend():
-            pass
+        async with AsyncExitStack() as lent:
+            for _ in range(3):
+                await lent.enter_async_context(connections.lend(within=SOON))
 
         await until(lambda: len(connections) == 1)
 
@@ -90,10 +116,10 @@ async def test_a_warm_pool_has_one_connection_before_anyone_asks() -> None:
 
 async def test_what_is_given_back_to_a_closed_pool_is_closed() -> None:
     connections = Pool(link, size=8, recycle_after=1000, idle_after=SOON)
-    with connections.lend() as member:
+    async with connections.lend(within=SOON) as lent:
         await connections.close()
 
-    await until(lambda: not member.link.is_usable and len(connections) == 0)
+    await until(lambda: not lent.member.link.is_usable and len(connections) == 0)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -10,15 +10,9 @@ import pytest
 
 from optimizer.errors import ConfigurationError, McpServerError
 from optimizer.mcp_client.process import Command
-from optimizer.thinking.pool import PoolBusyError
 from optimizer.thinking.question import Question
-from optimizer.thinking.scratchpad import (
-    EmbeddedScratchpad,
-    PooledScratchpad,
-    Scratchpad,
-    UrlScratchpad,
-    scratchpad_at,
-)
+from optimizer.thinking.remote import RemoteScratchpad
+from optimizer.thinking.scratchpad import EmbeddedScratchpad, Scratchpad, scratchpad_at
 from optimizer.thinking.thinker import Thinker
 from optimizer.thinking.thoughts import chain_of_thoughts
 from tests import node
@@ -94,7 +88,7 @@ async def test_two_concurrent_decisions_never_mix_thoughts_in_the_embedded_serve
 
 
 async def test_two_concurrent_decisions_never_share_a_child(tmp_path: Path) -> None:
-    scratchpad = PooledScratchpad("stdio", npm_server(tmp_path))
+    scratchpad = RemoteScratchpad("stdio", npm_server(tmp_path))
 
     await two_decisions_at_once(scratchpad)
     await scratchpad.close()
@@ -118,7 +112,7 @@ async def test_the_real_server_behind_an_http_bridge_records_every_thought() -> 
 
 
 async def test_a_warm_child_is_used_again_and_replaced_after_some_thoughts(tmp_path: Path) -> None:
-    scratchpad = PooledScratchpad("stdio", npm_server(tmp_path), recycle_after=12)
+    scratchpad = RemoteScratchpad("stdio", npm_server(tmp_path), recycle_after=12)
     children = []
     for turn in range(4):
         await write_chain(scratchpad, question(f"d-{turn}"))
@@ -129,18 +123,55 @@ async def test_a_warm_child_is_used_again_and_replaced_after_some_thoughts(tmp_p
     assert len(logs(tmp_path)) >= 2
 
 
-async def test_the_ninth_decision_at_once_is_told_that_the_pool_is_busy() -> None:
-    scratchpad = PooledScratchpad("stdio", scripted("never_answers"), size=2)
+async def test_the_ninth_decision_at_once_is_thought_in_the_embedded_server() -> None:
+    scratchpad = RemoteScratchpad("stdio", scripted("never_answers"), size=2)
     async with anyio.create_task_group() as tasks:
         for name in ("a", "b"):
             tasks.start_soon(hold_page, scratchpad, name)
         await anyio.wait_all_tasks_blocked()
 
-        with pytest.raises(PoolBusyError, match="2 of 2 connections"):
-            async with scratchpad.page("c", within=SOON):
-                pass
+        verdict = await Thinker(scratchpad, page_within=SOON).think(question(), budget=SOON)
         tasks.cancel_scope.cancel()
     await scratchpad.close()
+
+    assert verdict.reasoning.path == "scratchpad+solver"
+    assert verdict.reasoning.scratchpad == "embedded"
+    assert verdict.reasoning.warnings == ("pool_busy",)
+
+
+async def test_while_a_child_starts_decisions_are_thought_in_the_embedded_server(
+    tmp_path: Path,
+) -> None:
+    scratchpad = RemoteScratchpad("stdio", npm_server(tmp_path))
+    async with Thinker(scratchpad, page_within=timedelta(0)) as thinker:
+        early = [await thinker.think(question(f"d-{n}"), budget=SOON) for n in range(6)]
+        async with scratchpad.page("waits", within=SOON) as page:
+            kind = page.kind
+        late = await thinker.think(question("d-6"), budget=SOON)
+
+    assert {verdict.reasoning.path for verdict in early} == {"scratchpad+solver"}
+    assert {verdict.reasoning.scratchpad for verdict in early} == {"embedded"}
+    assert {verdict.reasoning.warnings for verdict in early} == {("pool_starting",)}
+    assert kind == late.reasoning.scratchpad == "stdio"
+    assert late.reasoning.warnings == ()
+    assert len(logs(tmp_path)) == 1
+
+
+async def test_a_start_that_fails_counts_once_however_many_decisions_met_it() -> None:
+    scratchpad = RemoteScratchpad(
+        "stdio", scripted("never_answers"), connect_within=timedelta(milliseconds=50)
+    )
+    thinker = Thinker(scratchpad, page_within=timedelta(0))
+    met = 0
+    while met < 10 or scratchpad.warnings == ():
+        await thinker.think(question(f"d-{met}"), budget=SOON)
+        met += 1
+        await anyio.lowlevel.checkpoint()
+    verdict = await thinker.think(question(), budget=SOON)
+    await thinker.close()
+
+    assert verdict.reasoning.scratchpad == "embedded"
+    assert verdict.reasoning.warnings == ("pool_starting", "thinking_endpoint_down")
 
 
 async def hold_page(scratchpad: Scratchpad, decision: str) -> None:
@@ -152,14 +183,13 @@ def scripted(behaviour: str) -> Command:
     return Command((sys.executable, "-S", str(CHILD), behaviour))
 
 
-async def test_a_child_without_the_tool_is_no_thinking_server() -> None:
-    scratchpad = PooledScratchpad("stdio", scripted("good"))
+async def test_a_child_without_the_tool_is_replaced_by_the_embedded_server() -> None:
+    scratchpad = RemoteScratchpad("stdio", scripted("good"))
 
-    with pytest.raises(McpServerError, match="it has no tool sequentialthinking") as caught:
-        await write_chain(scratchpad, question())
+    kind = await write_chain(scratchpad, question())
     await scratchpad.close()
 
-    assert caught.value.problem == "not_mcp"
+    assert (kind, scratchpad.warnings) == ("embedded", ("thinking_endpoint_not_mcp",))
 
 
 @pytest.mark.parametrize(
@@ -175,7 +205,7 @@ async def test_a_child_without_the_tool_is_no_thinking_server() -> None:
 async def test_a_server_that_fails_midway_leaves_the_thoughts_in_memory(
     behaviour: str, problem: str
 ) -> None:
-    async with Thinker(PooledScratchpad("stdio", scripted(behaviour))) as thinker:
+    async with Thinker(RemoteScratchpad("stdio", scripted(behaviour)), page_within=SOON) as thinker:
         verdict = await thinker.think(question(), budget=SOON)
         warnings = thinker.warnings
 
@@ -188,7 +218,7 @@ async def test_a_server_that_fails_midway_leaves_the_thoughts_in_memory(
 
 
 async def test_a_history_that_others_write_to_is_a_warning() -> None:
-    scratchpad = PooledScratchpad("stdio", scripted("thinks_with_others"))
+    scratchpad = RemoteScratchpad("stdio", scripted("thinks_with_others"))
 
     await write_chain(scratchpad, question())
     await scratchpad.close()
@@ -201,10 +231,10 @@ async def test_a_history_that_others_write_to_is_a_warning() -> None:
 )
 async def test_calls_of_the_server_are_heard(behaviour: str, last: str) -> None:
     heard: list[tuple[str, str]] = []
-    scratchpad = PooledScratchpad(
+    scratchpad = RemoteScratchpad(
         "stdio", scripted(behaviour), heard=lambda tool, outcome, _: heard.append((tool, outcome))
     )
-    async with Thinker(scratchpad) as thinker:
+    async with Thinker(scratchpad, page_within=SOON) as thinker:
         await thinker.think(question(), budget=SOON)
 
     assert heard[0] == ("sequentialthinking", "ok")
@@ -212,7 +242,7 @@ async def test_calls_of_the_server_are_heard(behaviour: str, last: str) -> None:
 
 
 async def test_a_server_that_is_down_is_left_alone_after_five_failures() -> None:
-    scratchpad = PooledScratchpad("stdio", Command(("/nowhere/node",)))
+    scratchpad = RemoteScratchpad("stdio", Command(("/nowhere/node",)))
     messages = []
     for _ in range(6):
         with pytest.raises(McpServerError) as caught:
@@ -234,7 +264,7 @@ async def test_a_url_that_is_no_mcp_server_is_replaced_by_the_embedded_one() -> 
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     port = listener.extra(anyio.abc.SocketAttribute.local_port)
     clock = [0.0]
-    scratchpad = UrlScratchpad(f"http://127.0.0.1:{port}/mcp", timer=lambda: clock[0])
+    scratchpad = RemoteScratchpad("http", f"http://127.0.0.1:{port}/mcp", timer=lambda: clock[0])
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, web_agent)
         kind = await write_chain(scratchpad, question())
@@ -253,7 +283,7 @@ async def test_a_url_that_is_no_mcp_server_is_replaced_by_the_embedded_one() -> 
 def test_one_scratchpad_serves_several_event_loops(tmp_path: Path) -> None:
     for scratchpad in (
         EmbeddedScratchpad(),
-        PooledScratchpad("stdio", npm_server(tmp_path)),
+        RemoteScratchpad("stdio", npm_server(tmp_path)),
     ):
         for turn in range(2):
             asyncio.run(write_chain(scratchpad, question(f"d-{turn}")))
@@ -263,8 +293,8 @@ def test_one_scratchpad_serves_several_event_loops(tmp_path: Path) -> None:
 
 def test_the_endpoint_setting_chooses_the_scratchpad() -> None:
     assert isinstance(scratchpad_at("  "), EmbeddedScratchpad)
-    assert isinstance(scratchpad_at("stdio:node server.js"), PooledScratchpad)
-    assert isinstance(scratchpad_at("http://localhost:3001"), UrlScratchpad)
+    for endpoint in ("stdio:node server.js", "http://localhost:3001"):
+        assert isinstance(scratchpad_at(endpoint), RemoteScratchpad)
 
 
 def test_a_scratchpad_is_named_without_its_secrets() -> None:
