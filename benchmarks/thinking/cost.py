@@ -8,16 +8,17 @@ hold after many decisions, because its history is never cleared and only recycli
 import argparse
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from statistics import quantiles
+from statistics import linear_regression, quantiles
 
 import psutil
 from mcp import Client
 from mcp.server import MCPServer
 
 from optimizer.mcp_client.process import Command
-from optimizer.thinking.question import Candidate, Question, Thought
+from optimizer.thinking.question import Candidate, Question, Reasoning, Thought
 from optimizer.thinking.remote import RemoteScratchpad
 from optimizer.thinking.scratchpad import EmbeddedScratchpad
 from optimizer.thinking.thinker import Thinker
@@ -25,7 +26,7 @@ from tests import node
 
 BUDGET = timedelta(seconds=10)
 ROUNDS = 300
-WATCH_EVERY = 500
+WATCH_EVERY = 200
 
 
 def question(name: str) -> Question:
@@ -70,11 +71,12 @@ async def embedded() -> None:
 async def at_once(thinker: Thinker, count: int, clients: int) -> None:
     """Decisions from so many clients at a time: latency, where they were recorded, cross-talk."""
     took: list[float] = []
-    recorded = crossed = 0
+    recorded: Counter[str] = Counter()
+    crossed = 0
     waiting = list(range(count))
 
     async def client() -> None:
-        nonlocal recorded, crossed
+        nonlocal crossed
         while waiting:
             name = f"n{clients}x{waiting.pop()}"
             heard: list[Thought] = []
@@ -85,37 +87,53 @@ async def at_once(thinker: Thinker, count: int, clients: int) -> None:
             began = time.perf_counter()
             verdict = await thinker.think(question(name), budget=BUDGET, on_thought=hear)
             took.append(time.perf_counter() - began)
-            recorded += verdict.reasoning.scratchpad == "stdio"
+            recorded[_where(verdict.reasoning)] += 1
             crossed += sum(
                 "canary-" in t.text.replace(f"canary-{name}", "")
                 for t in verdict.reasoning.thoughts
             ) + (tuple(heard) != verdict.reasoning.thoughts)
+            await asyncio.sleep(0)  # as one does that writes to a socket
 
     await asyncio.gather(*[client() for _ in range(clients)])
     cuts = [1000 * cut for cut in quantiles(took, n=100)]
     print(
         f"npm server, {clients} at once: p50 {cuts[49]:.0f}, p99 {cuts[98]:.0f}, "
-        f"max {1000 * max(took):.0f} ms; {recorded} of {count} recorded there, the rest in memory "
-        f"(pool_busy); {crossed} with another's thoughts"
+        f"max {1000 * max(took):.0f} ms; {_told(recorded)}; {crossed} with another's thoughts"
     )
 
 
+def _where(reasoning: Reasoning) -> str:
+    """Where the thoughts were recorded, and why there."""
+    return " ".join([reasoning.scratchpad, *reasoning.warnings])
+
+
+def _told(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {what}" for what, count in counts.most_common())
+
+
 async def memory(thinker: Thinker, decisions: int) -> None:
-    """The largest child, while many decisions go by."""
-    most = most_children = 0
-    first = 0.0
+    """The largest child, and what we hold ourselves, while many decisions go by."""
+    us, pids = psutil.Process(), set[int]()
+    recorded: Counter[str] = Counter()
+    looks: list[tuple[int, float, float, int]] = []
     for done in range(0, decisions, 8):
-        await asyncio.gather(
+        verdicts = await asyncio.gather(
             *[thinker.think(question(f"m{done + n}"), budget=BUDGET) for n in range(8)]
         )
+        recorded.update(_where(verdict.reasoning) for verdict in verdicts)
         if done % WATCH_EVERY == 0:
-            children = [c for c in psutil.Process().children(recursive=True) if _is_server(c)]
-            largest = max(child.memory_info().rss for child in children) / 2**20
-            first, most = first or largest, max(most, largest)
-            most_children = max(most_children, len(children))
+            children = [c for c in us.children(recursive=True) if _is_server(c)]
+            pids.update(child.pid for child in children)
+            largest = max((child.memory_info().rss for child in children), default=0) / 2**20
+            looks.append((done, largest, us.memory_info().rss / 2**20, us.num_fds()))
+    done, largest, own, fds = (list(column) for column in zip(*looks, strict=True))
+    late = len(looks) // 5  # the first fifth warms up
+    slopes = [1000 * linear_regression(done[late:], held[late:]).slope for held in (largest, own)]
     print(
-        f"npm server, {decisions} decisions: largest child {first:.0f} MiB at first, "
-        f"{most:.0f} MiB at most, {most_children} children at most"
+        f"npm server, {decisions} decisions: largest child {largest[0]:.0f} MiB at first, "
+        f"{max(largest):.0f} at most, {slopes[0]:+.2f} in 1,000 decisions; {len(pids)} children in "
+        f"all were seen; our own process {own[late]:.0f} to {own[-1]:.0f} MiB, {slopes[1]:+.2f} in "
+        f"1,000; descriptors {min(fds[late:])} to {max(fds[late:])}; {_told(recorded)}"
     )
 
 
