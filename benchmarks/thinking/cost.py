@@ -145,13 +145,16 @@ def _is_server(process: psutil.Process) -> bool:
 
 
 async def main(decisions: int) -> None:
-    """All three."""
+    """All of it; with patience where memory is looked at, so that children get every thought."""
     await embedded()
     command = Command(node.sequential_thinking(), env={"DISABLE_THOUGHT_LOGGING": "true"})
     async with Thinker(RemoteScratchpad("stdio", command)) as thinker:
         await at_once(thinker, 64, 8)
         await at_once(thinker, 800, 8)
         await at_once(thinker, 400, 100)
+    async with Thinker(
+        RemoteScratchpad("stdio", command), page_within=BUDGET, thought_within=BUDGET
+    ) as thinker:
         await memory(thinker, decisions)
     left = [child for child in psutil.Process().children(recursive=True) if _is_server(child)]
     print(f"children left: {len(left)}")

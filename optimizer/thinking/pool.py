@@ -16,7 +16,6 @@ from optimizer.errors import CapacityError
 from optimizer.mcp_client.connection import Connection
 from optimizer.mcp_client.link import Link
 
-
 STARTS_AT_ONCE = 2
 
 
