@@ -15,7 +15,7 @@ from tests.server.test_one_machine import until
 from tests.server.test_run import CONFIGURATION, SRO, started
 from tests.serving import lonely_environment, serving
 
-BURN = "import os\nos.fork()\nprint('on', flush=True)\nwhile True: pass"
+BURN = "import os\nprint('on', flush=True)\nos.fork()\nwhile True: pass"
 
 LITTLE = 0.02
 """Cores of a lease that a burner exceeds on a very busy machine too."""
