@@ -6,7 +6,7 @@ for a machine. Sources: cgroups(7), the kernel's admin-guide/cgroup-v2.rst and c
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -168,30 +168,42 @@ def parse_bytes(text: str) -> int | None:
     return None if amount is None or amount >= UNLIMITED_BYTES else amount
 
 
-def read_cpu_seconds(limit: Limit) -> float:
+def _read_file(path: str) -> bytes:
+    return Path(path).read_bytes()
+
+
+def read_cpu_seconds(limit: Limit, read: Callable[[str], bytes] = _read_file) -> float:
     """CPU time that the limited group has used, in seconds.
+
+    Args:
+        limit: Names the group.
+        read: Answers the content of a file.
 
     Raises:
         OSError: The group is gone, or does not count CPU time.
     """
     if limit.group.version == 2:
-        return _stat(limit.usage_folder / "cpu.stat")["usage_usec"] / 1e6
-    return int((limit.usage_folder / "cpuacct.usage").read_text()) / 1e9
+        return _stat(read(f"{limit.usage_folder}/cpu.stat"))[b"usage_usec"] / 1e6
+    return int(read(f"{limit.usage_folder}/cpuacct.usage")) / 1e9
 
 
-def read_memory_use(limit: Limit) -> MemoryUse:
+def read_memory_use(limit: Limit, read: Callable[[str], bytes] = _read_file) -> MemoryUse:
     """Memory that the limited group uses, with what can be reclaimed told apart.
+
+    Args:
+        limit: Names the group.
+        read: Answers the content of a file.
 
     Raises:
         OSError: The group is gone.
     """
     names = {
-        2: ("memory.current", "inactive_file"),
-        1: ("memory.usage_in_bytes", "total_inactive_file"),
+        2: ("memory.current", b"inactive_file"),
+        1: ("memory.usage_in_bytes", b"total_inactive_file"),
     }
     usage_file, inactive = names[limit.group.version]
-    charged = int((limit.usage_folder / usage_file).read_text())
-    reclaimable = min(charged, _stat(limit.usage_folder / "memory.stat").get(inactive, 0))
+    charged = int(read(f"{limit.usage_folder}/{usage_file}"))
+    reclaimable = min(charged, _stat(read(f"{limit.usage_folder}/memory.stat")).get(inactive, 0))
     return MemoryUse(working_set=charged - reclaimable, reclaimable=reclaimable)
 
 
@@ -270,9 +282,9 @@ def _amount(group: Group, name: str) -> float | None:
         return None
 
 
-def _stat(path: Path) -> dict[str, int]:
+def _stat(data: bytes) -> dict[bytes, int]:
     """A file of `name value` lines."""
-    pairs = (line.split() for line in path.read_text().splitlines())
+    pairs = (line.split() for line in data.splitlines())
     return {name: int(value) for name, value in pairs}
 
 

@@ -1,70 +1,66 @@
 """What the files of /proc say: text in, numbers out. Formats: proc(5), the kernel's iostats.rst."""
 
-import re
 from collections.abc import Set as AbstractSet
 
 SECTOR_BYTES = 512
 """Unit of /proc/diskstats, whatever the disk's own sector is."""
 
-_MEMINFO = re.compile(
-    rb"^(MemTotal|MemFree|MemAvailable|SwapTotal|SwapFree): +(\d+) kB", re.MULTILINE
+MEMINFO = tuple(
+    (name, name.encode() + b":")
+    for name in ("MemTotal", "MemFree", "MemAvailable", "SwapTotal", "SwapFree")
 )
+"""What is taken of /proc/meminfo, and how its lines begin."""
+
+Ticks = tuple[int, int]
+"""Busy and total time, in ticks."""
 
 
-def cpu_ticks(stat: bytes, cores: AbstractSet[int] | None) -> tuple[int, int]:
-    """Busy and total time from `/proc/stat`, in ticks.
+def cpu_ticks(stat: bytes, cores: AbstractSet[int] | None) -> tuple[Ticks, tuple[Ticks, ...]]:
+    """Busy and total time from `/proc/stat`, in all and core by core, in ticks.
 
     Args:
         stat: The file's content.
-        cores: Which cores to add up; None for the line of all.
+        cores: Which cores; None for all that are on line.
 
     Returns:
-        (busy, total). Idle and waiting for disks is not busy; time stolen by the hypervisor is,
-        because this machine cannot use it. Guest time is already part of user time.
+        (busy, total) of these cores together, and of each in the order of the file. Idle and
+        waiting for disks is not busy; time stolen by the hypervisor is, because this machine
+        cannot use it. Guest time is already part of user time.
 
     Raises:
         ValueError: None of the cores is in the file.
     """
-    wanted = {b"cpu"} if cores is None else {b"cpu%d" % core for core in cores}
-    busy = total = 0
-    for line in stat.splitlines():
-        if not line.startswith(b"cpu"):
-            break
-        name, *fields = line.split()
-        if name in wanted:
-            times = [int(field) for field in fields[:8]]
-            total += sum(times)
-            busy += sum(times) - times[3] - times[4]
-    if total == 0:
+    of_all: Ticks | None = None
+    of_each: list[Ticks] = []
+    for line in stat[: stat.find(b"intr")].splitlines():
+        name, *fields = line.split(maxsplit=9)
+        times = [int(field) for field in fields[:8]]
+        total = sum(times)
+        ticks = (total - times[3] - times[4], total)
+        if name == b"cpu":
+            of_all = ticks
+        elif cores is None or int(name[3:]) in cores:
+            of_each.append(ticks)
+    if cores is not None:
+        of_all = (sum(busy for busy, _ in of_each), sum(total for _, total in of_each))
+    if of_all is None or of_all[1] == 0:
         raise ValueError("/proc/stat has no line for the cores of this process")
-    return busy, total
-
-
-def core_ticks(stat: bytes, cores: AbstractSet[int] | None) -> tuple[tuple[int, int], ...]:
-    """Busy and total time of single cores, counted as in `cpu_ticks`.
-
-    Args:
-        stat: Content of `/proc/stat`.
-        cores: Which cores; None for all that are on line.
-
-    Returns:
-        (busy, total) by core, in the order of the file.
-    """
-    found = []
-    for line in stat.splitlines()[1:]:
-        if not line.startswith(b"cpu"):
-            break
-        name, *fields = line.split()
-        if cores is None or int(name[3:]) in cores:
-            times = [int(field) for field in fields[:8]]
-            total = sum(times)
-            found.append((total - times[3] - times[4], total))
-    return tuple(found)
+    return of_all, tuple(of_each)
 
 
 def parse_meminfo(data: bytes) -> dict[str, int]:
-    """MemTotal, MemFree, MemAvailable, SwapTotal and SwapFree of `/proc/meminfo`, in bytes."""
-    return {name.decode(): int(kib) * 1024 for name, kib in _MEMINFO.findall(data)}
+    """MemTotal, MemFree, MemAvailable, SwapTotal and SwapFree of `/proc/meminfo`, in bytes.
+
+    Returns:
+        By name; a line that the file does not have is missing.
+    """
+    found = {}
+    for name, start in MEMINFO:
+        at = data.find(start)
+        if at >= 0:
+            at += len(start)
+            found[name] = int(data[at : data.index(b"kB", at)]) * 1024
+    return found
 
 
 def link_counters(net_dev: bytes, links: AbstractSet[bytes]) -> tuple[int, int, int] | None:
@@ -107,8 +103,7 @@ def pressure_some(data: bytes) -> float:
     Raises:
         ValueError: The file has no such line.
     """
-    for line in data.splitlines():
-        kind, *fields = line.split()
-        if kind == b"some":
-            return float(fields[0].removeprefix(b"avg10="))
-    raise ValueError("no line 'some'")
+    start = b"some avg10="
+    if not data.startswith(start):
+        raise ValueError("the first line does not say 'some avg10='")
+    return float(data[len(start) : data.index(b" ", len(start))])

@@ -6,24 +6,17 @@ host (giampaolo/psutil issues 1011 and 2100).
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from optimizer.errors import DependencyError
 from optimizer.machine import procfs
 from optimizer.machine.attribution import Attribution
-from optimizer.machine.capacity import (
-    allowed_cores,
-    allowed_cpu,
-    allowed_memory,
-    nearest_folder,
-    physical_devices,
-    storage_use,
-    total_memory,
-)
-from optimizer.machine.cgroups import Limits, find_limits, read_cpu_seconds, read_memory_use
+from optimizer.machine.cgroups import read_cpu_seconds, read_memory_use
 from optimizer.machine.gpus import Gpus
+from optimizer.machine.kernel_files import KernelFiles
+from optimizer.machine.layout import Layout, find_layout
 from optimizer.machine.readings import Reading, percent
 
 LAYOUT_AGE_S = 60.0
@@ -31,6 +24,11 @@ LAYOUT_AGE_S = 60.0
 
 MARGIN_S = 1.0
 """A reading this soon before they are looked up again is not called quick."""
+
+NO_DISK_ERRORS = "no disk here counts its errors (only SCSI disks do)"
+
+Read = Callable[[str], bytes]
+"""Answers the whole of a file, as `KernelFiles.read`."""
 
 
 class Machine:
@@ -54,7 +52,8 @@ class Machine:
         self._data_dir = data_dir
         self._root = root
         self._monotonic = monotonic
-        self._layout: _Layout | None = None
+        self._layout: Layout | None = None
+        self._files = KernelFiles()
         self._gpus = Gpus(root)
         self._attribution = attribution or Attribution(root)
 
@@ -79,7 +78,8 @@ class Machine:
         """
         now = self._monotonic()
         if self._layout is None or now - self._layout.found_at_s >= LAYOUT_AGE_S:
-            self._layout = _find_layout(self._root, self._data_dir, found_at_s=now)
+            self._layout = find_layout(self._root, self._data_dir, found_at_s=now)
+            self._files.close()
         found = _Found()
         _show_storage(self._layout, found)
         _read_load(found)
@@ -87,7 +87,7 @@ class Machine:
             if self._layout.proc is None:
                 reading = _read_psutil(self._layout, now, found)
             else:
-                reading = _read_proc(self._layout.proc, self._layout, now, found)
+                reading = _read_proc(self._files.read, self._layout.proc, self._layout, now, found)
         except (OSError, ValueError, LookupError) as error:
             self._layout = None
             raise DependencyError(
@@ -96,25 +96,6 @@ class Machine:
             ) from error
         gpus, leases = self._gpus.read(), self._attribution.read()
         return replace(reading, gpus=gpus, leases=leases) if gpus or leases else reading
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """What changes rarely: looked up once a minute."""
-
-    found_at_s: float
-    proc: str | None
-    limits: Limits
-    cpu_cores: float
-    cpu_source: str
-    memory_bytes: int
-    memory_source: str
-    cores: frozenset[int] | None
-    links: frozenset[bytes]
-    disks: frozenset[bytes]
-    disk_errors: tuple[str, ...]
-    storage: Path
-    storage_use: tuple[int, int] | str
 
 
 @dataclass
@@ -127,76 +108,30 @@ class _Found:
     storage_bytes: int | None = None
 
 
-def _find_layout(root: Path, data_dir: Path, *, found_at_s: float) -> _Layout:
-    limits = find_limits(root)
-    cores = allowed_cores()
-    cpu_cores, cpu_source = allowed_cpu(limits, cores=len(cores))
-    memory_bytes, memory_source = allowed_memory(limits, total=total_memory(root))
-    links = physical_devices(root / "sys/class/net")
-    disks = physical_devices(root / "sys/block")
-    storage = nearest_folder(data_dir)
-    return _Layout(
-        found_at_s=found_at_s,
-        proc=str(root / "proc") if (root / "proc/stat").exists() else None,
-        limits=limits,
-        cpu_cores=cpu_cores,
-        cpu_source=cpu_source,
-        memory_bytes=memory_bytes,
-        memory_source=memory_source,
-        cores=None if len(cores) == os.cpu_count() else cores,
-        links=frozenset(name.encode() for name in links) or _any_links(root),
-        disks=frozenset(name.encode() for name in disks),
-        disk_errors=_error_counts(root, disks),
-        storage=storage,
-        storage_use=_storage_use(storage),
-    )
-
-
-def _error_counts(root: Path, disks: Iterable[str]) -> tuple[str, ...]:
-    """Files that count failed commands; only disks that are driven as SCSI have one."""
-    files = (root / "sys/block" / disk / "device/ioerr_cnt" for disk in disks)
-    return tuple(str(file) for file in files if file.exists())
-
-
-def _any_links(root: Path) -> frozenset[bytes]:
-    """A container's links have no hardware behind them; then all but loopback count."""
-    try:
-        return frozenset(procfs.link_names((root / "proc/net/dev").read_bytes()))
-    except OSError:
-        return frozenset()
-
-
-def _read_proc(proc: str, layout: _Layout, now: float, found: _Found) -> Reading:
-    stat = _bytes(f"{proc}/stat")
-    busy, total = procfs.cpu_ticks(stat, layout.cores)
-    meminfo = procfs.parse_meminfo(_bytes(f"{proc}/meminfo"))
-    used, reclaimable = _memory_use(layout, meminfo)
+def _read_proc(read: Read, proc: str, layout: Layout, now: float, found: _Found) -> Reading:
+    ticks, core_ticks = procfs.cpu_ticks(read(f"{proc}/stat"), layout.cores)
+    meminfo = procfs.parse_meminfo(read(f"{proc}/meminfo"))
+    memory = _memory_use(read, layout, meminfo)
     _add_swap(meminfo["SwapTotal"], meminfo["SwapFree"], found)
     for what in ("cpu", "memory", "io"):
-        _read_pressure(f"{proc}/pressure/{what}", f"{what}_pressure", found)
+        _read_pressure(read, f"{proc}/pressure/{what}", f"{what}_pressure", found)
     _read_counters(
-        lambda: procfs.link_counters(_bytes(f"{proc}/net/dev"), layout.links),
+        lambda: procfs.link_counters(read(f"{proc}/net/dev"), layout.links),
         ("network_rx_bytes_s", "network_tx_bytes_s", "network_errors_s"),
         found,
     )
     _read_counters(
-        lambda: procfs.disk_bytes(_bytes(f"{proc}/diskstats"), layout.disks),
+        lambda: procfs.disk_bytes(read(f"{proc}/diskstats"), layout.disks),
         ("disk_read_bytes_s", "disk_write_bytes_s"),
         found,
     )
-    _read_disk_errors(layout.disk_errors, found)
+    _read_disk_errors(read, layout.disk_errors, found)
     return _reading(
-        layout,
-        now,
-        found,
-        (busy, total),
-        _group_cpu(layout),
-        (used, reclaimable),
-        core_ticks=procfs.core_ticks(stat, layout.cores),
+        layout, now, found, ticks, _group_cpu(read, layout), memory, core_ticks=core_ticks
     )
 
 
-def _read_psutil(layout: _Layout, now: float, found: _Found) -> Reading:
+def _read_psutil(layout: Layout, now: float, found: _Found) -> Reading:
     """The same from psutil, for systems without /proc (macOS)."""
     import psutil
 
@@ -220,7 +155,7 @@ def _read_psutil(layout: _Layout, now: float, found: _Found) -> Reading:
         ("disk_read_bytes_s", "disk_write_bytes_s"),
         found,
     )
-    _read_disk_errors((), found)
+    found.unknown["disk_errors_s"] = NO_DISK_ERRORS
     total = sum(times)
     used = memory.total - memory.available
     reclaimable = memory.available - memory.free
@@ -228,7 +163,7 @@ def _read_psutil(layout: _Layout, now: float, found: _Found) -> Reading:
 
 
 def _reading(
-    layout: _Layout,
+    layout: Layout,
     now: float,
     found: _Found,
     ticks: tuple[float, float],
@@ -256,34 +191,22 @@ def _reading(
     )
 
 
-def _bytes(path: str) -> bytes:
-    """A whole file of the kernel's, without the buffers that Path.read_bytes sets up."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        chunks = [os.read(descriptor, 1 << 16)]
-        while chunks[-1]:
-            chunks.append(os.read(descriptor, 1 << 16))
-        return b"".join(chunks)
-    finally:
-        os.close(descriptor)
-
-
-def _memory_use(layout: _Layout, meminfo: dict[str, int]) -> tuple[int, int]:
+def _memory_use(read: Read, layout: Layout, meminfo: dict[str, int]) -> tuple[int, int]:
     """Used and reclaimable bytes of the group that limits us, else of the host."""
     limit = layout.limits.memory
     if limit is not None and layout.memory_source == limit.source:
-        use = read_memory_use(limit)
+        use = read_memory_use(limit, read)
         return use.working_set, use.reclaimable
     available = meminfo["MemAvailable"]
     return meminfo["MemTotal"] - available, max(0, available - meminfo["MemFree"])
 
 
-def _group_cpu(layout: _Layout) -> float | None:
+def _group_cpu(read: Read, layout: Layout) -> float | None:
     limit = layout.limits.cpu
     if limit is None or layout.cpu_source != limit.source:
         return None
     try:
-        return read_cpu_seconds(limit)
+        return read_cpu_seconds(limit, read)
     except (OSError, ValueError, KeyError):
         return None
 
@@ -315,23 +238,14 @@ def _read_load(found: _Found) -> None:
         found.unknown |= dict.fromkeys(names, f"the load average cannot be read ({error})")
 
 
-def _read_pressure(path: str, metric: str, found: _Found) -> None:
+def _read_pressure(read: Read, path: str, metric: str, found: _Found) -> None:
     try:
-        found.levels[metric] = min(100.0, procfs.pressure_some(_bytes(path)))
+        found.levels[metric] = min(100.0, procfs.pressure_some(read(path)))
     except (OSError, ValueError, IndexError):
         found.unknown[metric] = f"this kernel does not offer {path} (needs Linux 4.20 with psi=1)"
 
 
-def _storage_use(folder: Path) -> tuple[int, int] | str:
-    """Size and used part of a filesystem in bytes, or why nobody knows."""
-    try:
-        size, used = storage_use(folder)
-    except OSError as error:
-        return f"the filesystem of {folder}: {error.strerror}"
-    return (size, used) if size > 0 else f"the filesystem of {folder} states no size"
-
-
-def _show_storage(layout: _Layout, found: _Found) -> None:
+def _show_storage(layout: Layout, found: _Found) -> None:
     if isinstance(layout.storage_use, str):
         found.unknown["storage_usage"] = layout.storage_use
         return
@@ -340,13 +254,11 @@ def _show_storage(layout: _Layout, found: _Found) -> None:
     found.levels["storage_usage"] = percent(used, size)
 
 
-def _read_disk_errors(files: tuple[str, ...], found: _Found) -> None:
+def _read_disk_errors(read: Read, files: tuple[str, ...], found: _Found) -> None:
     if not files:
-        found.unknown["disk_errors_s"] = "no disk here counts its errors (only SCSI disks do)"
+        found.unknown["disk_errors_s"] = NO_DISK_ERRORS
         return
-    _read_counters(
-        lambda: (sum(int(_bytes(file), 16) for file in files),), ("disk_errors_s",), found
-    )
+    _read_counters(lambda: (sum(int(read(file), 16) for file in files),), ("disk_errors_s",), found)
 
 
 def _read_counters(

@@ -51,7 +51,7 @@ class BinRing:
         self._current = number
         self._furthest = max(self._furthest, number)
         known = ~np.isnan(row)
-        self._sums[slot, known] += row[known]
+        self._sums[slot] += np.where(known, row, 0.0)
         self._counts[slot] += known
 
     def _is_written_again(self, number: int) -> bool:
@@ -119,6 +119,7 @@ class SampleRing:
         self._times = np.full(size, -np.inf)
         self._rows = np.full((size, metrics), np.nan)
         self._next = 0
+        self._furthest_s = -np.inf
 
     def add(self, time_s: float, row: FloatArray) -> None:
         """Keep one sample in place of the oldest.
@@ -130,9 +131,12 @@ class SampleRing:
         self._times[self._next] = time_s
         self._rows[self._next] = row
         self._next = (self._next + 1) % self._times.size
+        self._furthest_s = max(self._furthest_s, time_s)
 
     def forget(self, start_s: float, end_s: float) -> None:
         """Drop what was measured in a span of time that is measured again."""
+        if start_s >= self._furthest_s:
+            return
         self._times[(self._times > start_s) & (self._times <= end_s)] = -np.inf
 
     def between(self, start_s: float, end_s: float) -> tuple[FloatArray, FloatArray]:
