@@ -87,11 +87,6 @@ class AlertKeeper(Protocol):
         """
 
 
-def figures_of(sample: Sample) -> FloatArray:
-    """The stored figures of a sample as a row, NaN where unknown, shape (metrics,)."""
-    return np.array(stored_figures(sample), dtype=np.float64)
-
-
 def nothing_stored() -> StoredHistory:
     """The history of a host that nobody has seen."""
     return StoredHistory(

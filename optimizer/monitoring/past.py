@@ -6,7 +6,7 @@ import numpy as np
 
 from optimizer.errors import InvalidRequestError
 from optimizer.monitoring.history import Series
-from optimizer.monitoring.keeper import COLUMNS, StoredHistory, figures_of
+from optimizer.monitoring.keeper import COLUMNS, StoredHistory, stored_figures
 from optimizer.monitoring.rollup import FIVE_MINUTES_S, HOUR_S
 from optimizer.monitoring.sample import METRICS, Sample
 from optimizer.monitoring.window import BinRing, SampleRing
@@ -16,6 +16,9 @@ FIVE_MINUTE_BINS = 30 * 24 * 12
 HOUR_BINS = 366 * 24
 RAW_SAMPLES = 3600
 """How much is held: 30 days, a year, and single samples (30 hours at 30 s, an hour at 1 s)."""
+
+ASIDE = 32
+"""Samples that lie aside until so many came, or somebody looks: arrays are quicker by the dozen."""
 
 
 class Past:
@@ -29,6 +32,7 @@ class Past:
         width = len(METRICS)
         self._interval = interval
         self._half_interval_s = interval.total_seconds() / 2
+        self._aside: list[tuple[float, tuple[float | None, ...]]] = []
         self._raw = SampleRing(size=RAW_SAMPLES, metrics=width)
         self._five_minutes = BinRing(step_s=FIVE_MINUTES_S, size=FIVE_MINUTE_BINS, metrics=width)
         self._hours = BinRing(step_s=HOUR_S, size=HOUR_BINS, metrics=width)
@@ -53,11 +57,19 @@ class Past:
 
         There is one only when the clock was set back; then the newer one counts.
         """
-        time_s, row = sample.timestamp.timestamp(), figures_of(sample)
-        self._raw.forget(time_s - self._half_interval_s, time_s + self._half_interval_s)
-        self._raw.add(time_s, row)
-        self._five_minutes.add(time_s, row)
-        self._hours.add(time_s, row)
+        self._aside.append((sample.timestamp.timestamp(), stored_figures(sample)))
+        if len(self._aside) >= ASIDE:
+            self._take_in()
+
+    def _take_in(self) -> None:
+        """Put what lies aside into the arrays, in the order in which it came."""
+        waiting, self._aside = self._aside, []
+        for time_s, figures in waiting:
+            row = np.array(figures, dtype=np.float64)
+            self._raw.forget(time_s - self._half_interval_s, time_s + self._half_interval_s)
+            self._raw.add(time_s, row)
+            self._five_minutes.add(time_s, row)
+            self._hours.add(time_s, row)
 
     def series(self, metric: str, *, step: timedelta, now: datetime) -> Series:
         """One metric in finished steps, from the first that is known up to now.
@@ -65,6 +77,7 @@ class Past:
         Raises:
             InvalidRequestError: No such metric is stored, or steps of this width are not kept.
         """
+        self._take_in()
         rings = {FIVE_MINUTES_S: self._five_minutes, HOUR_S: self._hours}
         ring = rings.get(int(step.total_seconds()))
         if ring is None:
@@ -83,6 +96,7 @@ class Past:
         Raises:
             InvalidRequestError: No such metric is stored.
         """
+        self._take_in()
         end_s = now.timestamp()
         times, rows = self._raw.between(end_s - blocks * step.total_seconds(), end_s)
         values = block_means(
@@ -102,6 +116,7 @@ class Past:
             points: How many means, at most.
             now: End of the last mean.
         """
+        self._take_in()
         reach = RAW_SAMPLES * self._interval
         finest = self._interval if span <= reach else timedelta(seconds=FIVE_MINUTES_S)
         step = max(finest, span / points)

@@ -8,6 +8,7 @@ of its own (optimizer/store/postgres.py).
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
@@ -31,6 +32,7 @@ from optimizer.store.backup import alone, back_up
 from optimizer.store.damage import check, is_damaged, set_aside
 from optimizer.store.migrations import SCHEMA, migrate, refuse_newer, version_of
 from optimizer.store.postgres import PostgresEngine
+from optimizer.store.prepared import Writing
 from optimizer.store.unstoppable import finish
 
 logger = logging.getLogger("sequential_resource_optimization.store")
@@ -48,11 +50,32 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 WAL_BYTES = 16 * 2**20
 """To which the write-ahead log is cut back when it has been written into the file."""
 
+CHECKPOINT_PAGES = 1000
+"""From this many pages on a commit that may wait writes the log back into the file; it is SQLite's
+own default."""
+
 BUSY_TIMEOUT_S = 10.0
 """How long a writer waits for another process that holds the SQLite file."""
 
 INCREMENTAL = 2
 """What `PRAGMA auto_vacuum` answers for a file that gives free pages back in small steps."""
+
+
+@dataclass(frozen=True)
+class _Manner:
+    """How a transaction writes to a SQLite file.
+
+    Attributes:
+        synchronous: FULL reaches the disk before the commit returns, NORMAL does not.
+        waits: For other processes, and for the disk when the log has grown long.
+    """
+
+    synchronous: str
+    waits: bool
+
+
+DURABLE, LASTING = _Manner("FULL", waits=True), _Manner("NORMAL", waits=True)
+AT_ONCE = _Manner("NORMAL", waits=False)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -92,6 +115,8 @@ class _Engine(Protocol):
     async def read(self, query: Callable[[Connection], ResultT]) -> ResultT: ...
 
     async def write(self, change: Callable[[Connection], ResultT], *, durable: bool) -> ResultT: ...
+
+    def write_at_once(self, writing: Writing) -> bool: ...
 
     async def claim(self, name: str) -> bool: ...
 
@@ -228,6 +253,17 @@ class Database:
         except (SQLAlchemyError, OSError) as error:
             raise self._storage_error("write", error) from error
 
+    def write_at_once(self, writing: Writing) -> bool:
+        """Run a few statements in one transaction here and now, if nothing stands in the way.
+
+        To hand a small write to a worker costs more than the write. This one waits for nobody: it
+        does not reach the disk before it returns, as those of `write` that are not durable.
+
+        Returns:
+            Whether it is committed. If not, for whatever reason, nothing was changed: use `write`.
+        """
+        return self._is_open and self._engine.write_at_once(writing)
+
     async def claim(self, name: str) -> bool:
         """Try to be the only one with this name on the store, from now until it is closed.
 
@@ -317,6 +353,35 @@ class _SqliteEngine:
                 self._waiting.remove(pending)
         return pending.outcome()
 
+    def write_at_once(self, writing: Writing) -> bool:
+        """On the event loop, so that it may neither wait for a lock nor write the log back."""
+        if self._writer is None or self._writer.closed or self._schema_cookie is None:
+            return False
+        try:
+            self._write_turn.acquire_nowait()
+        except anyio.WouldBlock:
+            return False
+        try:
+            return self._run_at_once(self._writer, writing)
+        finally:
+            self._write_turn.release()
+
+    def _run_at_once(self, writer: Connection, writing: Writing) -> bool:
+        raw: Any = writer.connection.driver_connection
+        try:
+            _prepare_to_write(writer, AT_ONCE)
+            raw.execute("BEGIN IMMEDIATE")
+            is_known = self._schema_cookie == _schema_cookie(writer)
+            for statement, values in writing if is_known else ():
+                raw.execute(*statement.in_words_of(writer.dialect, values))
+            raw.execute("COMMIT" if is_known else "ROLLBACK")
+            return is_known
+        except sqlite3.Error as error:
+            logger.debug("nothing was written at once: %s", error)
+            if raw.in_transaction:
+                raw.execute("ROLLBACK")
+            return False
+
     async def claim(self, name: str) -> bool:
         return True
 
@@ -347,7 +412,7 @@ class _SqliteEngine:
             with connection.begin():
                 self._refuse_changed_schema(connection)
                 _run_all(batch, connection)
-                self._schema_cookie = self._schema_cookie or _schema_cookie(connection)
+                self._schema_cookie = _schema_cookie(connection)
         except BaseException as error:
             for pending in batch:
                 pending.error = pending.error or error
@@ -363,7 +428,6 @@ class _SqliteEngine:
         """
         if self._schema_cookie not in (None, _schema_cookie(connection)):
             refuse_newer(connection)
-            self._schema_cookie = _schema_cookie(connection)
 
     def _writing(self) -> Connection:
         """The writer's own connection: to fetch one each time would cost as much as a write."""
@@ -442,12 +506,20 @@ def _on_begin(connection: Connection) -> None:
     if durable is None:
         connection.exec_driver_sql("BEGIN")
         return
-    level = "FULL" if durable else "NORMAL"
-    info = connection.connection.info
-    if info.get("synchronous") != level:
-        connection.exec_driver_sql(f"PRAGMA synchronous={level}")
-        info["synchronous"] = level
+    _prepare_to_write(connection, DURABLE if durable else LASTING)
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _prepare_to_write(connection: Connection, manner: _Manner) -> None:
+    """Say how the next write is to be made, unless the last was made so, too."""
+    info = connection.connection.info
+    if info.get("manner") == manner:
+        return
+    raw: Any = connection.connection.driver_connection
+    raw.execute(f"PRAGMA synchronous={manner.synchronous}")
+    raw.execute(f"PRAGMA busy_timeout={int(BUSY_TIMEOUT_S * 1000) if manner.waits else 0}")
+    raw.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES if manner.waits else 0}")
+    info["manner"] = manner
 
 
 def _make_folder(path: Path) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from optimizer.errors import ConfigurationError
 from optimizer.store.migrations import refuse_newer
+from optimizer.store.prepared import Writing
 from optimizer.store.unstoppable import finish
 
 ResultT = TypeVar("ResultT")
@@ -104,6 +105,10 @@ class PostgresEngine:
             result: ResultT = await connection.run_sync(change)
         self._is_migrated = True
         return result
+
+    def write_at_once(self, writing: Writing) -> bool:
+        """Never: on a server every write waits for the network."""
+        return False
 
     async def claim(self, name: str) -> bool:
         """Hold an advisory lock of this name until the end of this process or of the connection."""

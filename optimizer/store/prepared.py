@@ -1,9 +1,9 @@
 """Statements that run often: their text is made once, which costs more than running them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Insert, Update
+from sqlalchemy import Connection, Delete, Dialect, Insert, Update
 
 
 class Prepared:
@@ -21,13 +21,20 @@ class Prepared:
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> None:
         """Run it inside the connection's transaction."""
-        text, names = self._texts.get(connection.dialect.name) or self._make(connection)
-        connection.exec_driver_sql(text, tuple(values[name] for name in names))
+        connection.exec_driver_sql(*self.in_words_of(connection.dialect, values))
 
-    def _make(self, connection: Connection) -> tuple[str, tuple[str, ...]]:
-        compiled = self._statement.compile(dialect=connection.dialect)
-        made = self._texts[connection.dialect.name] = (
-            str(compiled),
-            tuple(compiled.positiontup or ()),
-        )
+    def in_words_of(
+        self, dialect: Dialect, values: Mapping[str, Any]
+    ) -> tuple[str, tuple[Any, ...]]:
+        """The text for a driver, and the values in the order of its places."""
+        text, names = self._texts.get(dialect.name) or self._make(dialect)
+        return text, tuple(values[name] for name in names)
+
+    def _make(self, dialect: Dialect) -> tuple[str, tuple[str, ...]]:
+        compiled = self._statement.compile(dialect=dialect)
+        made = self._texts[dialect.name] = (str(compiled), tuple(compiled.positiontup or ()))
         return made
+
+
+Writing = Sequence[tuple[Prepared, Mapping[str, Any]]]
+"""Statements with their values, in the order in which they run."""

@@ -36,7 +36,7 @@ from optimizer.monitoring.rollup import FIVE_MINUTES_S, HOUR_S, RollUps, roll_up
 from optimizer.monitoring.sample import METRICS, Sample
 from optimizer.statistics import FloatArray
 from optimizer.store.engine import Database, to_microseconds
-from optimizer.store.prepared import Prepared
+from optimizer.store.prepared import Prepared, Writing
 
 SCHEMA_VERSION = 1
 """Of the JSON in `hosts.latest`."""
@@ -100,6 +100,16 @@ class _Seen:
     last_s: float | None
     furthest_s: float
 
+    def ends_step(self, sample: Sample) -> bool:
+        """Whether a step of five minutes lies between this sample and the last one."""
+        now_s = sample.timestamp.timestamp()
+        return self.last_s is None or self.last_s // FIVE_MINUTES_S != now_s // FIVE_MINUTES_S
+
+    def after(self, sample: Sample) -> "_Seen":
+        """The same once this sample is written."""
+        now_s = sample.timestamp.timestamp()
+        return _Seen(self.host_id, now_s, max(now_s, self.furthest_s))
+
 
 class StoredSamples:
     """Samples in the database; fits `SampleKeeper`.
@@ -127,9 +137,11 @@ class StoredSamples:
         """
         if not await self._database.claim(f"sampler of {sample.host}"):
             return
-        seen = await self._database.write(
-            lambda connection: self._add(connection, sample), durable=False
-        )
+        seen = self._add_at_once(sample)
+        if seen is None:
+            seen = await self._database.write(
+                lambda connection: self._add(connection, sample), durable=False
+            )
         self._seen[sample.host] = seen
 
     async def add_rollups(self, host: str, rollups: RollUps) -> int:
@@ -173,22 +185,32 @@ class StoredSamples:
             )
         )
 
+    def _add_at_once(self, sample: Sample) -> _Seen | None:
+        """Write a sample that only adds a row; None when more is to be done, or nothing was."""
+        seen = self._seen.get(sample.host)
+        if seen is None or seen.ends_step(sample) or self._is_nearby(seen, sample):
+            return None
+        if not self._database.write_at_once(_writing(seen.host_id, sample)):
+            return None
+        return seen.after(sample)
+
     def _add(self, connection: Connection, sample: Sample) -> _Seen:
         """Write one sample; answers what is known of its host from now on."""
         seen = self._seen.get(sample.host) or _look_for(connection, sample.host)
-        at_us = to_microseconds(sample.timestamp)
-        now_s = at_us / 1e6
-        if now_s < seen.furthest_s + self._interval_s:
-            self._drop_nearby(connection, seen.host_id, at_us)
-        figures = dict(zip(METRICS, stored_figures(sample), strict=True))
-        _INSERT_SAMPLE.run(connection, {"host_id": seen.host_id, "at": at_us, **figures})
-        latest = f'{{"schema_version":{SCHEMA_VERSION},"sample":{sample.model_dump_json()}}}'
-        _SET_LATEST.run(connection, {"of_host": seen.host_id, "to": latest})
-        if seen.last_s is None or seen.last_s // FIVE_MINUTES_S != now_s // FIVE_MINUTES_S:
+        if self._is_nearby(seen, sample):
+            self._drop_nearby(connection, seen.host_id, to_microseconds(sample.timestamp))
+        for statement, values in _writing(seen.host_id, sample):
+            statement.run(connection, values)
+        if seen.ends_step(sample):
+            now_s = sample.timestamp.timestamp()
             for step_s in KEPT_S:
                 _roll_up_finished(connection, seen.host_id, step_s, seen.last_s, now_s)
             self._prune(connection, seen.host_id, now_s)
-        return _Seen(seen.host_id, now_s, max(now_s, seen.furthest_s))
+        return seen.after(sample)
+
+    def _is_nearby(self, seen: _Seen, sample: Sample) -> bool:
+        """Whether there may be a sample within half an interval, or later."""
+        return sample.timestamp.timestamp() - self._interval_s / 2 < seen.furthest_s
 
     def _drop_nearby(self, connection: Connection, host_id: int, at_us: int) -> None:
         """Make room for a sample that is taken again, because the clock or a process went back."""
@@ -205,6 +227,16 @@ class StoredSamples:
             _drop_oldest(
                 connection, _rollups, _rollups.c.start_s, int(now_s) - kept_s, host_id, width
             )
+
+
+def _writing(host_id: int, sample: Sample) -> Writing:
+    """A row of figures, and the whole sample as the latest of its host."""
+    figures = dict(zip(METRICS, stored_figures(sample), strict=True))
+    latest = f'{{"schema_version":{SCHEMA_VERSION},"sample":{sample.model_dump_json()}}}'
+    return (
+        (_INSERT_SAMPLE, {"host_id": host_id, "at": to_microseconds(sample.timestamp), **figures}),
+        (_SET_LATEST, {"of_host": host_id, "to": latest}),
+    )
 
 
 def _look_for(connection: Connection, host: str) -> _Seen:

@@ -13,7 +13,7 @@ import pytest
 from optimizer.errors import DependencyError
 from optimizer.events import AlertChanged, Event, EventBus, SampleTaken
 from optimizer.machine.reader import Machine
-from optimizer.monitoring.keeper import StoredHistory, figures_of, no_rollups
+from optimizer.monitoring.keeper import StoredHistory, no_rollups, stored_figures
 from optimizer.monitoring.monitor import PerformanceMonitor
 from optimizer.monitoring.rollup import roll_up
 from optimizer.monitoring.sample import Threshold
@@ -228,7 +228,7 @@ async def test_history_from_the_store_is_there_as_soon_as_it_runs() -> None:
     time = FakeTime(NOON + timedelta(hours=1))
     before = samples_at([10.0] * 120, HALF_MINUTE)
     times = np.array([sample.timestamp.timestamp() for sample in before])
-    values = np.array([figures_of(sample) for sample in before])
+    values = np.array([stored_figures(sample) for sample in before], dtype=np.float64)
     stored = StoredHistory(
         times, values, five_minutes=roll_up(times, values, step_s=300), hours=no_rollups(3600)
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from optimizer.errors import InvalidRequestError
-from optimizer.monitoring.keeper import StoredHistory, figures_of, no_rollups
+from optimizer.monitoring.keeper import StoredHistory, no_rollups, stored_figures
 from optimizer.monitoring.past import Past, block_means
 from optimizer.monitoring.rollup import roll_up
 from tests.optimizer.monitoring.fakes import NOON, a_sample, samples_at
@@ -43,7 +43,7 @@ def test_history_is_kept_in_two_widths_only_and_of_stored_metrics_only() -> None
 def test_a_stored_past_goes_on_with_new_samples_in_the_same_step() -> None:
     before = samples_at([10.0] * 13, HALF_MINUTE)
     times = np.array([sample.timestamp.timestamp() for sample in before])
-    values = np.array([figures_of(sample) for sample in before])
+    values = np.array([stored_figures(sample) for sample in before], dtype=np.float64)
     finished = roll_up(times[:10], values[:10], step_s=300)
     past = Past(HALF_MINUTE)
 
