@@ -174,6 +174,7 @@ def rules(settings: Settings) -> Rules:
         multipliers=levels.multipliers,
         lease_shares=levels.lease_shares,
         quota_shares=levels.quota_shares,
+        validation_cycles=levels.validation_cycles,
     )
 
 

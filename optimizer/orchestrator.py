@@ -368,6 +368,7 @@ class SequentialResourceOptimizer:
             policy=self._rooms.policy,
             experience=self._rooms.experience,
             elsewhere=self._rooms.elsewhere,
+            job=await self._rooms.job(request, principal),
             on_thought=on_thought,
         )
         self.optimization_history.append(decision)

@@ -17,8 +17,10 @@ from optimizer.catalog.profiler import Profiler
 from optimizer.clock import Clock
 from optimizer.cost_benefit.analyzer import CostBenefitAnalyzer
 from optimizer.decisions.fronts import Fronts
+from optimizer.decisions.job import Job
 from optimizer.decisions.objectives import Objective
 from optimizer.decisions.plan import ALLOCATE, DEFERRAL, LEASES, QUOTAS
+from optimizer.decisions.request import OptimizationRequest
 from optimizer.decisions.snapshot import Snapshot
 from optimizer.enforcement.actuator import Actuator
 from optimizer.enforcement.groups import find_home
@@ -50,6 +52,7 @@ from optimizer.operations.experience import Experience
 from optimizer.operations.forecast import Forecasting, ForecastRequest, forecast_workload
 from optimizer.operations.forecast_unmanaged import forecast_unmanaged
 from optimizer.operations.headroom import Headroom
+from optimizer.operations.job import job_of
 from optimizer.operations.optimize import observe
 from optimizer.operations.outlook import Outlook
 from optimizer.operations.own_calls import OwnCalls
@@ -414,6 +417,18 @@ class Rooms:
         """Take over what was written to the store behind the monitor's back."""
         await self.monitor.reload()
         self.outlook.forget()
+
+    async def job(self, request: OptimizationRequest, principal: Principal) -> Job:
+        """What a request is about beside the machine: its task, and its session."""
+        return await job_of(
+            request,
+            principal,
+            analyzer=self.analyzer,
+            allocator=self.allocator,
+            prices=self.prices,
+            cycles=self.rules.validation_cycles,
+            now=self.clock(),
+        )
 
     async def forecast(self, request: ForecastRequest | None = None) -> Forecast:
         """What load is coming; alerts that it calls for are raised while monitoring runs."""

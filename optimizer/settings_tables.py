@@ -160,3 +160,8 @@ class Levels(Table):
     quota_shares: tuple[Part, ...] = Field(
         (0.5, 0.75), max_length=12, description="Of a quota, as shares of what can be leased."
     )
+    validation_cycles: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(
+        (1, 2, 3, 5),
+        max_length=12,
+        description="Of a task's validation, in cycles; none is considered always.",
+    )

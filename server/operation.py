@@ -100,6 +100,7 @@ class Tool:
         hints: Read-only, destructive, idempotent.
         about: Descriptions of arguments, shorter than the model's; an empty one is left out.
         without: Arguments that agents do not see.
+        folded: Objects whose members are named in their description alone.
         answer: The output schema: what of the answer it promises.
         toolset: The list that it belongs to, which an operator turns on with TOOLSETS; None is the
             default list, at most ten tools, for good.
@@ -109,6 +110,7 @@ class Tool:
     hints: ToolAnnotations
     about: Mapping[str, str] = field(default_factory=dict)
     without: frozenset[str] = frozenset()
+    folded: frozenset[str] = frozenset()
     answer: Schema = field(default_factory=lambda: {"type": "object"})
     toolset: Toolset | None = None
 

@@ -35,6 +35,7 @@ def agent_schema(
     *,
     about: Mapping[str, str],
     without: frozenset[str] = frozenset(),
+    folded: frozenset[str] = frozenset(),
 ) -> Schema:
     """The schema that an agent reads: what it needs to fill in a call, and not a word more.
 
@@ -46,8 +47,11 @@ def agent_schema(
         about: Descriptions by dotted path, over those of the model, for example
             `constraints.max_cost` or `calls.[].n`; an empty one is left out.
         without: Properties that agents do not see.
+        folded: Objects whose members are named in their description alone.
     """
     schema: Schema = _terse(input_schema(model, without=without))
+    for name in folded:
+        schema["properties"][name] = {"type": "object"}
     for path, text in about.items():
         described = at(schema, path)
         described.pop("description", None)

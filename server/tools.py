@@ -26,7 +26,10 @@ def tool_of(operation: Operation) -> types.Tool:
     """The operation as agents see it."""
     assert operation.tool is not None, operation.name
     schema = agent_schema(
-        operation.request, about=operation.tool.about, without=operation.tool.without
+        operation.request,
+        about=operation.tool.about,
+        without=operation.tool.without,
+        folded=operation.tool.folded,
     )
     return types.Tool(
         name=operation.name,

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Literal
 
 import anyio
@@ -37,6 +38,7 @@ from optimizer.errors import LeaseEndedError, NotFoundError, StorageError
 from optimizer.events import EventBus
 from optimizer.identity import Principal
 from optimizer.plugins import Registry
+from optimizer.quantities import from_parts
 
 logger = logging.getLogger("sequential_resource_optimization.allocation")
 
@@ -234,6 +236,11 @@ class ResourceAllocator:
     async def held(self) -> tuple[Lease, ...]:
         """Every active lease as the ledger keeps it, for code that decides about all of them."""
         return await self._changing.held()
+
+    async def spent(self, principal: Principal, resource: str, since: datetime) -> float:
+        """What a principal's leases settled of a budget which ended since a moment."""
+        parts = await self._ledger.spent(principal.name, resource, since)
+        return from_parts(parts, self.pools[resource].unit)
 
     async def list(
         self, principal: Principal, *, whose: Literal["mine", "all"] = "mine", limit: int = 20

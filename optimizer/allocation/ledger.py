@@ -215,6 +215,9 @@ class Ledger(Protocol):
     async def find(self, allocation_id: str, principal: str) -> Lease | None:
         """A lease of this principal, active or not."""
 
+    async def spent(self, principal: str, resource: str, since: datetime) -> int:
+        """Parts of a budget that a principal's leases settled which ended since a moment."""
+
     async def sweep(self) -> Moment:
         """End what is over, and note that the ledger is being watched."""
 

@@ -74,6 +74,7 @@ class SetView(TypedDict):
     serves: dict[str, str]
     missing: list[str]
     net_usd: float | None
+    p_success: float | None
     context_tokens: float | None
 
 

@@ -54,6 +54,11 @@ class Candidate:
         """Limits that could not be held against it, because a figure is not known."""
         return [check for check in self.checks if check.held is None]
 
+    def chance_of(self, need: str) -> float:
+        """The probability that a call does what a needed capability is there for."""
+        beliefs = self.beliefs
+        return self.offers[need].chance * beliefs.relevance * beliefs.quality * beliefs.success
+
     @property
     def order(self) -> tuple[bool, bool, float, str]:
         """Sorts the best first: allowed, fully checked, worth most, and then by id."""

@@ -209,11 +209,14 @@ def _cover(allowed: Sequence[Candidate], requirements: Requirements, task: Coeff
         budget_usd=requirements.budget_usd_per_task,
     )
     chosen = set(cover.ids)
+    by_id = {candidate.id: candidate for candidate in allowed}
+    served = [by_id[server].chance_of(need) for need, server in cover.serves.items()]
     return {
         "mcp_ids": list(cover.ids),
         "serves": dict(cover.serves),
         "missing": list(cover.missing),
         "net_usd": rounded(cover.value),
+        "p_success": rounded(sum(served) / len(needed)),
         "context_tokens": rounded(sum(s.tokens for s in servers if s.id in chosen)),
     }
 

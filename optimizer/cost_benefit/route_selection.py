@@ -47,7 +47,7 @@ def select_route(routes: Sequence[Route], requirements: RoutingRequirements) -> 
 
     The order of the routes, and routes that are not chosen, change nothing.
     """
-    rejected = {route.id: _broken(route, requirements) for route in routes}
+    rejected = {route.id: broken_limits(route, requirements) for route in routes}
     allowed = [route for route in routes if not rejected[route.id]]
     chosen = _best(allowed, requirements) if allowed else None
     dominators = dominated_by({route.id: _criteria(route) for route in routes})
@@ -77,7 +77,7 @@ def _best(routes: Sequence[Route], requirements: RoutingRequirements) -> str:
     return min(routes, key=lambda r: (expected_cost(r, requirements).total, r.id)).id
 
 
-def _broken(route: Route, requirements: RoutingRequirements) -> list[str]:
+def broken_limits(route: Route, requirements: RoutingRequirements) -> list[str]:
     """The limits that reject a route, with both numbers."""
     broken = []
     limit = requirements.max_latency_ms

@@ -116,18 +116,41 @@ def belief(claim: float | None, yes: float, no: float) -> BetaBelief:
     return BetaBelief(a, b, "; ".join([*parts, "Jeffreys' prior"]))
 
 
+@dataclass(frozen=True)
+class Chances:
+    """What is expected of sending the task to a route.
+
+    Attributes:
+        attempts: How many are made.
+        fails: Probability that every one of them visibly fails.
+        wrong: Probability that a finished answer is wrong without anybody seeing it.
+    """
+
+    attempts: float
+    fails: float
+    wrong: float
+
+
+def chances(route: Route, requirements: RoutingRequirements) -> Chances:
+    """Attempts and probabilities of a route, by the means of what is believed of it."""
+    fail = 1 - belief(route.success_rate, route.successes, route.failures).mean
+    all_fail = fail**requirements.max_attempts
+    return Chances(
+        attempts=(1 - all_fail) / (1 - fail),
+        fails=all_fail,
+        wrong=1 - belief(route.quality, route.right, route.wrong).mean,
+    )
+
+
 def expected_cost(route: Route, requirements: RoutingRequirements) -> Expected:
     """Expected USD of a route, see the module's formula."""
-    fail = 1 - belief(route.success_rate, route.successes, route.failures).mean
-    wrong = 1 - belief(route.quality, route.right, route.wrong).mean
-    all_fail = fail**requirements.max_attempts
-    attempts = (1 - all_fail) / (1 - fail)
+    expected = chances(route, requirements)
     seconds = (route.latency_ms or 0.0) / 1000
     return Expected(
-        attempts=attempts * route.cost_usd,
-        waiting=attempts * requirements.usd_per_second_waiting * seconds,
-        failure=all_fail * requirements.loss_per_failure_usd,
-        errors=(1 - all_fail) * wrong * requirements.loss_per_error_usd,
+        attempts=expected.attempts * route.cost_usd,
+        waiting=expected.attempts * requirements.usd_per_second_waiting * seconds,
+        failure=expected.fails * requirements.loss_per_failure_usd,
+        errors=(1 - expected.fails) * expected.wrong * requirements.loss_per_error_usd,
     )
 
 

@@ -127,7 +127,7 @@ def _bounds(chosen: Candidate) -> tuple[float, float] | None:
 def _performance_bounds(chosen: Candidate, front: Front) -> tuple[float, float] | None:
     """The improvement at the ends of the forecast band; None where a demand fills the cores."""
     cpu = front.snapshot.state("cpu")
-    if front.scope == "global_level" and front.snapshot.elsewhere:
+    if front.job.is_timed or (front.scope == "global_level" and front.snapshot.elsewhere):
         return None
     if cpu is None or not cpu.outlook or front.snapshot.workload.service_time_s is not None:
         return None

@@ -31,8 +31,14 @@ def unknown_figures(
     if chosen.cost_usd_month is None:
         unknown |= dict.fromkeys(COSTS, _unpriced(solution.front))
     if chosen.performance is None:
-        reason = "CPU is or would be fully used: there is no steady response time to compare"
+        reason = (
+            "the seconds of some way are not known; give latency_ms of each, or task.work_s"
+            if solution.front.job.is_timed
+            else "CPU is or would be fully used: there is no steady response time to compare"
+        )
         unknown |= dict.fromkeys(PERFORMANCES, reason)
+    elif not has_band and solution.front.job.is_timed:
+        unknown["performance_bounds"] = "how much the task's seconds vary is not known"
     elif not has_band and solution.front.scope == "global_level":
         unknown["performance_bounds"] = "the bands of several hosts are not put together"
     elif not has_band:
@@ -48,7 +54,19 @@ def _unpriced(front: Front) -> str:
         for basis in front.considered
         if basis.amount and basis.state.price is None and not basis.state.charged_otherwise
     ]
-    return f"no price of {', '.join(names)} is configured; set prices in sro.toml"
+    reasons = (
+        [f"no price of {', '.join(names)} is configured; set prices in sro.toml"] if names else []
+    )
+    reasons += [
+        f"what {way.id} costs is not known; say its cost, or requirements.unknown_cost_usd"
+        for choice in front.job.choices
+        for way in choice.ways
+        if way.usd is None
+    ][:1]
+    session = front.job.session
+    if session is not None and session.held_usd_month is None:
+        reasons.append("a lease of this session holds what has no price")
+    return "; ".join(reasons)
 
 
 def _no_outlook(front: Front) -> str:

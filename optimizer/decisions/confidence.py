@@ -38,6 +38,8 @@ class Confidence:
 
 def confidence_in(chosen: Candidate, snapshot: Snapshot, limits: Asked) -> Confidence:
     """By the settled decisions of this machine where there are enough, else by the back-test."""
+    if chosen.ways and not limits.keys().isdisjoint(("max_latency_ms", "min_performance")):
+        return Confidence(None, reason="how much the task's seconds vary is not known")
     past, record = snapshot.past, snapshot.track_record
     if past is None or record is None or past.settled < LEAST_SETTLED or chosen.exhaustion is None:
         return from_backtest(chosen, snapshot, limits)

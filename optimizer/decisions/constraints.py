@@ -5,10 +5,14 @@ from dataclasses import dataclass
 
 from optimizer.decisions.decision import Conflict, ConstraintCheck, Relaxation
 from optimizer.decisions.figures import Candidate
+from optimizer.decisions.job import Job
 from optimizer.decisions.pareto_front import Front
 from optimizer.decisions.request import Constraints
 
 INCREASE = "max_resource_increase"
+
+SESSION_BUDGET = "session_budget"
+"""What a session may still spend on one task: no request sets it, its quota of usd does."""
 
 FrontFor = Callable[[float | None], Front]
 """Answers the front for a most increase; None is for no such limit."""
@@ -83,14 +87,21 @@ LIMITS: Mapping[str, Limit] = {
             unit="ms",
             at_most=True,
             actual=lambda candidate: candidate.latency_ms,
-            unknown="no response time was reported or seen",
+            unknown="no response time was reported or seen, nor seconds of the task given",
         ),
         Limit(
             name="min_performance",
             unit="%",
             at_most=False,
             actual=lambda candidate: candidate.performance,
-            unknown="CPU is fully used now, so there is no steady response time to compare with",
+            unknown="there is no steady response time, or no seconds of a task, to compare with",
+        ),
+        Limit(
+            name=SESSION_BUDGET,
+            unit="USD",
+            at_most=True,
+            actual=lambda candidate: candidate.task_usd,
+            unknown="what some of the task's choices cost is not known",
         ),
     )
 }
@@ -100,9 +111,11 @@ Asked = Mapping[str, float]
 """Values of the limits that a request sets, by name."""
 
 
-def asked(constraints: Constraints) -> dict[str, float]:
-    """The numeric limits that are set."""
-    values = {name: getattr(constraints, name) for name in LIMITS}
+def asked(constraints: Constraints, job: Job) -> dict[str, float]:
+    """The numeric limits that are set, by the request or by the budget of its session."""
+    values = {name: getattr(constraints, name, None) for name in LIMITS}
+    if job.session is not None and job.choices:
+        values[SESSION_BUDGET] = job.session.left_usd
     return {name: value for name, value in values.items() if value is not None}
 
 

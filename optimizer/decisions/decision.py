@@ -6,6 +6,7 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat
 from typing_extensions import TypedDict
 
+from optimizer.decisions.job import NO_JOB, Job
 from optimizer.decisions.levels import Rules
 from optimizer.decisions.request import OptimizationRequest, Scope
 from optimizer.decisions.snapshot import Snapshot
@@ -173,6 +174,7 @@ class Inputs(_Noun):
     request: OptimizationRequest
     objective: str
     rules: Rules
+    job: Job = NO_JOB
 
     def text(self, of_snapshot: str | None = None) -> str:
         """As JSON: what is kept, and what the hash is of.

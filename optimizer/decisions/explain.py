@@ -120,13 +120,14 @@ def explain(
 
 def solved_again(inputs: Inputs, objective: Objective) -> Solution:
     """Compute a decision anew from what it was computed from."""
-    focus = read_focus(inputs.request.constraints, inputs.snapshot)
+    focus = read_focus(inputs.request.constraints, inputs.snapshot, inputs.job)
     front = build_front(
         inputs.snapshot,
         inputs.request.scope,
         rules=inputs.rules,
         max_increase=inputs.request.constraints.max_resource_increase,
         movable=focus.movable if focus else None,
+        job=inputs.job,
     )
     return solve(front, inputs.request, objective)
 
@@ -140,7 +141,7 @@ def _without_principal(application: Application | None) -> Application | None:
 
 def _why(record: Record, objective: Objective) -> Why:
     decision, inputs = record.decision, record.inputs
-    focus = read_focus(inputs.request.constraints, inputs.snapshot)
+    focus = read_focus(inputs.request.constraints, inputs.snapshot, inputs.job)
     movable = focus.movable if focus else None
     solution = solved_again(inputs, objective)
     again = None if solution.best is None else solution.best.id
@@ -151,7 +152,7 @@ def _why(record: Record, objective: Objective) -> Why:
         alternatives=_alternatives(solution),
         dropped=_dropped(solution),
         constraints=decision.constraints,
-        flips=flips(solution, decider(objective, inputs.rules, movable), inputs.rules)
+        flips=flips(solution, decider(objective, inputs.rules, movable, inputs.job), inputs.rules)
         if found
         else (),
         replayed=again == decision.candidate_id,

@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from optimizer.cost_benefit.choices import MOST_LABEL, Choice
+from optimizer.decisions.job import NO_JOB, Job, Session
 from optimizer.decisions.levels import Basis
 from optimizer.decisions.performance import response_time, stretch
 from optimizer.decisions.risk import (
@@ -25,15 +27,16 @@ class Candidate:
     """One choice of levels, with its figures. None is unknown.
 
     Attributes:
-        id: The levels that differ from 1, for example `cpu_1.5+memory_0.75`; else `no_change`, or
-            `all_free` for a lease.
+        id: The levels that differ from 1, for example `cpu_1.5+memory_0.75`, and the ways that are
+            not the first; else `no_change`, or `all_free` for a lease.
         levels: Multiple of today's amount, by resource.
         amounts: Amount in the resource's unit, by resource.
         cost_usd_month: US dollars for a month of 730 hours.
         spend: What orders candidates by cost: US dollars a month where every resource that moves is
             priced, else the sum of the levels of what moves (resource-hours of today's amounts).
         spend_ratio: `spend` over that of no change.
-        stretch: Response time over bare service time, or None when there is no steady state.
+        stretch: Response time over bare service time, or of a task with choices its seconds; None
+            when there is no steady state, or no second is known.
         latency_ratio: Response time over that of no change.
         latency_ms: Mean response time in milliseconds, where one was measured.
         exhaustion: Bounds of the probability that some resource runs out within the horizon.
@@ -42,6 +45,9 @@ class Candidate:
         reliability_best: The same with the kindest bounds of both.
         reliability_few_failures: With the cautious bound of exhaustion and the kindest of failures.
         online: Whether every change can be carried out here without interrupting running work.
+        ways: Id of the chosen way, by choice.
+        task_usd: US dollars that the chosen ways cost for one task; None where one is not known.
+        known_exhaustion: The upper bound of exhaustion over what is known alone.
     """
 
     id: str
@@ -58,6 +64,9 @@ class Candidate:
     reliability_best: float | None
     reliability_few_failures: float | None
     online: bool
+    ways: Mapping[str, str] = field(default_factory=dict)
+    task_usd: float | None = 0.0
+    known_exhaustion: float = 0.0
 
     @property
     def cores(self) -> float:
@@ -76,8 +85,11 @@ class Candidate:
 
     @property
     def risk(self) -> float | None:
-        """-ln of reliability: what adds up."""
-        return None if self.reliability is None else -math.log(max(self.reliability, 1e-300))
+        """-ln of reliability: what adds up; of a task's ways alone while the rest is not known."""
+        known = self.reliability
+        if known is None and self.ways:
+            known = 1 - self.known_exhaustion
+        return None if known is None else -math.log(max(known, 1e-300))
 
     @property
     def increase(self) -> float:
@@ -92,52 +104,116 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Options:
-    """The levels of one resource as columns, in the order of its basis.
+    """A lever: its levels as columns of figures, today's first, whatever it moves.
 
     Attributes:
-        basis: The resource and its levels.
+        name: The resource, or the choice.
+        labels: What stands for each level in a candidate's id; empty for today's.
         cost: US dollars a month of each level; None when there is no price.
         spend: The same, or the level itself for what is not priced; 0 for what is not charged.
-        stretch: Response time over service time at each level; 0 for all but CPU.
-        exhaustion: Probability of running out at each level; None without a forecast.
+        stretch: What each level adds to the response time: of CPU over the service time, of a task
+            with choices in seconds.
+        exhaustion: Probability that each level runs out, or fails; None without a forecast.
+        basis: The levels of a resource; None for a choice.
+        choice: The ways of a choice; None for a resource.
     """
 
-    basis: Basis
+    name: str
+    labels: tuple[str, ...]
     cost: tuple[float, ...] | None
     spend: tuple[float, ...]
     stretch: tuple[float, ...]
     exhaustion: tuple[float, ...] | None
+    basis: Basis | None = None
+    choice: Choice | None = None
 
 
-def tabulate(considered: Sequence[Basis], workload: Workload) -> tuple[Options, ...]:
+def tabulate(
+    considered: Sequence[Basis], workload: Workload, job: Job = NO_JOB
+) -> tuple[Options, ...]:
     """Work out every figure of every level once.
 
     Args:
         considered: The resources and their levels.
         workload: What is known of the requests.
+        job: The task's choices, and what its session has spent.
 
     Returns:
-        One table for each resource, in the same order.
+        One table for each resource, in the same order, then one for each choice, and one for what
+        the session has taken already.
     """
     moving = [basis for basis in considered if len(basis.levels) > 1]
     all_priced = all(basis.state.price is not None for basis in moving)
-    return tuple(_tabulate(basis, workload, all_priced) for basis in considered)
+    options = [_resource(basis, workload, job, all_priced) for basis in considered]
+    options += [_choice(choice, job, all_priced) for choice in job.choices]
+    if job.session is not None:
+        options.append(_session(job.session, all_priced))
+    return tuple(options)
 
 
-def _tabulate(basis: Basis, workload: Workload, all_priced: bool) -> Options:
+def _resource(basis: Basis, workload: Workload, job: Job, all_priced: bool) -> Options:
     amounts = [level * basis.amount for level in basis.levels]
     cost = _costs(basis, amounts)
+    if cost is not None:
+        cost = tuple(usd * job.held_share for usd in cost)
     if all_priced:
         spend = cost if cost is not None else (0.0,) * len(amounts)
     else:
         spend = basis.levels if len(amounts) > 1 else (0.0,)
+    stretches = tuple(_stretch(basis, amount, workload) for amount in amounts)
     return Options(
-        basis=basis,
+        name=basis.resource,
+        labels=tuple("" if x == 1 else f"{basis.resource}_{x:g}" for x in basis.levels),
         cost=cost,
         spend=spend,
-        stretch=tuple(_stretch(basis, amount, workload) for amount in amounts),
+        stretch=_seconds(stretches, job.work_s or 0.0) if job.is_timed else stretches,
         exhaustion=_exhaustion(basis, amounts),
+        basis=basis,
     )
+
+
+def _seconds(stretches: Sequence[float], work_s: float) -> tuple[float, ...]:
+    """Seconds of the task's own work at each level, from those at the first.
+
+    0 of each where the machine is full: then there is no steady response time at any level.
+    """
+    first = stretches[0]
+    if work_s == 0 or first == 0 or math.isinf(first):
+        return (0.0,) * len(stretches)
+    return tuple(work_s * x / first for x in stretches)
+
+
+def _choice(choice: Choice, job: Job, all_priced: bool) -> Options:
+    """The ways of a choice. What is not known of one of them is compared of none."""
+    usd = [way.usd for way in choice.ways]
+    cost = None if None in usd else tuple(job.times_per_month * (u or 0.0) for u in usd)
+    seconds = [way.seconds for way in choice.ways]
+    nothing = (0.0,) * len(choice.ways)
+    return Options(
+        name=choice.name,
+        labels=("", *_labels(choice)),
+        cost=cost,
+        spend=cost if cost is not None and all_priced else nothing,
+        stretch=nothing if None in seconds else tuple(s or 0.0 for s in seconds),
+        exhaustion=tuple(max(LEAST_PROBABILITY, way.p_failure) for way in choice.ways),
+        choice=choice,
+    )
+
+
+def _labels(choice: Choice) -> list[str]:
+    """Of all ways but the first: the way's id where that is short, else its number."""
+    return [
+        f"{choice.name}_{way.id if len(way.id) <= MOST_LABEL else place}"
+        for place, way in enumerate(choice.ways[1:], start=2)
+    ]
+
+
+def _session(session: Session, all_priced: bool) -> Options:
+    """What is spent whatever is chosen: a lever of one level."""
+    held = session.held_usd_month
+    cost = None if held is None else (held + session.spent_usd,)
+    spend = cost if cost is not None and all_priced else (0.0,)
+    return Options("session", ("",), cost, spend, (0.0,), (0.0,))
 
 
 def _costs(basis: Basis, amounts: Sequence[float]) -> tuple[float, ...] | None:
@@ -194,32 +270,51 @@ def figure(
         The candidate.
     """
     chosen = list(zip(options, picks, strict=True))
-    levels = {o.basis.resource: o.basis.levels[i] for o, i in chosen}
-    costs = [None if o.cost is None else o.cost[i] for o, i in chosen]
+    bases = [(o.basis, o.basis.levels[i]) for o, i in chosen if o.basis is not None]
+    ways = {o.name: o.choice.ways[i] for o, i in chosen if o.choice is not None}
     spend = math.fsum(o.spend[i] for o, i in chosen)
     waiting = math.fsum(o.stretch[i] for o, i in chosen)
     stretched = waiting if 0 < waiting < math.inf else None
     ratio = _latency_ratio(stretched, today)
-    exhaustion = _any_exhausted(chosen)
+    known = [o.exhaustion[i] for o, i in chosen if o.exhaustion is not None]
+    exhaustion = any_exhausted(known) if _has_outlooks(options) else None
     few, many = error_bounds(workload.error_rate, workload.requests)
-    measured = workload.response_time_ms
-    moved = [o.basis.lever for o, i in chosen if o.basis.levels[i] != 1]
+    moved = [basis.lever for basis, level in bases if level != 1]
     return Candidate(
-        id=_name(levels) or unchanged,
-        levels=levels,
-        amounts={o.basis.resource: o.basis.levels[i] * o.basis.amount for o, i in chosen},
-        cost_usd_month=math.fsum(c for c in costs if c is not None) if None not in costs else None,
+        id="+".join(o.labels[i] for o, i in chosen if o.labels[i]) or unchanged,
+        levels={basis.resource: level for basis, level in bases},
+        amounts={basis.resource: level * basis.amount for basis, level in bases},
+        cost_usd_month=_sum([None if o.cost is None else o.cost[i] for o, i in chosen]),
         spend=spend,
         spend_ratio=1.0 if today is None or today.spend == 0 else spend / today.spend,
         stretch=stretched,
         latency_ratio=ratio,
-        latency_ms=None if measured is None or ratio is None else measured * ratio,
+        latency_ms=_latency_ms(stretched, ratio, workload, is_task=bool(ways)),
         exhaustion=exhaustion,
         reliability=None if exhaustion is None else reliability(exhaustion[1], many),
         reliability_best=None if exhaustion is None else reliability(exhaustion[0], few),
         reliability_few_failures=None if exhaustion is None else reliability(exhaustion[1], few),
         online=all(lever is not None and not lever.downtime for lever in moved),
+        ways={name: way.id for name, way in ways.items()},
+        task_usd=_sum([way.usd for way in ways.values()]),
+        known_exhaustion=any_exhausted(known)[1],
     )
+
+
+def _sum(figures: Sequence[float | None]) -> float | None:
+    """Unknown as soon as one of them is."""
+    known = [figure for figure in figures if figure is not None]
+    return math.fsum(known) if len(known) == len(figures) else None
+
+
+def _latency_ms(
+    stretched: float | None, ratio: float | None, workload: Workload, *, is_task: bool
+) -> float | None:
+    """Of a task with choices its own time, else the measured response time at the new levels."""
+    if is_task:
+        return None if stretched is None else 1000 * stretched
+    measured = workload.response_time_ms
+    return None if measured is None or ratio is None else measured * ratio
 
 
 def _latency_ratio(stretched: float | None, today: Candidate | None) -> float | None:
@@ -230,13 +325,6 @@ def _latency_ratio(stretched: float | None, today: Candidate | None) -> float | 
     return None if today.stretch is None else stretched / today.stretch
 
 
-def _any_exhausted(chosen: Sequence[tuple[Options, int]]) -> tuple[float, float] | None:
-    known = {o.basis.resource: o.exhaustion[i] for o, i in chosen if o.exhaustion is not None}
-    if any(resource not in known for resource in REQUIRED_OUTLOOKS):
-        return None
-    return any_exhausted(list(known.values()))
-
-
-def _name(levels: Mapping[str, float]) -> str:
-    changed = [f"{resource}_{level:g}" for resource, level in levels.items() if level != 1]
-    return "+".join(changed)
+def _has_outlooks(options: Sequence[Options]) -> bool:
+    """Whether enough is forecast for a figure of reliability."""
+    return {o.name for o in options if o.exhaustion is not None}.issuperset(REQUIRED_OUTLOOKS)

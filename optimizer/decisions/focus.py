@@ -1,8 +1,12 @@
-"""What `constraints.focus` comes to: which resources it lets move."""
+"""What `constraints.focus` comes to: which resources it lets move.
+
+It names a resource, or a workload: the purpose of leases of whoever asks, whose pools may move.
+"""
 
 from dataclasses import dataclass
 
 from optimizer.decisions.decision import ConstraintCheck
+from optimizer.decisions.job import NO_JOB, Job
 from optimizer.decisions.levels import MOVABLE
 from optimizer.decisions.request import Constraints
 from optimizer.decisions.snapshot import Snapshot
@@ -39,20 +43,21 @@ class Focus:
     def warning(self) -> str:
         """What to do about a focus that names nothing."""
         return (
-            f"focus {self.asked!r} names no resource that can move here, so it narrows nothing; "
-            f"known: {', '.join(self.known) or 'none'}"
+            f"focus {self.asked!r} names no resource that can move here and no workload (purpose "
+            f"of a lease) of yours, so it narrows nothing; known: {', '.join(self.known) or 'none'}"
         )
 
 
-def known_focus(snapshot: Snapshot) -> dict[str, frozenset[str]]:
+def known_focus(snapshot: Snapshot, job: Job = NO_JOB) -> dict[str, frozenset[str]]:
     """What `constraints.focus` may name, and which resources it lets move."""
     present = {state.resource for state in snapshot.resources}
-    return {name: frozenset({name}) for name in MOVABLE if name in present}
+    workloads = {label: frozenset(held) for label, held in job.workloads.items()}
+    return {**{name: frozenset({name}) for name in MOVABLE if name in present}, **workloads}
 
 
-def read_focus(constraints: Constraints, snapshot: Snapshot) -> Focus | None:
+def read_focus(constraints: Constraints, snapshot: Snapshot, job: Job = NO_JOB) -> Focus | None:
     """The focus of a request; None when it has none."""
     if constraints.focus is None:
         return None
-    known = known_focus(snapshot)
+    known = known_focus(snapshot, job)
     return Focus(constraints.focus, movable=known.get(constraints.focus), known=tuple(known))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import anyio
 import anyio.to_thread
 
+from optimizer.decisions.job import NO_JOB, Job
 from optimizer.decisions.levels import Rules
 from optimizer.decisions.pareto_front import Front, build_front
 from optimizer.decisions.request import Scope
@@ -81,13 +82,14 @@ class Fronts:
         *,
         max_increase: float | None,
         movable: frozenset[str] | None,
+        job: Job = NO_JOB,
     ) -> Front:
         """A front, without holding up the event loop while it is built."""
-        key = self._key(frame, scope, max_increase, movable)
+        key = self._key(frame, scope, max_increase, movable, job)
         if key not in self._fronts:
             async with self._build_turn:
-                await anyio.to_thread.run_sync(self.build, frame, scope, max_increase, movable)
-        return self.build(frame, scope, max_increase, movable)
+                await anyio.to_thread.run_sync(self.build, frame, scope, max_increase, movable, job)
+        return self.build(frame, scope, max_increase, movable, job)
 
     def build(
         self,
@@ -95,9 +97,10 @@ class Fronts:
         scope: Scope,
         max_increase: float | None,
         movable: frozenset[str] | None,
+        job: Job = NO_JOB,
     ) -> Front:
         """A front, built on this thread when it is not there yet."""
-        key = self._key(frame, scope, max_increase, movable)
+        key = self._key(frame, scope, max_increase, movable, job)
         with self._building:
             front = self._fronts.get(key)
             if front is None:
@@ -107,6 +110,7 @@ class Fronts:
                     rules=self.rules,
                     max_increase=max_increase,
                     movable=movable,
+                    job=job,
                 )
                 self._fronts[key] = front
                 if len(self._fronts) > MOST_KEPT:
@@ -119,10 +123,12 @@ class Fronts:
         scope: Scope,
         max_increase: float | None,
         movable: frozenset[str] | None,
+        job: Job,
     ) -> Hashable:
         """Fronts with the same largest level are the same front."""
         reach = max(self.rules.multipliers, default=1.0)
         if max_increase is not None:
             within = [level for level in self.rules.multipliers if level <= 1 + max_increase + 1e-9]
             reach = max(within, default=1.0)
-        return frame.digest, scope, reach, movable
+        of_job = None if job is NO_JOB else job.model_dump_json()
+        return frame.digest, scope, reach, movable, of_job

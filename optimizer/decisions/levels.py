@@ -42,11 +42,13 @@ class Rules:
         multipliers: Levels of the machine to consider, as multiples of what there is.
         lease_shares: Sizes of a lease to consider, as shares of all that no lease holds.
         quota_shares: Quotas to consider, as shares of what can be leased.
+        validation_cycles: Depths of validation to consider beside none, in cycles.
     """
 
     multipliers: tuple[float, ...] = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
     lease_shares: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 1.0)
     quota_shares: tuple[float, ...] = (0.5, 0.75)
+    validation_cycles: tuple[int, ...] = (1, 2, 3, 5)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ The front depends on the snapshot and on how far resources may grow, and on no o
 other limit. So it is built once, and requests filter it.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,12 +13,16 @@ from numpy.typing import NDArray
 
 from optimizer.decisions.decision import ParetoPoint
 from optimizer.decisions.figures import Candidate, Options, figure, tabulate
+from optimizer.decisions.job import NO_JOB, Job
 from optimizer.decisions.levels import Basis, Rules, bases, is_lease_scope
 from optimizer.decisions.request import Scope
 from optimizer.decisions.snapshot import Snapshot
 from optimizer.statistics import FloatArray
 
 IndexArray = NDArray[np.intp]
+
+FEW_VALUES = 64
+"""Different values of the second figure up to which comparing them all at once is fastest."""
 
 MOST_SHOWN = 20
 """Points of the front in one answer."""
@@ -32,6 +37,7 @@ class Front:
         scope: What may be moved.
         rules: The levels that were considered.
         considered: The resources and their levels.
+        job: The task's choices, and what its session has spent.
         candidates: The undominated choices, by ascending spend.
         today: The choice that changes nothing; it may be dominated, and then is no candidate.
         choices: The candidates, and today's where it is none of them: an emergency may find that
@@ -43,6 +49,7 @@ class Front:
     scope: Scope
     rules: Rules
     considered: tuple[Basis, ...]
+    job: Job
     candidates: tuple[Candidate, ...]
     today: Candidate
     choices: tuple[Candidate, ...]
@@ -56,6 +63,7 @@ def build_front(
     rules: Rules,
     max_increase: float | None,
     movable: frozenset[str] | None = None,
+    job: Job = NO_JOB,
 ) -> Front:
     """Find every undominated choice of levels.
 
@@ -67,12 +75,13 @@ def build_front(
         rules: Levels to consider.
         max_increase: Most that a resource may grow, as a fraction; None for as far as levels go.
         movable: Only these resources may move; None for every one that can.
+        job: The task's choices, and what its session has spent.
 
     Returns:
         The exact front over (spend, response time, risk).
     """
     considered = bases(snapshot, scope, rules=rules, max_increase=max_increase, movable=movable)
-    options = tabulate(considered, snapshot.workload)
+    options = tabulate(considered, snapshot.workload, job)
     unchanged = "all_free" if is_lease_scope(scope) else "no_change"
     today = figure(options, [0] * len(options), snapshot.workload, unchanged=unchanged)
     picks, sums = merge([_points(table) for table in options])
@@ -83,7 +92,9 @@ def build_front(
     )
     kept = any(candidate.id == today.id for candidate in candidates)
     choices = candidates if kept else (*candidates, today)
-    return Front(snapshot, scope, rules, considered, candidates, today, choices, show(candidates))
+    return Front(
+        snapshot, scope, rules, considered, job, candidates, today, choices, show(candidates)
+    )
 
 
 def show(candidates: Sequence[Candidate]) -> tuple[ParetoPoint, ...]:
@@ -148,6 +159,8 @@ def undominated(points: FloatArray) -> IndexArray:
         Positions by ascending first figure; of equal points the first.
     """
     order = np.lexsort((points[:, 2], points[:, 1], points[:, 0]))
+    if np.unique(points[:, 1]).size > FEW_VALUES:
+        return order[_below_stairs(points[order, 1:])]
     second, third = points[order, 1], points[order, 2]
     survives = np.zeros(len(order), dtype=bool)
     # Points before this one in the order are no worse in the first figure. Among those that are no
@@ -159,3 +172,27 @@ def undominated(points: FloatArray) -> IndexArray:
         mine = second == value
         survives |= mine & (third < best_before)
     return order[survives]
+
+
+def _below_stairs(points: FloatArray) -> list[int]:
+    """Of points in the order of a first figure, those that no earlier one reaches in the other two.
+
+    Args:
+        points: Shape (n, 2), each figure better when smaller.
+
+    Source: Kung, Luccio & Preparata, Journal of the ACM 22 (1975) 469-476.
+    """
+    second: list[float] = []  # The front so far: ascending here,
+    third: list[float] = []  # and descending here.
+    found = []
+    for place, (x, y) in enumerate(points.tolist()):
+        step = bisect_right(second, x)
+        if step and third[step - 1] <= y:
+            continue
+        found.append(place)
+        beaten = step - 1 if step and second[step - 1] == x else step
+        end = beaten
+        while end < len(third) and third[end] >= y:
+            end += 1
+        second[beaten:end], third[beaten:end] = [x], [y]
+    return found

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from optimizer.cost_benefit.choices import Way
 from optimizer.decisions.decision import ImplementationStep, Verification
 from optimizer.decisions.figures import Candidate
 from optimizer.decisions.levels import Basis, is_lease_scope
@@ -32,6 +33,7 @@ UNIX_SECONDS = "unix_s"
 DURATIONS: dict[str, str] = {
     "preparation": "1_minute",
     "reserve": "1_minute",
+    "choose": "1_minute",
     "reallocate": "1_minute",
     "resize": "10_minutes",
     "defer": "5_minutes",
@@ -75,7 +77,7 @@ def make_plan(chosen: Candidate, front: Front) -> list[ImplementationStep]:
         At least one step; a single one that keeps everything when nothing changes.
     """
     if is_lease_scope(front.scope):
-        steps = [_reserve(chosen, front), _use_and_release(front)]
+        steps = [_reserve(chosen, front), *_ways(chosen, front), _use_and_release(front)]
     else:
         moves = _moves(chosen, front)
         steps = [
@@ -331,6 +333,25 @@ def _reserve(chosen: Candidate, front: Front) -> ImplementationStep:
         verify=Verification(metric="allocation.state", op="==", value="active", within_s=60),
         carried_out_by=ALLOCATE,
     ) | {"resources": asks}
+
+
+def _ways(chosen: Candidate, front: Front) -> Iterator[ImplementationStep]:
+    """What whoever runs the task has to do in each of the ways that were chosen."""
+    for choice in front.job.choices:
+        way = next(way for way in choice.ways if way.id == chosen.ways[choice.name])
+        yield _step(
+            "choose",
+            f"choose_{choice.name}",
+            f"{way.text[0].upper()}{way.text[1:]}: {_expected(way)}",
+            target=way.id,
+        )
+
+
+def _expected(way: Way) -> str:
+    """The figures of a way for one task, in words."""
+    usd = "cost unknown" if way.usd is None else f"{way.usd:.4g} USD"
+    seconds = "time unknown" if way.seconds is None else f"{way.seconds:.3g} s"
+    return f"expected {usd}, {seconds}, {way.p_failure:.2%} failing or wrong unnoticed"
 
 
 def _asked(amount: float, basis: Basis) -> str:

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator, model_validator
 
@@ -11,10 +11,10 @@ Detail = Literal["brief", "full"]
 Thinking = Literal["off", "server", "client"]
 
 SCOPES: dict[Scope, str] = {
-    "task_level": "sizes of one lease for one task, out of what is free",
-    "session_level": "the same for one session; max_cost is its budget",
-    "system_level": "leases, quotas and capacity levels of this machine, and when its work runs",
-    "global_level": "the same over every host in the store",
+    "task_level": "one task's lease out of what is free, its route, MCP servers and validation",
+    "session_level": "the same; what your leases cost and spent counts against max_cost",
+    "system_level": "leases, quotas, budgets and capacity of this machine, and when its work runs",
+    "global_level": "the same over every host in the store, and which host a lease is on",
 }
 """The scopes and what each may move."""
 
@@ -46,7 +46,7 @@ def refuse_unknown(value: Any, model: type[BaseModel], *, what: str) -> Any:
     for key in value:
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}."
             raise ValueError(f"there is no {what} {str(key)[:60]!r}; {hint} Nothing was changed.")
     return value
 
@@ -86,6 +86,46 @@ class Constraints(BaseModel):
         return refuse_unknown(value, cls, what="constraint")
 
 
+class Task(BaseModel):
+    """What one task may choose beside its lease; a choice whose options are not given is absent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    available_systems: Annotated[list[dict[str, Any]], Field(max_length=20)] = Field(
+        default_factory=list,
+        description="Where the task can go, as in analyze_system_routing: id, cost_usd, and what "
+        "is known of latency_ms, success_rate, quality. The first is what you would do.",
+    )
+    available_mcps: Annotated[list[dict[str, Any]], Field(max_length=100)] = Field(
+        default_factory=list,
+        description="MCP servers, as in analyze_mcp_selection. Without any, and with "
+        "requirements.task, those of sro://catalog.",
+    )
+    strategies: Annotated[list[dict[str, Any]], Field(max_length=8)] = Field(
+        default_factory=list,
+        description="Ways to validate, as in analyze_validation_strategies: id, cycle_cost_usd, "
+        "detection, cycle_latency_ms, repeats, max_cycles.",
+    )
+    requirements: dict[str, Any] = Field(
+        default_factory=dict,
+        description="What those three analyses take: task (words), capabilities, mode, "
+        "max_attempts, prior_error, max_cycles, max_escaped, budget (USD of each), ...",
+    )
+    work_s: Number | None = Field(
+        None,
+        description="Seconds that the task itself computes on all that is free; then its lease is "
+        "charged for that long, else for the whole month.",
+    )
+    times_per_month: Annotated[Number, Field(le=1e9)] = Field(
+        1.0, description="How often it is done, for the cost per month."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, value: Any) -> Any:
+        return refuse_unknown(value, cls, what="member of task")
+
+
 class OptimizationRequest(BaseModel):
     """Which scope to optimise, for what, under which limits."""
 
@@ -99,6 +139,9 @@ class OptimizationRequest(BaseModel):
         "By default the configured one.",
     )
     constraints: Constraints = Field(Constraints(), description="Limits that must hold.")
+    task: Task | None = Field(
+        None, description="At task and session level: what else may be chosen for the task."
+    )
     use_sequential_thinking: StrictBool | None = Field(
         None,
         description="Whether the decision is thought over, and its thoughts are kept: true is "
@@ -121,6 +164,15 @@ class OptimizationRequest(BaseModel):
     @classmethod
     def _known_keys(cls, value: Any) -> Any:
         return refuse_unknown(value, cls, what="argument")
+
+    @model_validator(mode="after")
+    def _a_task_has_a_lease(self) -> Self:
+        if self.task is not None and self.scope not in ("task_level", "session_level"):
+            raise ValueError(
+                f"task is for scope task_level or session_level; {self.scope} moves machines. "
+                "Leave task out, or change the scope. Nothing was decided."
+            )
+        return self
 
     @property
     def thinks(self) -> Thinking:

@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from optimizer.decisions.constraints import INCREASE, LIMITS
+from optimizer.decisions.constraints import INCREASE, LIMITS, SESSION_BUDGET
 from optimizer.decisions.figures import Candidate
+from optimizer.decisions.job import NO_JOB, Job
 from optimizer.decisions.levels import Rules
 from optimizer.decisions.objectives import Objective
 from optimizer.decisions.pareto_front import build_front
@@ -46,7 +47,9 @@ Decide = Callable[[Snapshot, OptimizationRequest], str | None]
 """Answers the id of the choice from other inputs."""
 
 
-def decider(objective: Objective, rules: Rules, movable: frozenset[str] | None) -> Decide:
+def decider(
+    objective: Objective, rules: Rules, movable: frozenset[str] | None, job: Job = NO_JOB
+) -> Decide:
     """Compute the choice anew from other inputs, as the decision was computed."""
 
     def decide(snapshot: Snapshot, request: OptimizationRequest) -> str | None:
@@ -56,6 +59,7 @@ def decider(objective: Objective, rules: Rules, movable: frozenset[str] | None) 
             rules=rules,
             max_increase=request.constraints.max_resource_increase,
             movable=movable,
+            job=job,
         )
         best = solve(front, request, objective).best
         return None if best is None else best.id
@@ -173,6 +177,8 @@ def _limits(solution: Solution, decide: Decide, rules: Rules) -> Iterator[Flip]:
     """For each limit: tightened past the choice, and loosened until another is let in."""
     chosen = solution.ranked[0]
     for name, value in solution.limits.items():
+        if name == SESSION_BUDGET:
+            continue
         for figures in (_tighter(chosen, name), _looser(solution, name, rules)):
             for at, asked_for in figures:
                 to = decide(solution.front.snapshot, _with_limit(solution.request, name, asked_for))

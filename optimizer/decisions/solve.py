@@ -99,7 +99,7 @@ def solve(front: Front, request: OptimizationRequest, objective: Objective) -> S
     Raises:
         DependencyError: The objective is a plug-in and failed.
     """
-    limits = asked(request.constraints)
+    limits = asked(request.constraints, front.job)
     holding, sure = sift(front.choices, limits)
     if not holding:
         return Solution(objective, request, front, limits, ranked=(), sure=sure)

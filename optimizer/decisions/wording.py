@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from optimizer.decisions.figures import Candidate
+from optimizer.decisions.figures import REQUIRED_OUTLOOKS, Candidate
+from optimizer.decisions.job import Job, Session
 from optimizer.decisions.levels import is_lease_scope
 from optimizer.decisions.pareto_front import Front
 from optimizer.decisions.snapshot import ResourceState, Snapshot
@@ -21,7 +22,7 @@ def _amounts(candidate: Candidate, front: Front) -> str:
             f"{basis.resource} {format_amount(candidate.amounts[basis.resource], basis.unit)}"
             for basis in front.considered
         ]
-        return f"a lease of {', '.join(sizes)}"
+        return "; ".join((f"a lease of {', '.join(sizes)}", *texts_of(candidate, front)))
     moved = [
         f"{basis.resource} {format_amount(basis.amount, basis.unit)} -> "
         f"{format_amount(candidate.amounts[basis.resource], basis.unit)}"
@@ -29,6 +30,16 @@ def _amounts(candidate: Candidate, front: Front) -> str:
         if candidate.levels[basis.resource] != 1
     ]
     return ", ".join(moved) or "no change"
+
+
+def texts_of(candidate: Candidate, front: Front) -> tuple[str, ...]:
+    """The ways that a candidate takes, in words."""
+    return tuple(
+        way.text
+        for choice in front.job.choices
+        for way in choice.ways
+        if way.id == candidate.ways[choice.name]
+    )
 
 
 def figures_of(candidate: Candidate) -> str:
@@ -39,10 +50,11 @@ def figures_of(candidate: Candidate) -> str:
 def _figures(candidate: Candidate) -> Iterator[str]:
     cost = candidate.cost_usd_month
     yield "cost unknown" if cost is None else f"{cost:.2f} USD/month"
+    what = "time" if candidate.ways else "response time"
     if candidate.performance is None:
-        yield "response time unknown"
+        yield f"{what} unknown"
     else:
-        yield f"response time {_slower(candidate.performance):+.1f} %"
+        yield f"{what} {_slower(candidate.performance):+.1f} %"
     if candidate.reliability is None:
         yield "reliability unknown"
     else:
@@ -110,10 +122,69 @@ def _assumptions(front: Front) -> Iterator[str]:
     if is_lease_scope(front.scope):
         yield (
             "The work of this scope is taken to need what is used now, because its own use was "
-            "not measured apart. Improvements are against a lease of all that no lease holds."
+            "not measured apart. Improvements are against a lease of all that no lease holds"
+            f"{_and_first_ways(front.job)}."
         )
+        yield from _of_job(front)
     if front.scope == "global_level":
         yield from _hosts(front.snapshot)
+
+
+MOST_LEFT_OUT = 3
+"""Ways that limits reject and that are named."""
+
+
+def _and_first_ways(job: Job) -> str:
+    firsts = [choice.ways[0].text for choice in job.choices]
+    return f" and to {'; to '.join(firsts)}" if firsts else ""
+
+
+def _required(front: Front) -> Iterator[ResourceState]:
+    return (b.state for b in front.considered if b.resource in REQUIRED_OUTLOOKS)
+
+
+def _is_full(front: Front) -> bool:
+    """Whether the machine's own demand takes all that the lease could be."""
+    cpu = next((basis for basis in front.considered if basis.resource == "cpu"), None)
+    return cpu is not None and (cpu.state.demand or cpu.state.used or 0.0) >= cpu.amount
+
+
+def _of_job(front: Front) -> Iterator[str]:
+    """What the task and its session leave open, or bring with them."""
+    job = front.job
+    if job.absent:
+        yield f"Not chosen: {'; '.join(f'{name} ({why})' for name, why in job.absent.items())}."
+    for choice in job.choices:
+        named = list(choice.left_out.items())
+        more = f"; and {len(named) - MOST_LEFT_OUT} more" if len(named) > MOST_LEFT_OUT else ""
+        if named:
+            reasons = "; ".join(f"{name}: {why}" for name, why in named[:MOST_LEFT_OUT])
+            yield f"Left out of {choice.name}: {reasons}{more}."
+        if any(way.seconds is None for way in choice.ways):
+            yield f"Time leaves out {choice.name}: how long some of its ways take is not known."
+    if job.choices and any(not state.outlook for state in _required(front)):
+        yield "Without a forecast of cpu and memory ways are weighed by their own failures alone."
+    if job.choices and job.work_s is not None and _is_full(front):
+        yield "Time leaves out the task's own work: CPU is fully used now."
+    if job.choices and job.work_s is None:
+        yield "Time leaves out the task's own work, and its lease is charged all month: no work_s."
+    elif job.work_s is not None:
+        yield f"The lease is charged for {job.held_share * HOURS_PER_MONTH:.4g} h a month."
+    if job.choices:
+        yield f"Costs are for the task {job.times_per_month:g} times a month."
+    if job.session is not None:
+        yield from _of_session(job.session)
+
+
+def _of_session(session: Session) -> Iterator[str]:
+    held = session.held_usd_month
+    cost = "a cost that is not known" if held is None else f"{held:.2f} USD/month"
+    yield (
+        f"Cost includes what this session has already: {session.leases} leases of {cost}, and "
+        f"{session.spent_usd:.2f} USD spent in the last {HOURS_PER_MONTH:.0f} hours."
+    )
+    if session.left_usd is None:
+        yield "Nothing limits the dollars of this session: no pool or quota of usd is set."
 
 
 def _hosts(snapshot: Snapshot) -> Iterator[str]:

@@ -17,6 +17,7 @@ from optimizer.decisions.asking import ask, awaiting_client, frame_of, thought_o
 from optimizer.decisions.decision import Decision, Inputs, Record
 from optimizer.decisions.focus import Focus, read_focus
 from optimizer.decisions.fronts import Frame, Fronts
+from optimizer.decisions.job import NO_JOB, Job
 from optimizer.decisions.keeper import DecisionKeeper
 from optimizer.decisions.objectives import Objective
 from optimizer.decisions.observe import Observation, snapshot_of
@@ -157,6 +158,7 @@ async def optimize_resources(
     policy: Policy,
     experience: Experienced | None = None,
     elsewhere: SeesHosts | None = None,
+    job: Job = NO_JOB,
     on_thought: OnThought | None = None,
 ) -> Decision:
     """Decide about a scope: compute the best choice that holds every limit, think it over, keep it.
@@ -176,6 +178,7 @@ async def optimize_resources(
         policy: What is configured.
         experience: What past decisions came to; None for none.
         elsewhere: The other machines in the store; None for none.
+        job: The task's choices, and the session's budget.
         on_thought: Told of each thought.
 
     Returns:
@@ -194,8 +197,8 @@ async def optimize_resources(
     frame = await fronts.frame(_moment(monitor), look)
     meant = meant_objective(request.primary_objective, frame.snapshot, policy.strategies)
     objective = objectives[meant.name]
-    focus = read_focus(request.constraints, frame.snapshot)
-    solution = await _solve(request, objective, focus, frame=frame, fronts=fronts)
+    focus = read_focus(request.constraints, frame.snapshot, job)
+    solution = await _solve(request, objective, focus, job, frame=frame, fronts=fronts)
     decision_id = f"opt-{secrets.token_hex(16)}"
     known = told(frame.snapshot.remembered, request.scope)
     question = ask(solution, decision_id, known)
@@ -216,6 +219,7 @@ async def optimize_resources(
         request=request,
         objective=meant.name,
         rules=fronts.rules,
+        job=job,
     )
     inputs_text = inputs.text(frame.text)
     decision = answer(
@@ -288,6 +292,7 @@ async def _solve(
     request: OptimizationRequest,
     objective: Objective,
     focus: Focus | None,
+    job: Job,
     *,
     frame: Frame,
     fronts: Fronts,
@@ -295,12 +300,12 @@ async def _solve(
     """Filter the shared front; only a conflict, which needs more of them, is worked out aside."""
     movable = focus.movable if focus else None
     limit = request.constraints.max_resource_increase
-    front = await fronts.ready(frame, request.scope, max_increase=limit, movable=movable)
+    front = await fronts.ready(frame, request.scope, max_increase=limit, movable=movable, job=job)
     solution = solve(front, request, objective)
     if solution.best is not None:
         return solution
 
     def front_for(max_increase: float | None) -> Front:
-        return fronts.build(frame, request.scope, max_increase, movable)
+        return fronts.build(frame, request.scope, max_increase, movable, job)
 
     return await anyio.to_thread.run_sync(with_conflict, solution, front_for)

@@ -102,7 +102,7 @@ async def submit_choice(
         ),
         decision_id=decided.decision_id,
         meant=Meant(decided.strategy, decided.objective_because),
-        focus=read_focus(inputs.request.constraints, inputs.snapshot),
+        focus=read_focus(inputs.request.constraints, inputs.snapshot, inputs.job),
         inputs=inputs,
         created_at=decided.created_at,
         further_warnings=(ruling.refusal,) if ruling.refusal else (),

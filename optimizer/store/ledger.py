@@ -37,6 +37,7 @@ from optimizer.store.ledger_leases import (
     HOW_MANY,
     NEWEST,
     OWN,
+    SETTLED,
     load_leases,
     settle_grant,
     update_lease,
@@ -255,6 +256,14 @@ class LedgerKeeper:
         await self._open()
         return await self._database.read(
             lambda connection: _own(connection, allocation_id, principal)
+        )
+
+    async def spent(self, principal: str, resource: str, since: datetime) -> int:
+        """What was settled of a budget; see `Ledger`."""
+        await self._open()
+        of_whom = {"principal": principal, "of_resource": resource, "since": since}
+        return await self._database.read(
+            lambda connection: int(connection.scalar(SETTLED, of_whom) or 0)
         )
 
     async def held(self, principal: str | None, *, limit: int) -> Holdings:

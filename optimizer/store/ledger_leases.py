@@ -96,6 +96,17 @@ OWNED = (
 )
 """What the active leases of a principal hold of each pool."""
 
+SETTLED = (
+    select(func.sum(grants.c.used))
+    .join_from(leases, grants, leases.c.fencing_token == grants.c.fencing_token)
+    .where(
+        leases.c.principal == bindparam("principal"),
+        leases.c.ended_at >= bindparam("since"),
+        grants.c.resource == bindparam("of_resource"),
+    )
+)
+"""What a principal's leases settled of a budget, of those that ended since a moment."""
+
 HOLDERS = (
     select(leases.c.allocation_id, grants.c.granted, grants.c.burst)
     .join_from(leases, grants, leases.c.fencing_token == grants.c.fencing_token)

@@ -12,6 +12,7 @@ from optimizer.decisions.answer import answer, hash_of
 from optimizer.decisions.asking import ask
 from optimizer.decisions.decision import Decision, Inputs
 from optimizer.decisions.focus import read_focus
+from optimizer.decisions.job import NO_JOB, Job
 from optimizer.decisions.levels import Rules
 from optimizer.decisions.objectives import BUILT_IN
 from optimizer.decisions.pareto_front import Front, build_front
@@ -28,10 +29,10 @@ MakeSnapshot = Callable[..., Snapshot]
 MakeState = Callable[..., ResourceState]
 
 
-def decide(snapshot: Snapshot, asked: dict[str, Any] | None = None) -> Decision:
+def decide(snapshot: Snapshot, asked: dict[str, Any] | None = None, job: Job = NO_JOB) -> Decision:
     """What the operation does, without its rooms."""
     request = OptimizationRequest.model_validate(asked or {})
-    focus = read_focus(request.constraints, snapshot)
+    focus = read_focus(request.constraints, snapshot, job)
 
     def front_for(max_increase: float | None) -> Front:
         return build_front(
@@ -40,6 +41,7 @@ def decide(snapshot: Snapshot, asked: dict[str, Any] | None = None) -> Decision:
             rules=Rules(),
             max_increase=max_increase,
             movable=focus.movable if focus else None,
+            job=job,
         )
 
     meant = meant_objective(request.primary_objective, snapshot, Strategies())
@@ -47,7 +49,9 @@ def decide(snapshot: Snapshot, asked: dict[str, Any] | None = None) -> Decision:
     solution = solve(front, request, OBJECTIVES[meant.name])
     if solution.best is None:
         solution = with_conflict(solution, front_for)
-    inputs = Inputs(snapshot=snapshot, request=request, objective=meant.name, rules=Rules())
+    inputs = Inputs(
+        snapshot=snapshot, request=request, objective=meant.name, rules=Rules(), job=job
+    )
     return answer(
         solution,
         solution.best,
