@@ -242,7 +242,7 @@ def format_amount(amount: float, unit: Unit) -> str:
         return _format_bytes(amount) + unit.removeprefix("byte")
     if unit == "usd":
         return f"${amount:,.2f}" if amount >= 0.01 or amount == 0 else f"${amount:.6f}"
-    number = f"{amount:,.6g}" if amount < 1e6 else f"{amount:,.0f}"
+    number = f"{amount:,.0f}" if amount >= 100 or amount == int(amount) else f"{amount:.3g}"
     return f"{number} {unit}" if 0 < amount <= 1 else f"{number} {unit}s"
 
 

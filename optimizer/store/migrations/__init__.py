@@ -102,4 +102,5 @@ def migrate(connection: Connection) -> None:
     for version, up in enumerate(MIGRATIONS[current:], start=current + 1):
         up(connection)
         connection.execute(insert(_versions).values(version=version))
-        logger.info("schema migrated to version %d", version)
+    if current < SCHEMA:
+        logger.info("schema migrated from version %d to %d", current, SCHEMA)
