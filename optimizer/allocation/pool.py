@@ -203,6 +203,8 @@ def _summary(pool: ResourcePool, balance: Balance, free: int | None) -> str:
 
     if pool.capacity is None or free is None:
         return f"no limit known, {text(balance.leased + balance.spent)} leased or spent"
+    if pool.capacity == 0:
+        return "there is none"
     whole = format_amount(pool.capacity, pool.unit)
     return f"{text(free)} free of {whole}" + (f" per {pool.window}" if pool.window else "")
 

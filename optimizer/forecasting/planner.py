@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 
 import anyio
 import anyio.to_thread
@@ -82,6 +82,16 @@ class PlannedFine:
     served: tuple[Served, ...]
 
 
+class Wanted(TypedDict, total=False):
+    """What may be said of a forecast by hours; `PredictivePlanner.planned` explains it."""
+
+    horizon_hours: Required[int]
+    host: str
+    models: Sequence[str] | None
+    limits: Mapping[str, float] | None
+    record: Record
+
+
 class PredictivePlanner:
     """Forecasts the metrics of a host with every chosen model.
 
@@ -95,34 +105,21 @@ class PredictivePlanner:
         self._clock = clock
         self._worker = anyio.CapacityLimiter(1)
 
-    async def plan(
-        self,
-        history: Mapping[str, Series],
-        *,
-        horizon_hours: int,
-        host: str,
-        models: Sequence[str] | None = None,
-        limits: Mapping[str, float] | None = None,
-        record: Record = NO_RECORD,
-    ) -> Planned:
+    async def plan(self, history: Mapping[str, Series], **wanted: Unpack[Wanted]) -> Planned:
         """`planned` on a worker thread, one at a time; the event loop goes on meanwhile."""
-        work = partial(
-            self.planned,
-            history,
-            horizon_hours=horizon_hours,
-            host=host,
-            models=models,
-            limits=limits,
-            record=record,
-        )
+        work = partial(self.planned, history, **wanted)
         return await anyio.to_thread.run_sync(work, limiter=self._worker)
+
+    def forecast(self, history: Mapping[str, Series], **wanted: Unpack[Wanted]) -> Forecast:
+        """The forecast of `planned`, for who keeps no score."""
+        return self.planned(history, **wanted).forecast
 
     def planned(
         self,
         history: Mapping[str, Series],
         *,
         horizon_hours: int,
-        host: str,
+        host: str = "localhost",
         models: Sequence[str] | None = None,
         limits: Mapping[str, float] | None = None,
         record: Record = NO_RECORD,

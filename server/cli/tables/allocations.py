@@ -33,8 +33,13 @@ def allocations(answer: Json) -> RenderableType:
             lease.get("purpose") or "",
             number(lease.get("expires_in_s"), "s", digits=0),
         )
-    nothing = Text("No lease is held.")
-    return Group(held if answer["allocations"] else nothing, pools(answer["pools"]))
+    return Group(held if answer["allocations"] else _nothing(answer), pools(answer["pools"]))
+
+
+def _nothing(answer: Json) -> Text:
+    if any(pool["allocated"] for pool in answer["pools"].values()):
+        return Text("You hold no lease. Others do: --whose all shows them.")
+    return Text("No lease is held.")
 
 
 def _held(lease: Json) -> str:

@@ -128,3 +128,14 @@ def test_the_record_of_served_forecasts_has_a_line_for_each_lead() -> None:
 
     assert " ".join(text.split()).count("cpu_usage 2-6h 240 +28% 81% 0.98") == 1
     assert "! memory_usage, 1h ahead: no better than repeating yesterday" in text
+
+
+def test_a_list_of_ones_own_leases_says_that_others_hold_some() -> None:
+    pool = {"resource": "memory", "unit": "byte", "total": 2**30, "available": 0.0}
+    mine: dict[str, Any] = {"allocations": [], "total": 0}
+
+    taken = printed("list_allocations", mine | {"pools": {"memory": pool | {"allocated": 2**30}}})
+    free = printed("list_allocations", mine | {"pools": {"memory": pool | {"allocated": 0.0}}})
+
+    assert "You hold no lease. Others do: --whose all shows them." in taken
+    assert "No lease is held." in free
