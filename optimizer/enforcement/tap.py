@@ -6,6 +6,7 @@ nothing passes for a moment, so that a call does not wait for our reading of it.
 
 import contextlib
 import os
+import sys
 import threading
 import time
 from collections import deque
@@ -15,6 +16,9 @@ from optimizer.enforcement.calls import Call, Conversation, Direction
 CHUNK = 1 << 16
 MOST_UNREAD = 128
 """More chunks than this are read at once, quiet or not."""
+
+GIVE_WAY_S = 0.0002
+"""How long reading may hold up what came meanwhile; the interpreter's own 5 ms outlast a call."""
 
 DRAIN_S = 2.0
 """How long the last words of a server may take to reach its host."""
@@ -49,6 +53,7 @@ class Tap:
 
     def start(self) -> None:
         """Pass on from now on."""
+        sys.setswitchinterval(GIVE_WAY_S)
         for thread in self._threads:
             thread.start()
 
@@ -94,14 +99,26 @@ class Tap:
         os.write(self._wake, b"!")
 
     def _pass_on(self, source: int, target: int, direction: Direction) -> None:
-        """Pass chunks on until the end; each is noted before it goes, so before its answer is."""
-        while chunk := os.read(source, CHUNK):
-            self._unread.append((direction, chunk, time.monotonic()))
-            rest = memoryview(chunk)
-            while rest:
-                rest = rest[os.write(target, rest) :]
-            if len(self._unread) <= len(self._threads) or len(self._unread) > MOST_UNREAD:
-                os.write(self._wake, b"!")
+        """Pass chunks on until the end; each is noted before it goes, so before its answer is.
+
+        After a wait the processor has forgotten us, so each step here costs a call several times
+        what it seems to: names are local, and only the first chunk after a silence wakes anybody.
+        """
+        unread, note, now = self._unread, self._unread.append, time.monotonic
+        read, write = os.read, os.write
+        while chunk := read(source, CHUNK):
+            is_first = not unread
+            note((direction, chunk, now()))
+            written = write(target, chunk)
+            if written < len(chunk):
+                _write_all(target, memoryview(chunk)[written:])
+            if is_first or len(unread) > MOST_UNREAD:
+                write(self._wake, b"!")
+
+
+def _write_all(target: int, rest: memoryview) -> None:
+    while rest:
+        rest = rest[os.write(target, rest) :]
 
 
 def _leave(standard: int) -> None:
