@@ -31,6 +31,9 @@ MAX_LINE_BYTES = 4 * 2**20
 RATE_LIMITED = -32029
 """JSON-RPC code of a request that came too soon, in the range that is left to servers."""
 
+ANSWERED_WITHIN_S = 3.0
+"""How long answers may take after the peer has said its last line, as a pipe from a file does."""
+
 WaitS = Callable[[], float | None]
 
 
@@ -165,6 +168,8 @@ async def _read(lines: Lines, first: bytes, peer: _Peer) -> None:
             except LineTooLongError:
                 logger.warning("a peer sent a line of over %d bytes; closed", MAX_LINE_BYTES)
                 return
+        with anyio.move_on_after(ANSWERED_WITHIN_S):
+            await peer.unanswered.settled()
 
 
 def _too_soon(number: RequestId, wait_s: float) -> SessionMessage:

@@ -39,10 +39,14 @@ async def connected(folder: Path, settings: Settings) -> AsyncIterator[SocketStr
             yield stream
 
 
-async def ask(stream: SocketStream, lines: Lines, number: int) -> Any:
+def request(number: int) -> bytes:
     call = {"name": "get_health", "arguments": {}, "_meta": META}
-    request = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": call}
-    await stream.send(json.dumps(request).encode() + b"\n")
+    line = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": call}
+    return json.dumps(line).encode() + b"\n"
+
+
+async def ask(stream: SocketStream, lines: Lines, number: int) -> Any:
+    await stream.send(request(number))
     answer = await lines.next()
     assert answer is not None
     return json.loads(answer)
@@ -66,3 +70,16 @@ async def test_without_a_limit_everything_passes(tmp_path: Path) -> None:
         answers = [await ask(stream, lines, number) for number in range(20)]
 
     assert all("result" in answer for answer in answers)
+
+
+async def test_who_says_no_more_still_hears_the_answers(tmp_path: Path) -> None:
+    async with connected(tmp_path, Settings()) as stream:
+        await stream.send(request(1) + request(2))
+        await stream.send_eof()
+
+        lines = Lines(stream)
+        answers = [json.loads(await lines.next() or b"null") for _ in range(2)]
+        end = await lines.next()
+
+    assert sorted(answer["id"] for answer in answers) == [1, 2]
+    assert end is None
