@@ -43,7 +43,10 @@ ASKED = AllocationRequest(resources={"cpu": "1m", "memory": "1 MiB"}, purpose="a
 
 @dataclass
 class Recorded:
-    """Transactions, each as what SQLAlchemy was asked and what sqlite3 was told."""
+    """Transactions, each as what SQLAlchemy was asked and what sqlite3 was told.
+
+    A statement that was handed to the driver as text is asked for as text again.
+    """
 
     asked: list[list[tuple[Any, Any]]] = field(default_factory=list)
     told: list[list[tuple[str, Any, bool]]] = field(default_factory=list)
@@ -86,9 +89,11 @@ async def record(folder: Path) -> Recorded:
     def asked(_: Any, statement: Any, many: Any, one: Any, __: Any) -> None:
         recorded.asked[-1].append((statement, many or one))
 
-    def told(_: Any, __: Any, sql: str, parameters: Any, ___: Any, many: bool) -> None:
+    def told(_: Any, __: Any, sql: str, parameters: Any, context: Any, many: bool) -> None:
         if recorded.told and not sql.startswith(("BEGIN", "PRAGMA")):
             recorded.told[-1].append((sql, parameters, many))
+            if context.compiled is None:
+                recorded.asked[-1].append((sql, parameters))
 
     event.listen(engine, "begin", begun)
     event.listen(engine, "before_execute", asked)
@@ -106,7 +111,10 @@ async def replay_through_engine(folder: Path, recorded: Recorded) -> float:
     def again(statements: list[tuple[Any, Any]]) -> Callable[[Connection], None]:
         def change(connection: Connection) -> None:
             for statement, parameters in statements:
-                result = connection.execute(statement, parameters)
+                run = (
+                    connection.exec_driver_sql if isinstance(statement, str) else connection.execute
+                )
+                result = run(statement, parameters)
                 if result.returns_rows:
                     result.all()
 

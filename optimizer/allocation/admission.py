@@ -87,6 +87,10 @@ def admit(
     Returns:
         The admission, or why it does not fit.
     """
+    if min_fraction >= 1:
+        if any(_lacks(wanted, room[name]) for name, wanted in demand.items()):
+            return refuse(demand, room)
+        return Admission(demand, 1.0, _no_choice(1.0, 1.0))
     free = {name: _free(parts) for name, parts in room.items()}
     most = min(_share(wanted, free[name]) for name, wanted in demand.items())
     least = {name: least_parts(wanted, min_fraction) for name, wanted in demand.items()}

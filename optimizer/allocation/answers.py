@@ -50,19 +50,17 @@ def lease_answer(
     active = lease.state == "active"
     fraction = min(grant.granted / grant.requested for grant in lease.grants)
     remaining = (lease.expires_at - at).total_seconds() if active else None
-    used = {g.resource: from_parts(g.used, g.unit) for g in lease.grants if g.used is not None}
+    grants = lease.grants
     return Allocation(
         allocation_id=lease.allocation_id,
         state=_state(lease, fraction),
         summary=summary or f"{_held_word(lease)} {amounts_of(lease.grants)}.",
-        requested={g.resource: from_parts(g.requested, g.unit) for g in lease.grants},
-        granted={g.resource: from_parts(g.granted, g.unit) for g in lease.grants},
-        burst={
-            g.resource: from_parts(g.burst, g.unit) for g in lease.grants if g.burst is not None
-        },
+        requested={g.resource: from_parts(g.requested, g.unit) for g in grants},
+        granted={g.resource: from_parts(g.granted, g.unit) for g in grants},
+        burst={g.resource: from_parts(g.burst, g.unit) for g in grants if g.burst is not None},
         burst_risk=dict(burst_risk),
-        slots={g.resource: tuple(sorted(g.slots)) for g in lease.grants if g.slots},
-        units={g.resource: g.unit for g in lease.grants},
+        slots={g.resource: tuple(sorted(g.slots)) for g in grants if g.slots},
+        units={g.resource: g.unit for g in grants},
         granted_fraction=fraction,
         strategy=lease.strategy,
         strategy_effect=lease.strategy_effect,
@@ -74,7 +72,7 @@ def lease_answer(
         expires_in_s=remaining,
         ttl_s=lease.ttl_s,
         fencing_token=lease.fencing_token,
-        used=used,
+        used={g.resource: from_parts(g.used, g.unit) for g in grants if g.used is not None},
         preempted=tuple(preempted),
         next=followed_by or _next_of(lease),
         notices=tuple(notices),

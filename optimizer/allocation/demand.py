@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 
 from optimizer.allocation.lease import AllocationRequest, Grant, Lease
 from optimizer.allocation.pool import ResourcePool
@@ -27,7 +28,7 @@ class Demand:
     burst: int | None
     slots: Mapping[int, int] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def grant(self) -> Grant:
         """The demand as a grant of nothing yet."""
         pool = self.pool
@@ -136,7 +137,9 @@ def _together(name: str, one: Demand, other: Demand) -> Demand:
     )
 
 
+@lru_cache(maxsize=1024, typed=True)
 def _read(value: float | str, pool: ResourcePool) -> Demand:
+    """An amount of a pool; most requests ask for what was asked for before."""
     capacity = 1.0 if pool.capacity == 0 else pool.capacity
     amount = parse_amount(value, resource=pool.resource, capacity=capacity)
     parts = to_parts(amount.guaranteed, pool.unit)

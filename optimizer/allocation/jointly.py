@@ -66,14 +66,16 @@ class Jointly:
             What became of each, and what was chosen.
         """
         everything = replace(
-            orders[0], demands={n: d for o in orders for n, d in o.demands.items()}
+            orders[0],
+            demands={n: d for o in orders for n, d in o.demands.items()},
+            parts={n: p for o in orders for n, p in o.parts.items()},
         )
         now = asyncio.get_running_loop().time()
         ahead = self._line.ahead_of(self._line.ticket(everything.limited, "low", now=now))
         room = await self._free_for(everything)
         bids = [
             Bid(
-                {name: demand.parts for name, demand in order.demands.items()},
+                order.parts,
                 value or WORTH[order.request.priority_level],
                 order.request.min_fraction,
                 order.request.strategy == "cost_priority",

@@ -27,13 +27,13 @@ class Waiter:
             changes while they wait, and nobody waits for ever.
         number: Breaks ties in the order of arrival.
         resources: Limited resources that it asks for.
-        called: Set when it may try.
+        called: Set when it may try; made when it takes its place.
     """
 
     since: float
     number: int
     resources: Set[str] = field(compare=False)
-    called: anyio.Event = field(compare=False, default_factory=anyio.Event)
+    called: anyio.Event = field(init=False, compare=False)
 
 
 class WaitingLine:
@@ -64,6 +64,7 @@ class WaitingLine:
 
     def join(self, waiter: Waiter) -> None:
         """Take the place."""
+        waiter.called = anyio.Event()
         insort(self._waiting, waiter)
 
     def leave(self, waiter: Waiter) -> None:

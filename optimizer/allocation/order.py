@@ -33,6 +33,7 @@ class Order:
         request: As it was asked.
         draft: The lease that it would become.
         demands: What it asks of each pool.
+        parts: The same in whole parts alone.
         strategy: Chooses the share.
         quota: What the asker may hold, in whole parts by resource.
     """
@@ -40,6 +41,7 @@ class Order:
     request: AllocationRequest
     draft: Draft
     demands: Mapping[str, Demand]
+    parts: Mapping[str, int]
     strategy: AllocationStrategy
     quota: Mapping[str, int] = field(default_factory=dict)
 
@@ -98,20 +100,19 @@ def decide(
     order: Order, balances: Mapping[str, Balance], around: Surroundings
 ) -> Admission | Refusal:
     """Whether an order is granted, how much of it, and which ones of indexed pools."""
-    demand = {name: asked.parts for name, asked in order.demands.items()}
     room = _room(order, balances, around.unmanaged, around.pressures)
     if around.put_off is not None:
-        return replace(refuse(demand, room), deferred_until=around.put_off)
-    decision = _decide_within(order, balances, demand, room)
+        return replace(refuse(order.parts, room), deferred_until=around.put_off)
+    decision = _decide_within(order, balances, room)
     if isinstance(decision, Refusal):
         if around.pressures and decision.quota is None and decision.binding in around.pressures:
             now = _room(order, balances, around.unmanaged, {})
-            if isinstance(_decide_within(order, balances, demand, now), Admission):
+            if isinstance(_decide_within(order, balances, now), Admission):
                 until = around.pressures[decision.binding].at
                 return replace(decision, pressed_until=until)
         return decision
     if around.ahead:
-        return refuse(demand, room)
+        return refuse(order.parts, room)
     placed = _at_slots(order, balances, decision, room)
     return _with_bursts(order, balances, placed, around) if order.has_ranges else placed
 
@@ -130,7 +131,7 @@ def decide_as_planned(
         around: What else bears on it.
         planned: Whole parts by resource; None where the plan gives nothing.
     """
-    demand = {name: asked.parts for name, asked in order.demands.items()}
+    demand = order.parts
     room = _room(order, balances, around.unmanaged, around.pressures)
     own = {name: balances[name].own for name in demand}
     mine = within_quota(room, order.quota, own) if order.quota else room
@@ -177,13 +178,12 @@ def _room(
 def _decide_within(
     order: Order,
     balances: Mapping[str, Balance],
-    demand: Mapping[str, int],
     room: Mapping[str, int | None],
 ) -> Admission | Refusal:
     quota = order.quota
-    mine = within_quota(room, quota, {n: balances[n].own for n in demand}) if quota else room
+    mine = within_quota(room, quota, {n: balances[n].own for n in room}) if quota else room
     decision = admit(
-        demand,
+        order.parts,
         mine,
         min_fraction=order.request.min_fraction,
         strategy=order.strategy,
@@ -212,8 +212,7 @@ def _at_slots(
             wanted=asked.slots or None,
         )
         if slots is None:
-            parts = {other: demand.parts for other, demand in order.demands.items()}
-            return replace(refuse(parts, room), binding=name, is_scattered=True)
+            return replace(refuse(order.parts, room), binding=name, is_scattered=True)
         chosen[name] = slots
     return replace(admission, slots=chosen) if chosen else admission
 

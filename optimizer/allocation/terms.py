@@ -78,7 +78,8 @@ class Terms:
             has_quota=not demands.keys().isdisjoint(quota),
             min_fraction=request.min_fraction,
         )
-        return Order(request, draft, demands, strategy, quota)
+        parts = {name: demand.parts for name, demand in demands.items()}
+        return Order(request, draft, demands, parts, strategy, quota)
 
     def put_off(self, priority: PriorityLevel) -> datetime | None:
         """Until when work of this priority waits; None for not at all."""
@@ -112,7 +113,10 @@ class Terms:
 
     def pressures(self, resources: Iterable[str], ttl_s: float) -> dict[str, Pressure]:
         """The demand that is foreseen while a lease would last, beyond every lease."""
-        foreseen, now = self.ahead(), self.clock()
+        foreseen = self.ahead()
+        if not foreseen:
+            return {}
+        now = self.clock()
         found = (
             (name, pressure(foreseen[name], now, ttl_s)) for name in resources if name in foreseen
         )

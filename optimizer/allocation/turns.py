@@ -64,7 +64,7 @@ class Turns:
         stays for the retry.
         """
         request, arrived = order.request, _now()
-        place = await self._place(order, arrived)
+        place = await self._place(order, arrived) if len(self._line) else None
         outcome, ahead = await self._try(order, place, wait_s=request.wait_s)
         if isinstance(outcome, Admitted):
             return Turn(outcome)
@@ -72,8 +72,7 @@ class Turns:
             return Turn(outcome, ahead)
         yielded = outcome.yielding
         try:
-            if not len(self._line):
-                place = await self._place(order, arrived, will_wait=True)
+            place = place or await self._place(order, arrived)
             outcome, ahead = await self._wait(order, place, outcome, arrived + request.wait_s)
         finally:
             if isinstance(outcome, Declined) and (yielded or outcome.yielding):
@@ -81,9 +80,9 @@ class Turns:
                     await self._ledger.withdraw(order.draft.allocation_id)
         return Turn(outcome, ahead, timedelta(seconds=_now() - arrived), yielded)
 
-    async def _place(self, order: Order, arrived: float, *, will_wait: bool = False) -> Waiter:
-        """A place in the line. What its principal holds counts once somebody waits."""
-        share = await self._share(order) if will_wait or len(self._line) else 0.0
+    async def _place(self, order: Order, arrived: float) -> Waiter:
+        """A place in the line."""
+        share = await self._share(order)
         return self._line.ticket(
             order.limited, order.request.priority_level, now=arrived, share=share
         )
@@ -97,19 +96,19 @@ class Turns:
         return dominant_share(parts, self._terms.capacity()) / self._terms.weights.get(name, 1.0)
 
     async def _try(
-        self, order: Order, place: Waiter, *, wait_s: float = 0.0
+        self, order: Order, place: Waiter | None, *, wait_s: float = 0.0
     ) -> tuple[Admitted | Declined, int]:
         """One transaction; refused at once while others stand before this place.
 
         Args:
             order: What is asked.
-            place: Its place in the line.
+            place: Its place in the line; None while nobody waits.
             wait_s: How long it goes on waiting after a refusal.
 
         Returns:
             The ledger's answer, and how many stand before.
         """
-        ahead = self._line.ahead_of(place)
+        ahead = 0 if place is None else self._line.ahead_of(place)
         grace_s = self._terms.grace(order.request, wait_s=wait_s)
 
         def settle(balances: Mapping[str, Balance]) -> Admission | Refusal:
@@ -139,8 +138,7 @@ class Turns:
         """Stand in the line, and try whenever nobody stands before."""
         outcome: Admitted | Declined = declined
         waited_for = self._waited_for[order.draft.principal]
-        asked = {name: demand.parts for name, demand in order.demands.items()}
-        waited_for.update(asked)
+        waited_for.update(order.parts)
         self._line.join(place)
         try:
             while isinstance(outcome, Declined) and not outcome.refusal.is_lasting:
@@ -157,7 +155,7 @@ class Turns:
                     outcome, _ = await self._try(order, place, wait_s=left)
             return outcome, 0
         finally:
-            waited_for.subtract(asked)
+            waited_for.subtract(order.parts)
             self._line.leave(place)
 
 

@@ -12,6 +12,7 @@ from optimizer.allocation.pool import Balance, Holder
 from optimizer.allocation.window import Window
 from optimizer.clock import Clock
 from optimizer.quantities import MOST_COUNTED
+from optimizer.store.engine import to_microseconds
 from optimizer.store.ledger_leases import (
     BY_REQUEST,
     ENDING,
@@ -28,6 +29,7 @@ from optimizer.store.ledger_leases import (
     resize_grant,
 )
 from optimizer.store.ledger_tables import grant_log, pools, slots
+from optimizer.store.prepared import Prepared
 
 SOON = timedelta(seconds=60)
 """A lease that ends within this is worth a notice to its holder."""
@@ -41,7 +43,9 @@ _SAVE_POOL = (
     .where(pools.c.host == bindparam("of_host"), pools.c.resource == bindparam("of_resource"))
     .values({name: bindparam(name) for name in ("leased", "spent", "overdrawn", "resets_at")})
 )
-_INSERT_LOG = insert(grant_log)
+_INSERT_LOG = Prepared(
+    insert(grant_log).values({c.name: bindparam(c.name) for c in grant_log.c if c.name != "seq"})
+)
 _SLOTS = select(slots).where(slots.c.host == bindparam("host"), slots.c.resource == bindparam("of"))
 _SAVE_SLOT = (
     update(slots)
@@ -131,6 +135,7 @@ class Books:
     accounts: dict[PoolKey, Account] = field(init=False)
     ended: tuple[tuple[str, str], ...] = ()
     ending: tuple[Lease, ...] = ()
+    _at_us: int = field(init=False)
     _log: list[dict[str, Any]] = field(default_factory=list)
     _changed: set[PoolKey] = field(default_factory=set)
     _new: list[Lease] = field(default_factory=list)
@@ -146,6 +151,7 @@ class Books:
             for row in self.connection.execute(_LOCK_POOLS)
         }
         self.at = self.clock()
+        self._at_us = to_microseconds(self.at)
 
     def pass_time(self) -> None:
         """End leases and refill budgets up to now, in the order in which it came about."""
@@ -286,7 +292,7 @@ class Books:
             ]
             self.connection.execute(_SAVE_POOL, rows)
         if self._log:
-            self.connection.execute(_INSERT_LOG, self._log)
+            _INSERT_LOG.run_all(self.connection, self._log)
         moved = [
             {"of_host": key[0], "of_resource": key[1], "of_slot": slot, "parts": one.held}
             for key, known in sorted(self._slots.items())
@@ -348,7 +354,7 @@ class Books:
         self._changed.add(key)
         self._log.append(
             {
-                "at": self.at,
+                "at": self._at_us,
                 "host": key[0],
                 "resource": key[1],
                 "fencing_token": token,

@@ -19,7 +19,9 @@ from sqlalchemy import (
 )
 
 from optimizer.allocation.lease import Grant, Lease
+from optimizer.store.engine import to_microseconds
 from optimizer.store.ledger_tables import grants, leases
+from optimizer.store.prepared import Prepared
 
 _held = select(leases, *(column for column in grants.c if column.name != "fencing_token"))
 _LEASES = _held.join_from(
@@ -122,10 +124,15 @@ HOLDERS = (
 LAST_TOKEN = select(func.max(leases.c.fencing_token))
 """The largest fencing token that was ever given."""
 
-_INSERT_LEASES = insert(leases)
-_INSERT_GRANTS = insert(grants)
 _GIVING_WAY = ("yields_to", "preempted_for", "would_expire_at")
-_LEASE_COLUMNS = tuple(column.name for column in leases.c if column.name not in _GIVING_WAY)
+_MOMENTS = ("granted_at", "expires_at", "ended_at")
+_AS_THEY_ARE = tuple(c.name for c in leases.c if c.name not in _GIVING_WAY + _MOMENTS)
+_INSERT_LEASES = Prepared(
+    insert(leases).values({name: bindparam(name) for name in (*_AS_THEY_ARE, *_MOMENTS)})
+)
+_INSERT_GRANTS = Prepared(
+    insert(grants).values({c.name: bindparam(c.name) for c in grants.c if c.name != "used"})
+)
 _UPDATE_LEASE = (
     update(leases)
     .where(leases.c.fencing_token == bindparam("token"))
@@ -183,26 +190,25 @@ def load_leases(
 
 
 def add_leases(connection: Connection, new: Sequence[Lease]) -> None:
-    """Write new leases with what they hold."""
-    connection.execute(
-        _INSERT_LEASES, [{name: getattr(lease, name) for name in _LEASE_COLUMNS} for lease in new]
-    )
-    connection.execute(
-        _INSERT_GRANTS,
-        [
+    """Write new leases, which are all active, with what they hold."""
+    _INSERT_LEASES.run_all(
+        connection,
+        (
             {
-                "fencing_token": lease.fencing_token,
-                "host": grant.host,
-                "resource": grant.resource,
-                "unit": grant.unit,
-                "requested": grant.requested,
-                "granted": grant.granted,
-                "burst": grant.burst,
-                "slots": _written(grant.slots),
+                **vars(lease),
+                "granted_at": to_microseconds(lease.granted_at),
+                "expires_at": to_microseconds(lease.expires_at),
             }
             for lease in new
+        ),
+    )
+    _INSERT_GRANTS.run_all(
+        connection,
+        (
+            {**vars(grant), "fencing_token": lease.fencing_token, "slots": _written(grant.slots)}
+            for lease in new
             for grant in lease.grants
-        ],
+        ),
     )
 
 

@@ -1,6 +1,7 @@
 """Statements that run often: their text is made once, which costs more than running them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Delete, Dialect, Insert, Update
@@ -22,6 +23,13 @@ class Prepared:
     def run(self, connection: Connection, values: Mapping[str, Any]) -> None:
         """Run it inside the connection's transaction."""
         connection.exec_driver_sql(*self.in_words_of(connection.dialect, values))
+
+    def run_all(self, connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Run it for each of the rows, in one call of the driver."""
+        dialect = connection.dialect
+        text, names = self._texts.get(dialect.name) or self._make(dialect)
+        pick = itemgetter(*names)
+        connection.exec_driver_sql(text, [pick(row) for row in rows])
 
     def in_words_of(
         self, dialect: Dialect, values: Mapping[str, Any]
