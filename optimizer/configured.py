@@ -174,6 +174,7 @@ def rules(settings: Settings) -> Rules:
         multipliers=levels.multipliers,
         lease_shares=levels.lease_shares,
         quota_shares=levels.quota_shares,
+        lease_headroom=levels.lease_headroom,
         validation_cycles=levels.validation_cycles,
     )
 
@@ -234,6 +235,7 @@ def prices(settings: Settings) -> PriceTable:
             usd_per_unit_hour=price.usd_per_unit_hour,
             source=price.source,
             date=price.date,
+            spread=price.spread,
         )
         for resource, price in settings.prices.items()
     )

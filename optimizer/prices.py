@@ -29,6 +29,9 @@ class Price(BaseModel):
     )
     source: str = Field(description="Who states the price.", min_length=1)
     date: str = Field(description="The day or month on which it held.", min_length=7)
+    spread: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="Share by which the price may be lower or higher; 0 is a list price."
+    )
     included: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         0.0, description="Units that come without charge, in the same unit."
     )

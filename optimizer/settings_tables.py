@@ -68,6 +68,9 @@ class PriceSetting(Table):
     )
     source: str = Field(description="Where the price is from.", min_length=1)
     date: str = Field(description="The day on which it held, YYYY-MM-DD.", min_length=10)
+    spread: Annotated[FiniteFloat, Field(ge=0, lt=1)] = Field(
+        0.0, description="Share by which it may be lower or higher, for the interval of costs."
+    )
 
 
 class CandidateServer(Table):
@@ -159,6 +162,11 @@ class Levels(Table):
     )
     quota_shares: tuple[Part, ...] = Field(
         (0.5, 0.75), max_length=12, description="Of a quota, as shares of what can be leased."
+    )
+    lease_headroom: Annotated[FiniteFloat, Field(ge=1, le=10)] = Field(
+        1.5,
+        description="A lease that shrinks keeps at least its use times this, a judgement; more "
+        "where the forecast says that use may grow by more.",
     )
     validation_cycles: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(
         (1, 2, 3, 5),

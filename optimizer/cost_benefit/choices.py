@@ -13,7 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from optimizer.cost_benefit.analysis import McpSelectionAnalysis, OptionView
 from optimizer.cost_benefit.route_selection import broken_limits
-from optimizer.cost_benefit.routing import Chances, Route, RoutingRequirements, chances
+from optimizer.cost_benefit.routing import (
+    Chances,
+    Route,
+    RoutingRequirements,
+    attempts_interval,
+    chances,
+)
 from optimizer.cost_benefit.validation import Strategy, ValidationRequirements, missed_share
 
 ROUTE, VALIDATION, MCP = "route", "validation", "mcp"
@@ -38,6 +44,9 @@ class Way(_Noun):
     id: str = Field(description="Tells it from the other ways of its choice.")
     text: str = Field(description="What to do, in words.")
     usd: NonNegative | None = Field(description="US dollars; None is not known.")
+    usd_interval: tuple[NonNegative, NonNegative] | None = Field(
+        None, description="Where `usd` lies with 90 % probability; None where nothing says it."
+    )
     seconds: NonNegative | None = Field(description="Waiting; None is not known.")
     p_failure: Probability = Field(
         description="Probability that it fails, or is wrong without anybody noticing."
@@ -123,7 +132,7 @@ def route_choice(
             left_out[route.id] = "; ".join(broken)
             continue
         expected = chances(route, requirements)
-        taken = _taken(route, expected)
+        taken = _taken(route, expected, requirements)
         if depths is None:
             ways.append(taken)
             continue
@@ -158,12 +167,14 @@ def mcp_choice(
     return Choice(name=MCP, ways=tuple(ways.values()), left_out=left_out) if ways else None
 
 
-def _taken(route: Route, expected: Chances) -> Way:
+def _taken(route: Route, expected: Chances, requirements: RoutingRequirements) -> Way:
     latency = route.latency_ms
+    worst, best = attempts_interval(route, requirements)
     return Way(
         id=route.id,
         text=f"send the task to {route.id}",
         usd=expected.attempts * route.cost_usd,
+        usd_interval=(best * route.cost_usd, worst * route.cost_usd),
         seconds=None if latency is None else expected.attempts * latency / 1000,
         p_failure=min(1.0, expected.fails + (1 - expected.fails) * expected.wrong),
     )
@@ -175,6 +186,9 @@ def _validated(taken: Way, depth: Way, fails: float) -> Way:
         id=f"{taken.id}, {depth.id}",
         text=f"{taken.text}, and {depth.text}",
         usd=_sum(taken.usd, depth.usd),
+        usd_interval=None
+        if taken.usd_interval is None or depth.usd is None
+        else (taken.usd_interval[0] + depth.usd, taken.usd_interval[1] + depth.usd),
         seconds=_sum(taken.seconds, depth.seconds),
         p_failure=min(1.0, fails + depth.p_failure),
     )

@@ -136,10 +136,24 @@ def chances(route: Route, requirements: RoutingRequirements) -> Chances:
     fail = 1 - belief(route.success_rate, route.successes, route.failures).mean
     all_fail = fail**requirements.max_attempts
     return Chances(
-        attempts=(1 - all_fail) / (1 - fail),
+        attempts=_attempts(fail, requirements.max_attempts),
         fails=all_fail,
         wrong=1 - belief(route.quality, route.right, route.wrong).mean,
     )
+
+
+def attempts_interval(route: Route, requirements: RoutingRequirements) -> tuple[float, float]:
+    """Expected attempts at the ends of the 90 % interval of its success, the most first."""
+    least, most = belief(route.success_rate, route.successes, route.failures).interval
+    return (
+        _attempts(1 - least, requirements.max_attempts),
+        _attempts(1 - most, requirements.max_attempts),
+    )
+
+
+def _attempts(fail: float, most: int) -> float:
+    """Attempts that are expected when each fails with a probability and the last one is given."""
+    return float(most) if fail >= 1 else (1 - fail**most) / (1 - fail)
 
 
 def expected_cost(route: Route, requirements: RoutingRequirements) -> Expected:

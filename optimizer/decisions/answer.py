@@ -4,14 +4,13 @@ import hashlib
 from datetime import datetime
 
 from optimizer.decisions.asking import impossible
+from optimizer.decisions.bounds import cost_bounds, performance_bounds, reliability_bounds
 from optimizer.decisions.caveats import unknown_figures, warnings_of
 from optimizer.decisions.confidence import Confidence, confidence_in
 from optimizer.decisions.constraints import check
 from optimizer.decisions.decision import Decision, Inputs, ThoughtFrame
 from optimizer.decisions.figures import Candidate
 from optimizer.decisions.focus import Focus
-from optimizer.decisions.pareto_front import Front
-from optimizer.decisions.performance import improvement
 from optimizer.decisions.plan import make_plan
 from optimizer.decisions.solve import Solution
 from optimizer.decisions.strategy import Meant
@@ -52,7 +51,7 @@ def answer(
     sure_how = _confidence(solution, chosen)
     checks = [] if chosen is None else check(chosen, solution.limits)
     today = front.today
-    band = _performance_bounds(chosen, front) if chosen else None
+    band = performance_bounds(chosen, front) if chosen else None
     delta = None if chosen is None else _difference(chosen.cost_usd_month, today.cost_usd_month)
     return Decision(
         decision_id=decision_id,
@@ -65,8 +64,9 @@ def answer(
         confidence_score=sure_how.score,
         implementation_plan=make_plan(chosen, front) if chosen else [],
         cost_delta=delta,
+        cost_bounds=cost_bounds(chosen, front) if chosen else None,
         reliability=chosen.reliability if chosen else None,
-        reliability_bounds=_bounds(chosen) if chosen else None,
+        reliability_bounds=reliability_bounds(chosen) if chosen else None,
         performance_bounds=band,
         confidence_basis=sure_how.basis,
         confidence_n=sure_how.observations,
@@ -116,25 +116,6 @@ def _safer(chosen: Candidate, today: Candidate) -> float | None:
     if chosen.reliability is None or today.reliability is None or today.reliability >= 1:
         return None
     return 100 * (1 - (1 - chosen.reliability) / (1 - today.reliability))
-
-
-def _bounds(chosen: Candidate) -> tuple[float, float] | None:
-    if chosen.reliability is None or chosen.reliability_best is None:
-        return None
-    return chosen.reliability, chosen.reliability_best
-
-
-def _performance_bounds(chosen: Candidate, front: Front) -> tuple[float, float] | None:
-    """The improvement at the ends of the forecast band; None where a demand fills the cores."""
-    cpu = front.snapshot.state("cpu")
-    if front.job.is_timed or (front.scope == "global_level" and front.snapshot.elsewhere):
-        return None
-    if cpu is None or not cpu.outlook or front.snapshot.workload.service_time_s is not None:
-        return None
-    band = [q.amount for q in cpu.outlook if q.probability in (0.1, 0.9)]
-    found = [improvement(max(0.0, amount), front.today.cores, chosen.cores) for amount in band]
-    known = [value for value in found if value is not None]
-    return (min(known), max(known)) if len(known) == 2 else None
 
 
 def _summary(solution: Solution, chosen: Candidate | None) -> str:

@@ -8,7 +8,7 @@ from optimizer.decisions.focus import Focus
 from optimizer.decisions.pareto_front import Front
 from optimizer.decisions.solve import Solution
 
-COSTS = ("estimated_cost", "cost_delta")
+COSTS = ("estimated_cost", "cost_delta", "cost_bounds")
 PERFORMANCES = ("estimated_performance", "performance_bounds")
 RELIABILITIES = ("estimated_reliability", "reliability", "reliability_bounds")
 

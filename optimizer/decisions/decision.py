@@ -131,6 +131,9 @@ class Decision(_Noun):
     cost_delta: float | None = Field(
         description="USD per month more than no change, or than a lease of all that is free."
     )
+    cost_bounds: tuple[float, float] | None = Field(
+        None, description="Of estimated_cost, by the spread of prices and of expected attempts."
+    )
     reliability: float | None = Field(
         description="Probability that nothing runs out and no request fails; min_reliability "
         "limits it."

@@ -19,16 +19,13 @@ LEASED = ("cpu", "memory")
 TOLERANCE = 1e-9
 """Relative slack when two amounts that were computed differently are compared."""
 
-LEASE_HEADROOM = 1.5
-"""A lease that shrinks keeps its use times this: half as much again, because use was seen for
-minutes only."""
-
 LEAST_KEPT = 0.1
-"""Share of what it holds that even an idle lease keeps: it may begin to work at any moment."""
+"""Share of what it holds that even an idle lease keeps: it may begin to work at any moment. A
+judgement, as is the next one."""
 
 WORTH_SHRINKING = 0.75
-"""Only leases that need at most this share of what they hold shrink: a smaller gain is not worth
-the change."""
+"""Share of what a lease holds: only leases that need at most this much of it shrink, because a
+smaller gain is not worth the change."""
 
 BY_LEASE = Lever(actuator="allocate", downtime=False)
 """How the lease scopes are carried out: our own allocator."""
@@ -42,12 +39,15 @@ class Rules:
         multipliers: Levels of the machine to consider, as multiples of what there is.
         lease_shares: Sizes of a lease to consider, as shares of all that no lease holds.
         quota_shares: Quotas to consider, as shares of what can be leased.
+        lease_headroom: Times its use that a lease which shrinks keeps at least: use was seen for
+            minutes only. A judgement; where the forecast lets use grow by more, that counts.
         validation_cycles: Depths of validation to consider beside none, in cycles.
     """
 
     multipliers: tuple[float, ...] = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
     lease_shares: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 1.0)
     quota_shares: tuple[float, ...] = (0.5, 0.75)
+    lease_headroom: float = 1.5
     validation_cycles: tuple[int, ...] = (1, 2, 3, 5)
 
 
@@ -147,7 +147,7 @@ def _machine_basis(
         for level in _outwards(rules.multipliers)
         if level <= largest + TOLERANCE
         and _is_whole(level * capacity, state.unit)
-        and (level >= 1 or _machine_may_shrink(state, level * capacity))
+        and (level >= 1 or _machine_may_shrink(state, level * capacity, rules))
     ]
     because = _why_no_less(state) if min(levels) == 1 else None
     return Basis(state, capacity, tuple(levels), state.lever, fixed_because=because)
@@ -209,7 +209,7 @@ def _holds_use(state: ResourceState, amount: float) -> bool:
     return state.demand is None or amount > state.demand
 
 
-def _machine_may_shrink(state: ResourceState, amount: float) -> bool:
+def _machine_may_shrink(state: ResourceState, amount: float, rules: Rules) -> bool:
     """Whether less of the machine holds what is used and leased, and the forecast recommends it.
 
     That recommendation asks for days of back-tested history.
@@ -217,19 +217,30 @@ def _machine_may_shrink(state: ResourceState, amount: float) -> bool:
     if state.recommended_change is None or state.recommended_change >= 0:
         return False
     advised = (state.capacity or 0.0) * (1 + state.recommended_change)
-    least = max(leased_after_shrinking(state), advised * (1 - TOLERANCE))
+    least = max(leased_after_shrinking(state, rules), advised * (1 - TOLERANCE))
     return _holds_use(state, amount) and amount >= least
 
 
-def needed(lease: LeaseUse) -> float:
+def headroom(state: ResourceState, rules: Rules) -> float:
+    """Times its use that a lease which shrinks keeps: as much as use may grow within the horizon.
+
+    Use of the whole machine may grow from its demand to the highest forecast quantile. That of one
+    lease varies more than that of all together, so it is at least what is configured.
+    """
+    if not state.outlook or not state.demand:
+        return rules.lease_headroom
+    return max(rules.lease_headroom, state.outlook[-1].amount / state.demand)
+
+
+def needed(lease: LeaseUse, state: ResourceState, rules: Rules) -> float:
     """What a lease keeps when it shrinks; what it holds, where shrinking is not worth it."""
-    keeps = max(lease.used * LEASE_HEADROOM, LEAST_KEPT * lease.held)
+    keeps = max(lease.used * headroom(state, rules), LEAST_KEPT * lease.held)
     return keeps if keeps <= WORTH_SHRINKING * lease.held else lease.held
 
 
-def leased_after_shrinking(state: ResourceState) -> float:
+def leased_after_shrinking(state: ResourceState, rules: Rules) -> float:
     """What leases hold once those that hold clearly more than they need gave the rest back."""
-    return state.leased - sum(lease.held - needed(lease) for lease in state.leases)
+    return state.leased - sum(lease.held - needed(lease, state, rules) for lease in state.leases)
 
 
 def _lease_may_be(state: ResourceState, amount: float) -> bool:

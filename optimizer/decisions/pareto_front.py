@@ -37,6 +37,7 @@ class Front:
         scope: What may be moved.
         rules: The levels that were considered.
         considered: The resources and their levels.
+        movable: The only resources that may move; None for every one that can.
         job: The task's choices, and what its session has spent.
         candidates: The undominated choices, by ascending spend.
         today: The choice that changes nothing; it may be dominated, and then is no candidate.
@@ -49,6 +50,7 @@ class Front:
     scope: Scope
     rules: Rules
     considered: tuple[Basis, ...]
+    movable: frozenset[str] | None
     job: Job
     candidates: tuple[Candidate, ...]
     today: Candidate
@@ -93,7 +95,16 @@ def build_front(
     kept = any(candidate.id == today.id for candidate in candidates)
     choices = candidates if kept else (*candidates, today)
     return Front(
-        snapshot, scope, rules, considered, job, candidates, today, choices, show(candidates)
+        snapshot,
+        scope,
+        rules,
+        considered,
+        movable,
+        job,
+        candidates,
+        today,
+        choices,
+        show(candidates),
     )
 
 

@@ -9,10 +9,11 @@ from optimizer.decisions.decision import ImplementationStep, Verification
 from optimizer.decisions.figures import Candidate
 from optimizer.decisions.levels import Basis, is_lease_scope
 from optimizer.decisions.pareto_front import Front
+from optimizer.decisions.placing import host_moves
 from optimizer.decisions.reallocation import Shrink, fair_quota, is_crowded, shrinks
 from optimizer.decisions.recommend import TARGET_PROBABILITY
 from optimizer.decisions.snapshot import QuietWindow, ResourceState
-from optimizer.quantities import format_amount
+from optimizer.quantities import RESOURCES, format_amount
 
 OPERATOR = "operator"
 """Who carries out what nothing here can: the step is advice."""
@@ -83,6 +84,7 @@ def make_plan(chosen: Candidate, front: Front) -> list[ImplementationStep]:
         steps = [
             *_reallocation(chosen, front),
             *_resize(moves, front),
+            *_host_moves(chosen, front),
             *_deferral(chosen, front),
         ]
         steps = (
@@ -169,15 +171,25 @@ def _reallocation(chosen: Candidate, front: Front) -> Iterator[ImplementationSte
     """Leases that give back what they do not use, and a quota where one principal holds most.
 
     Only where it is needed: hardly anything is free, or the machine gets smaller than its leases.
+    Budgets have quotas like everything else.
     """
     for basis in front.considered:
         state = basis.state
+        if front.movable is not None and state.resource not in front.movable:
+            continue
         shrinks_below = chosen.amounts[basis.resource] < state.leased
         if shrinks_below or is_crowded(state):
-            yield from (_shrink_step(shrink, state) for shrink in shrinks(state))
-        quota = fair_quota(state, front.rules)
-        if quota is not None:
-            yield _quota_step(state, quota)
+            yield from (_shrink_step(shrink, state) for shrink in shrinks(state, front.rules))
+        yield from _quota(state, front)
+    for state in front.snapshot.budgets:
+        if front.movable is None or state.resource in front.movable:
+            yield from _quota(state, front)
+
+
+def _quota(state: ResourceState, front: Front) -> Iterator[ImplementationStep]:
+    quota = fair_quota(state, front.rules)
+    if quota is not None:
+        yield _quota_step(state, quota)
 
 
 def _shrink_step(shrink: Shrink, state: ResourceState) -> ImplementationStep:
@@ -213,6 +225,27 @@ def _quota_step(state: ResourceState, quota: float) -> ImplementationStep:
         verify=Verification(metric="quota", op="==", value=quota, within_s=0),
         carried_out_by=QUOTAS,
     )
+
+
+def _host_moves(chosen: Candidate, front: Front) -> Iterator[ImplementationStep]:
+    """Leases that have room on another host and none where they are."""
+    if front.scope != "global_level" or front.movable is not None:
+        return
+    for move in host_moves(chosen, front):
+        lease = move.lease
+        held = ", ".join(
+            f"{name} {format_amount(amount, RESOURCES[name].unit)}"
+            for name, amount in lease.held.items()
+        )
+        yield _step(
+            "reallocate",
+            "move_lease",
+            f"Let {lease.name} ({held}) run on {move.to} instead of {lease.host}, which will run "
+            "short; nothing here moves running work, so it is advice for whoever holds it",
+            target=f"{lease.name}:{move.to}",
+            rollback=f"Let it run on {lease.host} again",
+            carried_out_by=OPERATOR,
+        )
 
 
 def _resize(moves: Sequence[_Move], front: Front) -> list[ImplementationStep]:

@@ -6,7 +6,8 @@ from optimizer.decisions.levels import Rules, needed
 from optimizer.decisions.snapshot import LeaseUse, ResourceState
 
 CROWDED_BELOW = 0.1
-"""Share of the capacity: with less than this free to lease, the next request may be refused."""
+"""Share of the capacity: with less than this free to lease, the next request may be refused. A
+judgement, as is the next one."""
 
 HALF = 0.5
 """One principal that holds more than this share of what can be leased leaves the others less."""
@@ -25,9 +26,10 @@ class Shrink:
     to: float
 
 
-def shrinks(state: ResourceState) -> tuple[Shrink, ...]:
+def shrinks(state: ResourceState, rules: Rules) -> tuple[Shrink, ...]:
     """The leases of a resource that hold clearly more than they need, the most idle first."""
-    found = [Shrink(lease, needed(lease)) for lease in state.leases if needed(lease) < lease.held]
+    needs = ((lease, needed(lease, state, rules)) for lease in state.leases)
+    found = [Shrink(lease, keeps) for lease, keeps in needs if keeps < lease.held]
     return tuple(sorted(found, key=lambda shrink: shrink.to - shrink.lease.held))
 
 

@@ -43,6 +43,14 @@ class LeaseUse(_Noun):
     used: NonNegative
 
 
+class PlacedLease(_Noun):
+    """A lease of the store, and the host that it is on."""
+
+    name: str = Field(description="Its public name; it opens nothing.")
+    host: str
+    held: Mapping[str, NonNegative] = Field(description="By resource, in its unit.")
+
+
 class ResourceState(_Noun):
     """One resource: how much there is, how much of it is used, and how much will be."""
 
@@ -158,6 +166,12 @@ class Snapshot(_Noun):
     resources: tuple[ResourceState, ...]
     elsewhere: tuple[ResourceState, ...] = Field(
         (), description="Resources of the other machines in the store, for the global scope."
+    )
+    budgets: tuple[ResourceState, ...] = Field(
+        (), description="What is spent and not given back, where a limit of it is known."
+    )
+    placed: tuple[PlacedLease, ...] = Field(
+        (), description="Leases of all hosts; empty while this is the only one."
     )
     workload: Workload = Workload()
     track_record: TrackRecord | None = None

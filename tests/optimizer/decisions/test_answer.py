@@ -5,9 +5,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from optimizer.cost_benefit.choices import Choice, Way
 from optimizer.decisions.answer import answer, hash_of
 from optimizer.decisions.asking import ask
 from optimizer.decisions.decision import Decision, Inputs
@@ -21,6 +23,7 @@ from optimizer.decisions.snapshot import ResourceState, Snapshot
 from optimizer.decisions.solve import solve, with_conflict
 from optimizer.decisions.strategy import Strategies, meant_objective
 from optimizer.plugins import Registry
+from optimizer.prices import FARGATE
 from optimizer.thinking.thinker import solver_alone
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -208,3 +211,28 @@ def test_the_text_of_inputs_is_their_json_however_it_is_put_together(
     assert text == inputs.model_dump_json()
     assert hash_of(inputs, text) == hash_of(inputs)
     assert Inputs.model_validate_json(text) == inputs
+
+
+def test_a_cost_has_the_interval_of_its_prices_and_of_the_attempts(
+    make_snapshot: MakeSnapshot, make_state: MakeState
+) -> None:
+    price = FARGATE.price("cpu")
+    assert price is not None
+    unsure = make_state("cpu", 0.7, price=price.model_copy(update={"spread": 0.2}))
+    way = Way(id="a", text="go to a", usd=2.0, usd_interval=(1.5, 4.0), seconds=1.0, p_failure=0.1)
+    job = Job(choices=(Choice(name="route", ways=(way,)),), times_per_month=10)
+
+    exact = decide(make_snapshot())
+    spread = decide(make_snapshot({"cpu": unsure}))
+    task = decide(make_snapshot(), {"scope": "task_level"}, job)
+
+    assert exact.estimated_cost is not None
+    assert exact.cost_bounds == pytest.approx((exact.estimated_cost, exact.estimated_cost))
+    assert spread.cost_bounds is not None
+    assert spread.estimated_cost is not None
+    cores = 8 * 0.04048 * 730 * 0.2
+    assert spread.cost_bounds[1] - spread.estimated_cost == pytest.approx(cores)
+    assert task.cost_bounds is not None
+    assert task.estimated_cost is not None
+    assert task.cost_bounds[0] == pytest.approx(task.estimated_cost - 5)
+    assert task.cost_bounds[1] == pytest.approx(task.estimated_cost + 20)

@@ -1,9 +1,11 @@
 from collections.abc import Callable
 
+import pytest
+
 from optimizer.decisions.focus import known_focus
-from optimizer.decisions.levels import Basis, Rules, bases
+from optimizer.decisions.levels import Basis, Rules, bases, needed
 from optimizer.decisions.request import Scope
-from optimizer.decisions.snapshot import ResourceState, Snapshot
+from optimizer.decisions.snapshot import LeaseUse, ResourceState, Snapshot
 
 MakeState = Callable[..., ResourceState]
 MakeSnapshot = Callable[..., Snapshot]
@@ -96,3 +98,18 @@ def test_a_focus_lets_only_its_resource_move(make_snapshot: MakeSnapshot) -> Non
     found = bases(snapshot, "system_level", rules=Rules(), max_increase=None, movable=movable)
 
     assert [b.resource for b in found if len(b.levels) > 1] == ["cpu"]
+
+
+def test_a_lease_that_shrinks_keeps_room_for_what_the_forecast_lets_use_grow(
+    make_state: MakeState,
+) -> None:
+    lease = LeaseUse(name="lease-1", held=4.0, used=0.5)
+    steady = make_state("cpu", 0.5, spread=0.0)
+    rising = make_state("cpu", 0.2, spread=0.2)
+    unknown = make_state("cpu")
+
+    assert needed(lease, steady, Rules()) == pytest.approx(0.75)
+    assert needed(lease, unknown, Rules(lease_headroom=2.0)) == pytest.approx(1.0)
+    grows = rising.outlook[-1].amount / 1.6
+    assert grows > 1.5
+    assert needed(lease, rising, Rules()) == pytest.approx(0.5 * grows)

@@ -8,7 +8,7 @@ from optimizer.decisions.levels import Rules
 from optimizer.decisions.pareto_front import build_front
 from optimizer.decisions.plan import OPERATOR, make_plan
 from optimizer.decisions.request import Scope
-from optimizer.decisions.snapshot import QuietWindow, ResourceState, Snapshot
+from optimizer.decisions.snapshot import LeaseUse, QuietWindow, ResourceState, Snapshot
 
 GIB = 2**30
 MakeSnapshot = Callable[..., Snapshot]
@@ -137,3 +137,40 @@ def test_a_task_waits_when_nothing_is_free(
     steps = plan_of(busy, lambda name: name == "all_free", "task_level")
 
     assert steps[0]["action"] == "wait_for_capacity"
+
+
+def test_a_budget_that_one_principal_holds_gets_a_quota(
+    make_snapshot: MakeSnapshot, make_state: MakeState
+) -> None:
+    tokens = ResourceState(
+        resource="mcp_tokens",
+        unit="token",
+        capacity=100_000.0,
+        capacity_source="test",
+        available=5_000.0,
+        largest_holding=80_000.0,
+    )
+    snapshot = make_snapshot(budgets=(tokens,))
+
+    [step] = [s for s in plan_of(snapshot, unchanged) if s["action"] == "set_quota"]
+
+    assert (step["target"], step["to_value"], step["unit"]) == ("*:mcp_tokens", 50_000.0, "token")
+    assert step["carried_out_by"] == "quotas"
+
+
+def test_a_focus_leaves_leases_of_other_resources_alone(
+    make_snapshot: MakeSnapshot, make_state: MakeState
+) -> None:
+    idle = LeaseUse(name="lease-1", held=6.0, used=0.5)
+    crowded = make_state("cpu", 0.2, available=0.1, leased=6.0, leases=(idle,))
+    snapshot = make_snapshot({"cpu": crowded})
+
+    def actions(movable: frozenset[str] | None) -> list[str]:
+        front = build_front(
+            snapshot, "system_level", rules=Rules(), max_increase=None, movable=movable
+        )
+        return [step["action"] for step in make_plan(front.today, front)]
+
+    assert "shrink_lease" in actions(None)
+    assert "shrink_lease" in actions(frozenset({"cpu"}))
+    assert "shrink_lease" not in actions(frozenset({"memory"}))

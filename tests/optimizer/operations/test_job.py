@@ -53,7 +53,7 @@ async def test_a_session_has_what_its_own_leases_cost_and_spent(house: House) ->
     call = await house.ask(principal=ALICE, resources={"usd": 4})
     await house.ask(principal=BOB, resources={"cpu": "1 core", "usd": 5})
     await house.allocator.release(call.allocation_id or "", ALICE, used={"usd": 1.5})
-    house.allocator.quotas = Quotas({"*": {"usd": 6}}, house.allocator.pools)
+    house.allocator.terms.quotas = Quotas({"*": {"usd": 6}}, house.allocator.pools)
 
     session = (await job(house, scope="session_level")).session
 
