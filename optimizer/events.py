@@ -30,7 +30,7 @@ class AlertChanged(Event):
 
 @dataclass(frozen=True)
 class LeaseChanged(Event):
-    """A lease was granted, renewed, released, or ended by itself."""
+    """A lease was granted, renewed, released, has to give way (`yielding`), or ended by itself."""
 
     allocation_id: str
     state: str

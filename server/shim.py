@@ -33,16 +33,15 @@ class DaemonUnreachableError(Exception):
     """No daemon answers at the socket, and none could be started."""
 
 
-def connect(
-    path: str, *, after_loss: bool = False, deadline_s: float = CONNECT_DEADLINE_S
-) -> socket.socket:
+def connect(path: str, *, deadline_s: float = CONNECT_DEADLINE_S) -> socket.socket:
     """Connect to the daemon, starting it when none listens.
+
+    A daemon that was killed closes its connections some milliseconds before its socket, which takes
+    further ones until then and drops them; so a daemon must answer a word first, which changes
+    nothing.
 
     Args:
         path: Its socket.
-        after_loss: Whether a connection was just lost. A daemon that was killed closes its
-            connections some milliseconds before its socket, which takes further ones until then
-            and drops them; so a daemon must answer a word first, which changes nothing.
         deadline_s: How long to try.
 
     Raises:
@@ -53,8 +52,7 @@ def connect(
     while True:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            if after_loss:
-                _hear_from(path)
+            _hear_from(path)
             connection.connect(path)
             return connection
         except PermissionError:
@@ -184,7 +182,6 @@ class Shim:
         self._path = path
         self._handshake = Handshake()
         self._daemon: socket.socket | None = None
-        self._lost_one = False
         self._host_is_open = True
         self._from_host = b""
         self._from_daemon = b""
@@ -217,7 +214,7 @@ class Shim:
         return readable, writable
 
     def _open(self) -> None:
-        self._daemon = connect(self._path, after_loss=self._lost_one)
+        self._daemon = connect(self._path)
         self._daemon.setblocking(False)
         self._to_daemon = self._handshake.repeat()
 
@@ -273,7 +270,6 @@ class Shim:
         if self._daemon is not None:
             self._daemon.close()
         self._daemon = None
-        self._lost_one = True
         self._from_daemon = self._to_daemon = b""
         for line in self._handshake.lost():
             _write(line)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from optimizer.allocation.answers import (
     answer_for_others,
+    ending_notice,
     ending_notices,
     granted_answer,
     lease_answer,
@@ -172,7 +173,10 @@ class ResourceAllocator:
         self._news.tell_ended(changed.moment)
         lease = _applied(changed, allocation_id)
         self._news.tell(changed.moment.at, lease.allocation_id, "renewed")
-        return lease_answer(lease, at=changed.moment.at, notices=ending_notices(changed.moment))
+        notices = ending_notices(changed.moment)
+        if lease.yields_to is not None:
+            notices.insert(0, ending_notice(lease, changed.moment.at))
+        return lease_answer(lease, at=changed.moment.at, notices=notices)
 
     async def release(
         self,

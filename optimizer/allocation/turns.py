@@ -120,6 +120,9 @@ class Turns:
             await self._give_back_unheard(order)
             raise
         self._news.tell_ended(outcome.moment)
+        if isinstance(outcome, Declined):
+            for lease in outcome.yielding:
+                self._news.tell(outcome.moment.at, lease.allocation_id, "yielding")
         return outcome, ahead
 
     async def _give_back_unheard(self, order: Order) -> None:

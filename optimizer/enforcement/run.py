@@ -26,6 +26,7 @@ class Run:
         tree: Its processes, once it was started.
         group: Its control group, where there is one.
         use: What the group used at the last look.
+        is_warned: Whether its front knows that its lease has to give way.
         parked: Whether it is stopped for want of memory.
         peak_bytes: The most memory that was seen.
         began_s: When it was started, on the loop's clock.
@@ -41,6 +42,7 @@ class Run:
     group: Group | None = None
     use: Use | None = None
     parked: bool = False
+    is_warned: bool = False
     peak_bytes: int = 0
     began_s: float = 0.0
     renewed_s: float = 0.0

@@ -26,6 +26,7 @@ REFUSED, UNAVAILABLE = 75, 69
 REFUSED_CODE = -32010
 """JSON-RPC code of a server that was not started because there is no room."""
 
+TRIES = 3
 ANSWER_S = 5.0
 RECONNECT_S = 1.0
 
@@ -76,11 +77,7 @@ class Runner:
             Its exit code; minus a signal's number when a signal ended it.
         """
         host = _host_of()
-        connection = self._connect()
-        assert connection is not None
-        self._daemon = _Line(connection)
-        self._daemon.send({"control": "run", "order": self._order})
-        answer = self._granted()
+        answer = self._ask_for_lease()
         if answer is None:
             return UNAVAILABLE
         if "refused" in answer:
@@ -88,15 +85,28 @@ class Runner:
         self._lease = answer["lease"]
         return self._stay(host) if self._start(answer) else UNAVAILABLE
 
-    def _granted(self) -> Message | None:
-        """The daemon's answer; it may say first why it takes a while."""
-        assert self._daemon is not None
-        while True:
+    def _ask_for_lease(self) -> Message | None:
+        """The daemon's answer, asked of the next one where one ends before it gives it."""
+        for _ in range(TRIES):
+            connection = self._connect()
+            assert connection is not None
+            self._daemon = _Line(connection)
             try:
-                answer = self._daemon.wait_for(None)
+                self._daemon.send({"control": "run", "order": self._order})
+                return self._granted(self._daemon)
             except DaemonLostError:
-                self._say("the daemon ended before it answered; nothing was started. Try again")
-                return None
+                self._daemon.close()
+        self._say(f"{TRIES} daemons ended before they answered; nothing was started. Try again")
+        return None
+
+    def _granted(self, daemon: "_Line") -> Message | None:
+        """The daemon's answer; it may say first why it takes a while.
+
+        Raises:
+            DaemonLostError: It ended before it answered.
+        """
+        while True:
+            answer = daemon.wait_for(None)
             if "failed" in answer:
                 self._say(answer["failed"])
                 return None

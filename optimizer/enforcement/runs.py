@@ -240,7 +240,7 @@ class Runs:
             return
         if event.state in ("expired", "preempted"):
             run.tell({"end": f"its lease is {event.state}, so the command ends"})
-        elif event.state == "resized":
+        elif event.state in ("resized", "yielding"):
             run.renewed_s = 0.0
 
     async def renew(self, lease: str) -> None:
@@ -250,10 +250,20 @@ class Runs:
             renewed = await self._allocator.renew(run.lease, run.principal)
             if renewed.granted != run.allocation.granted:
                 await self._resize(run, renewed)
+            self._warn(run, renewed)
         except (NotFoundError, LeaseEndedError):
             run.tell({"end": "its lease was taken back, so the command ends"})
         except OptimizerError as error:
             logger.warning("the lease of a run could not be renewed: %s", error)
+
+    def _warn(self, run: Run, renewed: Allocation) -> None:
+        """Tell once that its lease has to give way although it was renewed, and once if not."""
+        warnings = [notice for notice in renewed.notices if run.lease in notice]
+        if bool(warnings) == run.is_warned:
+            return
+        run.is_warned = bool(warnings)
+        withdrawn = "its lease need not give way any more: the command goes on"
+        run.tell({"notice": warnings[0] if warnings else withdrawn})
 
     def key_of(self, order: RunOrder) -> str:
         """What the runs of a command have in common; of a server that is its name."""

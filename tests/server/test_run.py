@@ -235,6 +235,45 @@ def test_a_run_that_waits_gets_its_turn(environment: dict[str, str]) -> None:
     assert out == b"my turn\n"
 
 
+def test_who_has_to_give_way_is_told_while_there_is_time(environment: dict[str, str]) -> None:
+    holder = [*SRO, "run", "--need", "seat=1", "--priority", "low", "--", "sh", "-c", "read wait"]
+    waiter = [*SRO, "allocate", "seat=1", "--priority", "high", "--allow-preemption"]
+    waiter += ["--wait", "40"]
+    with started(holder, environment) as one:
+        assert one.stderr is not None
+        assert b"seat 1 slot" in one.stderr.readline()
+        with started(waiter, environment):
+            told = one.stderr.readline().decode()
+
+    assert "has to give way to a request of high priority: it ends in" in told
+    assert "save your work" in told
+
+
+def test_a_daemon_that_ends_before_it_answers_is_followed_by_another(tmp_path: Path) -> None:
+    def hear(listener: socket.socket, answer: bytes) -> Any:
+        connection, _ = listener.accept()
+        with connection, connection.makefile("rwb") as lines:
+            heard = json.loads(lines.readline())
+            lines.write(answer)
+        return heard["control"]
+
+    environment = lonely_environment(tmp_path, SRO_SOCKET=str(tmp_path / "d.sock"))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(environment["SRO_SOCKET"])
+        listener.listen()
+        listener.settimeout(30)
+        with started([*SRO, "run", "--", "true"], environment) as front:
+            heard = [
+                hear(listener, answer)
+                for answer in (b"{}\n", b"", b"{}\n", b'{"failed": "as the next one said"}\n')
+            ]
+            _, said = front.communicate(timeout=30)
+
+    assert heard == ["status", "run", "status", "run"]
+    assert said == b"sro: as the next one said\n"
+    assert front.returncode == 69
+
+
 def test_ctrl_c_while_waiting_ends_it_without_a_trace(environment: dict[str, str]) -> None:
     holder = [*SRO, "run", "--need", "seat=1", "--", "sh", "-c", "echo in; read wait"]
     waiter = [*SRO, "run", "--need", "seat=1", "--wait", "60", "--", "true"]

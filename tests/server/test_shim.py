@@ -59,18 +59,18 @@ def hear(shim: subprocess.Popen[bytes]) -> bytes:
     return shim.stdout.readline()
 
 
-def accept(listener: socket.socket) -> socket.socket:
+def take(listener: socket.socket) -> socket.socket:
     connection, _ = listener.accept()
     connection.settimeout(10)
     return connection
 
 
-def accept_after_loss(listener: socket.socket) -> socket.socket:
+def accept(listener: socket.socket) -> socket.socket:
     """Answer the word that a shim asks first, as a daemon that lives does."""
-    with accept(listener) as asking:
+    with take(listener) as asking:
         assert json.loads(asking.recv(1 << 16)) == {"control": "status"}
         asking.sendall(b"{}\n")
-    return accept(listener)
+    return take(listener)
 
 
 def test_lines_pass_through_unchanged_both_ways(
@@ -125,7 +125,7 @@ def test_a_daemon_that_dies_leaves_an_error_and_the_next_call_meets_a_new_one(
     assert "Call again" in error["error"]["message"]
 
     say(shim, CALL)
-    with accept_after_loss(listener) as successor:
+    with accept(listener) as successor:
         with successor.makefile("rb") as incoming:
             assert [incoming.readline() for _ in range(3)] == [INITIALIZE, INITIALIZED, CALL]
         successor.sendall(answer(0) + answer(7))
@@ -135,6 +135,8 @@ def test_a_daemon_that_dies_leaves_an_error_and_the_next_call_meets_a_new_one(
 def test_a_killed_daemon_whose_socket_still_takes_connections_is_sent_no_call(
     listener: socket.socket, shim: subprocess.Popen[bytes]
 ) -> None:
+    with take(listener) as dropped:
+        assert CALL not in dropped.recv(1 << 16)
     with accept(listener) as daemon:
         say(shim, CALL)
         assert daemon.recv(1 << 16) == CALL
@@ -142,9 +144,9 @@ def test_a_killed_daemon_whose_socket_still_takes_connections_is_sent_no_call(
 
     say(shim, CALL)
     for _ in range(3):
-        with accept(listener) as dropped:
+        with take(listener) as dropped:
             assert CALL not in dropped.recv(1 << 16)
-    with accept_after_loss(listener) as successor:
+    with accept(listener) as successor:
         assert successor.recv(1 << 16) == CALL
         successor.sendall(answer(7))
         assert hear(shim) == answer(7)
