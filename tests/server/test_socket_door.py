@@ -9,12 +9,15 @@ from typing import Any
 import anyio
 from anyio.abc import SocketStream
 
+from optimizer.identity import Principal
+from optimizer.operations.health import HealthReport, HealthRequest
 from optimizer.settings import Settings
 from server.gate import Gate
 from server.lines import RATE_LIMITED, Lines
 from server.mcp_surface import create_mcp_surface
 from server.peers import Peer
 from server.socket_door import SocketDoor
+from tests.doors import nouns
 from tests.doors.fakes import FakeOptimizer
 
 META = {
@@ -29,8 +32,10 @@ async def no_words(message: Mapping[str, Any], peer: Peer) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def connected(folder: Path, settings: Settings) -> AsyncIterator[SocketStream]:
-    optimizer = FakeOptimizer()
+async def connected(
+    folder: Path, settings: Settings, optimizer: FakeOptimizer | None = None
+) -> AsyncIterator[SocketStream]:
+    optimizer = optimizer or FakeOptimizer()
     surface = create_mcp_surface(optimizer, lasting=True)
     path = str(folder / "d.sock")
     door = SocketDoor(path, surface, optimizer, gate=Gate(settings), answer=no_words)
@@ -72,14 +77,29 @@ async def test_without_a_limit_everything_passes(tmp_path: Path) -> None:
     assert all("result" in answer for answer in answers)
 
 
+class Slow(FakeOptimizer):
+    """Answers health only when told that it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_answer = anyio.Event()
+
+    async def get_health(self, request: HealthRequest, *, principal: Principal) -> HealthReport:
+        await self.may_answer.wait()
+        return nouns.HEALTH
+
+
 async def test_who_says_no_more_still_hears_the_answers(tmp_path: Path) -> None:
-    async with connected(tmp_path, Settings()) as stream:
+    slow = Slow()
+    async with connected(tmp_path, Settings(), slow) as stream:
         await stream.send(request(1) + request(2))
         await stream.send_eof()
+        await anyio.wait_all_tasks_blocked()
+        slow.may_answer.set()
 
         lines = Lines(stream)
         answers = [json.loads(await lines.next() or b"null") for _ in range(2)]
         end = await lines.next()
 
-    assert sorted(answer["id"] for answer in answers) == [1, 2]
+    assert sorted(answer["id"] for answer in answers if "result" in answer) == [1, 2]
     assert end is None
