@@ -81,7 +81,7 @@ class HttpDoor:
                     yield
                 finally:
                     self._app.state.mcp.listen.close()
-                    server.should_exit = True
+                    server.stop()
 
     @property
     def places(self) -> str:
@@ -95,11 +95,26 @@ class HttpDoor:
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that says when it answers, and leaves signals to the daemon."""
+    """A uvicorn server that says when it answers, leaves signals to the daemon, and sleeps.
+
+    uvicorn wakes ten times a second, to look whether it should end and to note the date for its
+    answers: more than all else that an idle daemon does. Here it is told to end, and the protocol
+    dates its answers.
+    """
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = anyio.Event()
+        self._told_to_stop = anyio.Event()
+
+    async def main_loop(self) -> None:
+        """Wait to be told to stop."""
+        await self._told_to_stop.wait()
+
+    def stop(self) -> None:
+        """Accept no more, and answer what is in flight."""
+        self.should_exit = True
+        self._told_to_stop.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to answer."""

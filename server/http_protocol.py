@@ -1,10 +1,13 @@
-"""uvicorn's HTTP parser with bounds on the head of a request, which it leaves open.
+"""uvicorn's HTTP parser with bounds on the head of a request, which it leaves open, and the date.
 
 Without them one client can send headers for ever, or one byte of them a minute, and hold memory or
 a connection for as long as it likes. The body has its bounds in `transport.BoundedBody`.
 """
 
 import asyncio
+import time
+from email.utils import formatdate
+from functools import lru_cache
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -55,8 +58,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Wait no longer."""
+        """Wait no longer; date the answer (RFC 9110, section 6.6.1)."""
         self._head_arrived()
+        self.server_state.default_headers = [
+            (b"date", _date(int(time.time()))),
+            *self.config.encoded_headers,
+        ]
         super().on_headers_complete()
 
     def _count(self, size: int) -> None:
@@ -72,3 +79,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode()

@@ -1,8 +1,13 @@
-"""HTTPS, and certificates that cannot be used."""
+"""The door on a port: HTTPS, certificates that cannot be used, dated answers, and quiet."""
 
+import asyncio
 import ssl
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import Any
 
+import anyio
 import httpx
 import pytest
 import trustme
@@ -16,6 +21,11 @@ from tests.doors.fakes import FakeOptimizer
 @pytest.fixture
 def authority() -> trustme.CA:
     return trustme.CA()
+
+
+@pytest.fixture
+def door() -> HttpDoor:
+    return HttpDoor(FakeOptimizer(), Settings(port=0))
 
 
 @pytest.fixture
@@ -60,3 +70,27 @@ def test_files_that_are_no_pair_are_refused(settings: Settings) -> None:
 def test_one_without_the_other_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="TLS_KEYFILE is not; set both, or none"):
         load_settings(environment={"TLS_CERTFILE": "/a.pem", "SRO_CONFIG": "/dev/null"})
+
+
+async def test_an_answer_has_its_date(door: HttpDoor) -> None:
+    async with door.open(), httpx.AsyncClient(trust_env=False) as client:
+        answers = [await client.get(f"{door.url}/health") for _ in range(2)]
+
+    for answer in answers:
+        age = datetime.now(UTC) - parsedate_to_datetime(answer.headers["date"])
+        assert abs(age) < timedelta(minutes=1)
+        assert answer.headers.get_list("date") == [answer.headers["date"]]
+
+
+async def test_a_quiet_door_sets_no_timer(door: HttpDoor, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    set_timer, timers = loop.call_at, list[asyncio.TimerHandle]()
+
+    def call_at(when: float, *arguments: Any, **named: Any) -> asyncio.TimerHandle:
+        timers.append(set_timer(when, *arguments, **named))
+        return timers[-1]
+
+    monkeypatch.setattr(loop, "call_at", call_at)
+    async with door.open():
+        await anyio.wait_all_tasks_blocked()
+        assert [timer for timer in timers if not timer.cancelled()] == []
