@@ -10,6 +10,7 @@ import numpy as np
 from optimizer.allocation.lease import Lease, public_name
 from optimizer.allocation.pool import PoolState
 from optimizer.decisions.levels import LEASED
+from optimizer.decisions.risk import observed_error_rate
 from optimizer.decisions.snapshot import (
     LeaseUse,
     Lever,
@@ -287,11 +288,12 @@ def _fraction(advice: ScalingRecommendation) -> float:
 
 def _workload(sample: Sample) -> Workload:
     """What is known of the requests."""
+    error_rate = observed_error_rate(sample.failures_hour, sample.requests_hour)
     return Workload(
         arrival_rate_per_s=sample.throughput,
         response_time_ms=sample.response_time_ms,
-        error_rate=sample.error_rate,
-        requests=0 if sample.error_rate is None else sample.requests or 0,
+        error_rate=error_rate,
+        requests=0 if error_rate is None else sample.requests_hour or 0,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from statistics import NormalDist
 
+from optimizer.monitoring.workload import MINIMUM_REQUESTS
 from optimizer.statistics import wilson_interval
 
 _NORMAL = NormalDist()
@@ -65,6 +66,18 @@ def any_exhausted(probabilities: Sequence[float]) -> tuple[float, float]:
         The greatest of them, and their sum up to 1 (Boole, Fréchet).
     """
     return max(probabilities, default=0.0), min(1.0, sum(probabilities))
+
+
+def observed_error_rate(failures: int | None, requests: int | None) -> float | None:
+    """The share of requests that failed; None when nobody counted, or of too few to tell.
+
+    Args:
+        failures: Requests of the last hour that failed.
+        requests: All requests of the last hour.
+    """
+    if failures is None or requests is None or requests < MINIMUM_REQUESTS:
+        return None
+    return failures / requests
 
 
 def error_bounds(error_rate: float | None, requests: int) -> tuple[float, float]:

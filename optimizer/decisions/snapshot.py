@@ -112,7 +112,9 @@ class Workload(_Noun):
         None, description="CPU time that one request takes on one core."
     )
     response_time_ms: NonNegative | None = None
-    error_rate: Probability | None = None
+    error_rate: Probability | None = Field(
+        None, description="Share of the requests of the last hour that failed."
+    )
     requests: Annotated[int, Field(ge=0)] = Field(
         0, description="Requests that the error rate was counted from."
     )

@@ -7,6 +7,7 @@ from optimizer.decisions.job import Job, Session
 from optimizer.decisions.levels import is_lease_scope
 from optimizer.decisions.pareto_front import Front
 from optimizer.decisions.snapshot import ResourceState, Snapshot
+from optimizer.monitoring.workload import MINIMUM_REQUESTS
 from optimizer.prices import HOURS_PER_MONTH
 from optimizer.quantities import format_amount
 
@@ -118,7 +119,10 @@ def _assumptions(front: Front) -> Iterator[str]:
     if workload.arrival_rate_per_s is None or not workload.service_time_s:
         yield "Response time follows CPU use as 1 / (1 - use): no service times were measured."
     if workload.error_rate is None or workload.requests == 0:
-        yield "Reliability covers running out only: no requests were reported or seen."
+        yield (
+            "Reliability covers running out only: fewer than "
+            f"{MINIMUM_REQUESTS} requests were seen in the last hour."
+        )
     if is_lease_scope(front.scope):
         yield (
             "The work of this scope is taken to need what is used now, because its own use was "

@@ -62,6 +62,8 @@ def compose(
         error_rate=workload.error_rate,
         throughput=workload.throughput,
         requests=workload.requests,
+        requests_hour=workload.requests_hour,
+        failures_hour=workload.failures_hour,
         response_time_ms=workload.response_time_ms,
         response_time_p95_ms=workload.response_time_p95_ms,
         reliability_score=reliability if isinstance(reliability, float) else None,

@@ -81,11 +81,11 @@ class ReadsMachine(Protocol):
         """
 
 
-Reliability = Callable[[float | None, int], float | str]
-"""Share of failed requests and how many there were, to a score or the reason why there is none."""
+Reliability = Callable[[int, int], float | str]
+"""Failed requests of the last hour and all of them, to a score or the reason why there is none."""
 
 
-def _not_foreseen(error_rate: float | None, requests: int) -> str:
+def _not_foreseen(failures: int, requests: int) -> str:
     return "nobody looks at a forecast here"
 
 
@@ -439,7 +439,7 @@ class PerformanceMonitor:
         sample = compose(
             usage,
             workload,
-            self._reliability(workload.error_rate, workload.requests),
+            self._reliability(workload.failures_hour, workload.requests_hour),
             self._probed,
             targets=tuple(self._probes.targets),
             host=self.host,

@@ -111,6 +111,10 @@ class Sample(_Noun):
     requests: int | None = Field(
         None, ge=0, description="Requests in the last 5 minutes, the error rate's whole."
     )
+    requests_hour: int | None = Field(
+        None, ge=0, description="Requests in the last hour, which reliability is worked out from."
+    )
+    failures_hour: int | None = Field(None, ge=0, description="How many of these failed.")
     response_time_p95_ms: FiniteFloat | None = Field(
         None, ge=0, description="95th percentile of the time to answer, last 5 minutes."
     )

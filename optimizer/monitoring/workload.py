@@ -12,6 +12,8 @@ from optimizer.statistics import FloatArray
 BUCKET_S = 10
 RATE_BUCKETS = 30
 """Rates, throughput and percentiles look back 5 minutes."""
+HOUR_BUCKETS = 360
+"""Reliability looks back an hour: of a few requests in five minutes nobody knows how many fail."""
 MINIMUM_REQUESTS = 20
 """With fewer requests one failure would pass any sensible threshold."""
 
@@ -29,6 +31,8 @@ class Figures:
         response_time_ms: Median latency of the last 5 minutes, within 5 %.
         response_time_p95_ms: 95th percentile of the same.
         requests: How many there were in the last 5 minutes; the error rate is a share of them.
+        requests_hour: How many there were in the last hour.
+        failures_hour: How many of these failed.
         unknown: Reasons by name.
     """
 
@@ -37,6 +41,8 @@ class Figures:
     response_time_ms: float | None
     response_time_p95_ms: float | None
     requests: int
+    requests_hour: int
+    failures_hour: int
     unknown: dict[str, str]
 
 
@@ -48,6 +54,8 @@ _NOTHING_YET = Figures(
     response_time_ms=None,
     response_time_p95_ms=None,
     requests=0,
+    requests_hour=0,
+    failures_hour=0,
     unknown=dict.fromkeys(
         ("error_rate", "throughput", "response_time_ms", "response_time_p95_ms"), _NO_REQUEST
     ),
@@ -64,9 +72,9 @@ class Workload:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._bucket = np.full(RATE_BUCKETS, -1, dtype=np.int64)
-        self._requests = np.zeros(RATE_BUCKETS, dtype=np.int64)
-        self._errors = np.zeros(RATE_BUCKETS, dtype=np.int64)
+        self._bucket = np.full(HOUR_BUCKETS, -1, dtype=np.int64)
+        self._requests = np.zeros(HOUR_BUCKETS, dtype=np.int64)
+        self._errors = np.zeros(HOUR_BUCKETS, dtype=np.int64)
         self._latencies = np.zeros((RATE_BUCKETS, _EDGES.size + 1), dtype=np.int64)
         self._first_s: float | None = None
 
@@ -82,14 +90,14 @@ class Workload:
         with self._lock:
             if self._first_s is None:
                 self._first_s = now
-            slot = bucket % RATE_BUCKETS
+            slot, fine = bucket % HOUR_BUCKETS, bucket % RATE_BUCKETS
             if self._bucket[slot] != bucket:
                 self._bucket[slot] = bucket
                 self._requests[slot] = self._errors[slot] = 0
-                self._latencies[slot] = 0
+                self._latencies[fine] = 0
             self._requests[slot] += 1
             self._errors[slot] += not ok
-            self._latencies[slot, np.searchsorted(_EDGES, latency_ms)] += 1
+            self._latencies[fine, np.searchsorted(_EDGES, latency_ms)] += 1
 
     def figures(self) -> Figures:
         """Rates and percentiles as of now."""
@@ -98,9 +106,14 @@ class Workload:
             return _NOTHING_YET
         with self._lock:
             age = int(now // BUCKET_S) - self._bucket
-            recent = (self._bucket >= 0) & (age < RATE_BUCKETS)
+            last_hour = (self._bucket >= 0) & (age < HOUR_BUCKETS)
+            recent = last_hour & (age < RATE_BUCKETS)
             requests, errors = self._requests[recent].sum(), self._errors[recent].sum()
-            latencies = self._latencies[recent].sum(axis=0)
+            requests_hour, failures_hour = (
+                self._requests[last_hour].sum(),
+                self._errors[last_hour].sum(),
+            )
+            latencies = self._latencies[self._bucket[recent] % RATE_BUCKETS].sum(axis=0)
             first_s = self._first_s
         unknown: dict[str, str] = {}
         error_rate = _rate(int(errors), int(requests), unknown)
@@ -114,6 +127,8 @@ class Workload:
             response_time_ms=median,
             response_time_p95_ms=p95,
             requests=int(requests),
+            requests_hour=int(requests_hour),
+            failures_hour=int(failures_hour),
             unknown=unknown,
         )
 

@@ -1,11 +1,11 @@
-"""The outlook: what is coming is looked at once an hour, so that it counts though nobody asks."""
+"""The outlook: what is coming is looked at by itself, so that it counts though nobody asks."""
 
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from optimizer.decisions.figures import REQUIRED_OUTLOOKS
-from optimizer.decisions.risk import error_bounds, reliability
+from optimizer.decisions.risk import error_bounds, observed_error_rate, reliability
 from optimizer.decisions.snapshot import Snapshot
 from optimizer.decisions.today import exhaustion_of
 from optimizer.due import Due
@@ -14,8 +14,10 @@ from optimizer.events import Event, SampleTaken
 
 logger = logging.getLogger("sequential_resource_optimization.forecasting")
 
-NOT_YET = "no forecast was looked at yet: that is done once an hour while monitoring runs"
-
+NOT_YET = (
+    "no forecast was looked at yet: while monitoring runs that is done every 5 minutes until there "
+    "is one, then once an hour"
+)
 
 FIRST_MINUTES = 5
 """Until there is a forecast it is looked for this often, at next to no cost."""
@@ -25,7 +27,7 @@ class Outlook:
     """Knows how probable it is that something runs out if nothing is changed.
 
     Hourly means change once an hour, and the forecast with them; so the first sample of an hour is
-    when to look again.
+    when to look again, and until there is a forecast the first of five minutes.
 
     Args:
         look: Forecasts, and answers what a decision would start from.
@@ -38,16 +40,16 @@ class Outlook:
         self._exhaustion: tuple[float, float] | None = None
         self._reason = NOT_YET
 
-    def reliability(self, error_rate: float | None, requests: int) -> float | str:
+    def reliability(self, failures: int, requests: int) -> float | str:
         """The reliability of changing nothing, as a decision computes it; or why it is unknown.
 
         Args:
-            error_rate: Share of requests that failed; None when too few were seen.
-            requests: How many it was counted from.
+            failures: Requests of the last hour that failed.
+            requests: All requests of the last hour.
         """
         if self._exhaustion is None:
             return self._reason
-        _, p_error = error_bounds(error_rate, requests)
+        _, p_error = error_bounds(observed_error_rate(failures, requests), requests)
         return reliability(self._exhaustion[1], p_error)
 
     def hear(self, event: Event) -> None:

@@ -82,6 +82,8 @@ def observation(outlook: Forecast, recent: dict[str, Series] | None = None) -> O
         error_rate=0.01,
         throughput=2.0,
         requests=412,
+        failures_hour=30,
+        requests_hour=3000,
         response_time_ms=12.0,
     )
     health = Health(
@@ -187,9 +189,8 @@ def test_the_track_record_is_the_worse_of_both_and_none_until_both_have_one() ->
     assert snapshot_of(observation(one), FARGATE).track_record is None
 
 
-def test_the_error_rate_weighs_as_many_requests_as_it_was_counted_from() -> None:
+def test_the_error_rate_is_of_the_last_hour_and_weighs_as_many_requests() -> None:
     workload = snapshot_of(observation(forecast()), FARGATE).workload
 
-    assert workload.requests == 412
-    assert workload.error_rate == 0.01
+    assert (workload.error_rate, workload.requests) == (0.01, 3000)
     assert workload.service_time_s is None

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.decisions.risk import any_exhausted, error_bounds, exceedance, reliability
+from optimizer.decisions.risk import (
+    any_exhausted,
+    error_bounds,
+    exceedance,
+    observed_error_rate,
+    reliability,
+)
 
 LEVELS = (0.1, 0.5, 0.9, 0.95)
 
@@ -69,6 +75,12 @@ def test_any_exhausted_lies_between_the_greatest_and_the_sum(probabilities: list
 
 def test_reliability_is_the_product_of_not_running_out_and_not_failing() -> None:
     assert reliability(0.1, 0.02) == pytest.approx(0.882)
+
+
+def test_of_too_few_requests_there_is_no_error_rate() -> None:
+    assert observed_error_rate(None, None) is None
+    assert observed_error_rate(19, 19) is None
+    assert observed_error_rate(1, 20) == 0.05
 
 
 def test_without_requests_none_can_fail_and_with_few_many_may() -> None:

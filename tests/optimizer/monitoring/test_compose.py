@@ -9,7 +9,7 @@ from optimizer.monitoring.sample import METRICS, Sample
 from optimizer.monitoring.workload import Figures
 from tests.optimizer.monitoring.fakes import NOON, READING
 
-QUIET = Figures(None, None, None, None, 0, {"error_rate": "no requests"})
+QUIET = Figures(None, None, None, None, 0, 0, 0, {"error_rate": "no requests"})
 
 
 def composed(probed: dict[str, ProbeResult], *targets: str) -> Sample:

@@ -64,7 +64,7 @@ async def test_a_sample_holds_the_machine_between_two_readings() -> None:
 
 async def test_requests_at_the_doors_are_part_of_a_sample() -> None:
     monitor = PerformanceMonitor(
-        machine=FakeMachine(), reliability=lambda rate, requests: 1 - (rate or 0) - requests / 1000
+        machine=FakeMachine(), reliability=lambda failures, requests: failures / requests
     )
     for i in range(40):
         monitor.workload.record(ok=i != 0, latency_ms=20.0)
@@ -72,7 +72,8 @@ async def test_requests_at_the_doors_are_part_of_a_sample() -> None:
     sample = await monitor.sample_once()
 
     assert sample.error_rate == 1 / 40
-    assert sample.reliability_score == 1 - 1 / 40 - 40 / 1000
+    assert sample.reliability_score == 1 / 40
+    assert (sample.failures_hour, sample.requests_hour) == (1, 40)
     assert sample.response_time_ms == pytest.approx(20, rel=0.05)
 
 

@@ -56,6 +56,21 @@ def test_failures_are_counted_over_five_minutes() -> None:
     assert (after.error_rate, after.requests) == (0.0, 40)
 
 
+def test_an_hour_is_counted_beside_the_five_minutes_and_then_forgotten() -> None:
+    seconds = FakeSeconds()
+    workload = Workload(seconds)
+    for _ in range(6):
+        workload.record(ok=False, latency_ms=10)
+        workload.record(ok=True, latency_ms=10)
+        seconds.now += 600
+
+    figures = workload.figures()
+
+    assert (figures.failures_hour, figures.requests_hour, figures.requests) == (5, 10, 0)
+    seconds.now += 3600
+    assert (workload.figures().failures_hour, workload.figures().requests_hour) == (0, 0)
+
+
 def test_throughput_is_requests_per_second_over_five_minutes() -> None:
     seconds = FakeSeconds()
     workload = Workload(seconds)

@@ -60,20 +60,21 @@ async def test_it_is_the_reliability_that_a_decision_gives_to_changing_nothing()
 
     front = build_front(seen, "system_level", rules=Rules(), max_increase=None)
     assert front.today.reliability is not None
-    assert future.reliability(0.02, 400) == front.today.reliability
-    assert future.reliability(0.02, 400) < 1 - error_bounds(0.02, 400)[1]
+    assert future.reliability(8, 400) == front.today.reliability
+    assert future.reliability(8, 400) < 1 - error_bounds(0.02, 400)[1]
 
 
 async def test_without_a_forecast_the_reason_is_said() -> None:
     future = looking_at(snapshot(memory=None))
-    before = future.reliability(None, 0)
+    before = future.reliability(0, 0)
 
     await future.refresh()
 
     assert before == (
-        "no forecast was looked at yet: that is done once an hour while monitoring runs"
+        "no forecast was looked at yet: while monitoring runs that is done every 5 minutes until "
+        "there is one, then once an hour"
     )
-    assert future.reliability(None, 0) == "0 hours of history recorded"
+    assert future.reliability(0, 0) == "0 hours of history recorded"
 
 
 async def test_it_looks_once_an_hour_and_again_after_it_failed() -> None:
@@ -95,7 +96,7 @@ async def test_it_looks_once_an_hour_and_again_after_it_failed() -> None:
         tasks.cancel_scope.cancel()
 
     assert looks == [0, 1, 2]
-    assert isinstance(future.reliability(None, 0), float)
+    assert isinstance(future.reliability(0, 0), float)
 
 
 async def test_until_there_is_a_forecast_it_looks_every_five_minutes() -> None:
