@@ -16,7 +16,7 @@ advice = st.none() | st.sampled_from([-0.5, -0.25, 0.05, 0.25, 0.6])
 
 
 @settings(
-    max_examples=120,
+    max_examples=250,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
