@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -24,12 +23,6 @@ def browser() -> str:
     return found
 
 
-@pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
-    with serving(tmp_path) as address:
-        yield address
-
-
 def opened(browser: str, url: str, profile: Path) -> tuple[str, str]:
     """The page as text after its scripts have run, and what the browser said meanwhile."""
     command = [
@@ -47,15 +40,17 @@ def opened(browser: str, url: str, profile: Path) -> tuple[str, str]:
     return re.sub(r"<[^>]+>", " ", done.stdout), done.stderr
 
 
-def test_it_shows_the_machine_its_leases_and_decisions(
-    browser: str, address: str, tmp_path: Path
-) -> None:
+def test_it_shows_the_machine_its_leases_and_decisions(browser: str, tmp_path: Path) -> None:
+    profile = tmp_path / "profile"
     lease = {"resources": {"memory": "64 MiB"}, "purpose": "<b>index</b> the repository"}
-    httpx.post(f"{address}/api/v1/allocate", json=lease).raise_for_status()
-    decided = httpx.post(f"{address}/api/v1/optimize", json={}).raise_for_status().json()
+    with serving(tmp_path) as address:
+        before, _ = opened(browser, address, profile)
+        httpx.post(f"{address}/api/v1/allocate", json=lease).raise_for_status()
+        decided = httpx.post(f"{address}/api/v1/optimize", json={}).raise_for_status().json()
+        seen, said = opened(browser, address, profile)
 
-    seen, said = opened(browser, address, tmp_path / "profile")
-
+    assert "Nobody holds a lease. An agent calls allocate before heavy work." in before
+    assert "None yet. An agent calls optimize_resources." in before
     assert re.search(r"(healthy|degraded|critical) · CPU \d+ % · memory \d+ %", seen)
     assert re.search(r"memory\s+[\d.]+ GiB free of [\d.]+ GiB", seen)
     assert "&lt;b&gt;index&lt;/b&gt; the repository" in seen
@@ -64,10 +59,3 @@ def test_it_shows_the_machine_its_leases_and_decisions(
     assert decided["summary"].replace(">", "&gt;") in seen
     assert f"{address}/mcp" in seen
     assert "CONSOLE" not in said
-
-
-def test_it_says_that_nothing_was_done_yet(browser: str, address: str, tmp_path: Path) -> None:
-    seen, _ = opened(browser, address, tmp_path / "profile")
-
-    assert "Nobody holds a lease. An agent calls allocate before heavy work." in seen
-    assert "None yet. An agent calls optimize_resources." in seen
