@@ -56,7 +56,6 @@ class Profiler:
         keeper: The catalog.
         calls: Where probes are recorded as calls.
         below: What runs below a process.
-        memory_bytes: Most resident memory of one server with all that it starts.
         clock: The present moment.
     """
 
@@ -66,13 +65,11 @@ class Profiler:
         *,
         calls: CallRecorder,
         below: Below,
-        memory_bytes: int = MEMORY_BYTES,
         clock: Clock = utc_now,
     ) -> None:
         self._keeper = keeper
         self._calls = calls
         self._below = below
-        self._memory_bytes = memory_bytes
         self._clock = clock
 
     async def profile(
@@ -81,6 +78,7 @@ class Profiler:
         *,
         probes: Mapping[str, Probes] | None = None,
         allow_local: bool = False,
+        memory_bytes: int = MEMORY_BYTES,
         on_progress: OnProgress | None = None,
     ) -> tuple[CatalogEntry, ...]:
         """Meet servers, four at a time, each in a cage of its own; one cannot harm another.
@@ -89,6 +87,7 @@ class Profiler:
             servers: Those that the operator allows to be started.
             probes: By id, the tools that may be called.
             allow_local: Whether a URL may lead to this machine or a private network.
+            memory_bytes: Most memory of one server with all that it starts.
             on_progress: Hears how each one is doing.
 
         Returns:
@@ -108,6 +107,7 @@ class Profiler:
                     known.get(server.id),
                     probes=(probes or {}).get(server.id, {}),
                     allow_local=allow_local,
+                    memory_bytes=memory_bytes,
                     on_progress=on_progress or _unheard,
                 )
 
@@ -139,6 +139,7 @@ class Profiler:
         *,
         probes: Probes,
         allow_local: bool,
+        memory_bytes: int,
         on_progress: OnProgress,
     ) -> CatalogEntry:
         async def on_stage(stage: str) -> None:
@@ -152,7 +153,7 @@ class Profiler:
             met = await meet(
                 _job(server, before, probes, allow_local=allow_local),
                 below=self._below,
-                memory_bytes=self._memory_bytes,
+                memory_bytes=memory_bytes,
                 on_stage=on_stage,
             )
         now = self._clock()

@@ -16,6 +16,7 @@ from optimizer.catalog.entry import CatalogEntry
 from optimizer.catalog.host_configs import HostConfig, host_config_path, read_host_config
 from optimizer.catalog.servers import ConfiguredServer
 from optimizer.errors import OptimizerError
+from optimizer.quantities import RESOURCES, parse_amount
 from optimizer.settings import load_settings
 from server.cli.tables.catalog import profiles
 
@@ -39,6 +40,13 @@ FAILED = 1
 )
 @click.option("--input", "inputs", multiple=True, metavar="ID", help="Ask for ${input:ID}.")
 @click.option("--allow-local", is_flag=True, help="URLs may lead to this machine, over http too.")
+@click.option(
+    "--memory",
+    metavar="AMOUNT",
+    default="150 MiB",
+    show_default=True,
+    help="Most memory of a server with all that it starts.",
+)
 @click.option("--approve", is_flag=True, help="Approve what IDS offer now; start nothing.")
 @click.option("--json", "as_json", is_flag=True, help="The catalog's entries as JSON.")
 def profile(
@@ -49,6 +57,7 @@ def profile(
     probes: tuple[str, ...],
     inputs: tuple[str, ...],
     allow_local: bool,
+    memory: str,
     approve: bool,
     as_json: bool,
 ) -> None:
@@ -65,11 +74,14 @@ def profile(
             entries = anyio.run(_approve, ids)
         else:
             given = {name: click.prompt(name, hide_input=True, err=True) for name in inputs}
+            most = parse_amount(memory, resource=RESOURCES["memory"], capacity=None)
             servers = _chosen(_read(config, given), ids)
             _show_commands(servers)
             if not (ids or everything):
                 click.confirm(f"Start {len(servers)} servers?", abort=True, err=True)
-            entries = anyio.run(_profile, servers, _probes(probes), allow_local)
+            entries = anyio.run(
+                _profile, servers, _probes(probes), allow_local, int(most.guaranteed)
+            )
     except OptimizerError as error:
         raise click.ClickException(str(error)) from None
     if as_json:
@@ -128,6 +140,7 @@ async def _profile(
     servers: Sequence[ConfiguredServer],
     probes: dict[str, dict[str, dict[str, Any]]],
     allow_local: bool,
+    memory_bytes: int,
 ) -> tuple[CatalogEntry, ...]:
     from optimizer.orchestrator import SequentialResourceOptimizer
 
@@ -146,6 +159,7 @@ async def _profile(
                 servers,
                 probes={**optimizer.candidates.probes, **probes},
                 allow_local=allow_local or optimizer.candidates.allow_local,
+                memory_bytes=memory_bytes,
                 on_progress=advance,
             )
         finally:

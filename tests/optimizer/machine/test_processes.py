@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from optimizer.machine.processes import children_of, identify, read_process
+from optimizer.machine.processes import children_of, identify, read_process, resident_below
 
 
 def test_this_process_is_itself_and_has_used_something() -> None:
@@ -25,3 +25,11 @@ def test_a_child_is_found_below_its_parent_until_it_is_gone() -> None:
     assert read_process(child.pid) is None
     with pytest.raises(ProcessLookupError):
         identify(child.pid)
+
+
+def test_what_processes_share_is_counted_once_when_they_hold_much() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        resident = resident_below(os.getpid())
+        in_parts = resident_below(os.getpid(), 0)
+
+    assert 0 < in_parts[child.pid] < resident[child.pid]
