@@ -1,7 +1,7 @@
 """What optimize_resources answers, and what is kept to explain it."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, NotRequired
+from typing import Annotated, Literal, NamedTuple, NotRequired
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat
 from typing_extensions import TypedDict
@@ -169,6 +169,21 @@ class Decision(_Noun):
     )
     next: str = Field(description="What to do now.")
 
+    def text(self, rest: str | None = None) -> str:
+        """As JSON: what is kept.
+
+        Args:
+            rest: It as JSON without `OWN`, where somebody made that once for all who ask the same.
+        """
+        if rest is None:
+            return self.model_dump_json()
+        own = self.model_dump_json(include=set(OWN))
+        return f"{own[:-1]},{rest[1:]}"
+
+
+OWN = frozenset({"decision_id", "created_at", "reasoning"})
+"""What differs between the decisions of those who ask the same of one state."""
+
 
 class Inputs(_Noun):
     """Everything that a decision was computed from."""
@@ -197,3 +212,15 @@ class Record(_Noun):
 
     decision: Decision
     inputs: Inputs
+
+
+class Written(NamedTuple):
+    """A record as JSON.
+
+    Attributes:
+        decision: The decision.
+        inputs: What it was computed from.
+    """
+
+    decision: str
+    inputs: str

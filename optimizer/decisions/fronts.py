@@ -1,4 +1,4 @@
-"""The state of this room: the snapshot of now, and the fronts that were built from it."""
+"""The state of this room: the snapshot of now, and what was computed from it for all who ask."""
 
 import hashlib
 import threading
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import anyio
 import anyio.to_thread
 
+from optimizer.decisions.draft import Draft
 from optimizer.decisions.job import NO_JOB, Job
 from optimizer.decisions.levels import Rules
 from optimizer.decisions.pareto_front import Front, build_front
@@ -17,7 +18,7 @@ from optimizer.decisions.snapshot import Snapshot
 from optimizer.shared import Shared
 
 MOST_KEPT = 64
-"""Fronts kept at once: of one snapshot there are at most levels x scopes x focuses in use."""
+"""Fronts, and drafts, kept at once: of one snapshot few levels, scopes and limits are asked for."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def frame_of(snapshot: Snapshot) -> Frame:
 
 
 class Fronts:
-    """Makes one snapshot for each state of the monitor, and each front of it once.
+    """Makes one snapshot for each state of the monitor, and each front and draft of it once.
 
     Callers that come while something is made wait for it and share it. Fronts are built on a worker
     thread.
@@ -54,6 +55,7 @@ class Fronts:
     def __init__(self, rules: Rules | None = None) -> None:
         self.rules = rules or Rules()
         self._frames = Shared(kinds=1)
+        self._drafts = Shared(kinds=MOST_KEPT)
         self._fronts: OrderedDict[Hashable, Front] = OrderedDict()
         self._build_turn = anyio.Lock()
         self._building = threading.Lock()
@@ -74,6 +76,18 @@ class Fronts:
     def forget(self) -> None:
         """Look anew at the next request: something that the monitor does not see has changed."""
         self._frames.forget("frame")
+
+    async def draft(
+        self, frame: Frame, asked: Hashable, make: Callable[[], Awaitable[Draft]]
+    ) -> Draft:
+        """What everybody is answered who asks the same.
+
+        Args:
+            frame: What they start from.
+            asked: Tells one question from another.
+            make: Works it out.
+        """
+        return await self._drafts.answer(asked, frame.digest, make)
 
     async def ready(
         self,

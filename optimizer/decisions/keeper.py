@@ -4,19 +4,19 @@ from datetime import datetime
 from typing import Protocol
 
 from optimizer.decisions.application import Application
-from optimizer.decisions.decision import Decision, Record
+from optimizer.decisions.decision import Decision, Record, Written
 from optimizer.decisions.snapshot import Snapshot
 
 
 class DecisionKeeper(Protocol):
     """Keeps decisions with what they were computed from."""
 
-    async def save(self, record: Record, inputs_text: str | None = None) -> None:
+    async def save(self, record: Record, written: Written | None = None) -> None:
         """Keep a decision; the oldest beyond what is kept are dropped.
 
         Args:
             record: The decision with its inputs.
-            inputs_text: The inputs as JSON, where that was made already.
+            written: That as JSON, where it was made already.
         """
 
     async def replace(self, record: Record) -> None:

@@ -12,9 +12,8 @@ from optimizer.allocation.lease import Lease
 from optimizer.allocation.pool import PoolState
 from optimizer.allocation.quota import EVERYBODY, Quotas
 from optimizer.clock import Clock
-from optimizer.decisions.answer import answer
-from optimizer.decisions.asking import ask, awaiting_client, frame_of, thought_over
 from optimizer.decisions.decision import Decision, Inputs, Record
+from optimizer.decisions.draft import Draft
 from optimizer.decisions.focus import Focus, read_focus
 from optimizer.decisions.fronts import Frame, Fronts
 from optimizer.decisions.job import NO_JOB, Job
@@ -22,7 +21,7 @@ from optimizer.decisions.keeper import DecisionKeeper
 from optimizer.decisions.objectives import Objective
 from optimizer.decisions.observe import Observation, snapshot_of
 from optimizer.decisions.pareto_front import Front
-from optimizer.decisions.past import Known, told
+from optimizer.decisions.past import Known
 from optimizer.decisions.request import OptimizationRequest
 from optimizer.decisions.snapshot import Lever, ResourceState, Snapshot
 from optimizer.decisions.solve import Solution, judge, solve, with_conflict
@@ -197,46 +196,41 @@ async def optimize_resources(
     frame = await fronts.frame(_moment(monitor), look)
     meant = meant_objective(request.primary_objective, frame.snapshot, policy.strategies)
     objective = objectives[meant.name]
-    focus = read_focus(request.constraints, frame.snapshot, job)
-    solution = await _solve(request, objective, focus, job, frame=frame, fronts=fronts)
-    decision_id = f"opt-{secrets.token_hex(16)}"
-    known = told(frame.snapshot.remembered, request.scope)
-    question = ask(solution, decision_id, known)
-    verdict = solver_alone(question)
+
+    async def prepare() -> Draft:
+        focus = read_focus(request.constraints, frame.snapshot, job)
+        solution = await _solve(request, objective, focus, job, frame=frame, fronts=fronts)
+        inputs = Inputs(
+            snapshot=frame.snapshot,
+            request=request,
+            objective=meant.name,
+            rules=fronts.rules,
+            job=job,
+        )
+        return Draft.of(
+            solution,
+            meant=meant,
+            focus=focus,
+            inputs=inputs,
+            snapshot_text=frame.text,
+            unthought=solver_alone,
+        )
+
+    of_job = "" if job is NO_JOB else job.model_dump_json()
+    asked = (request.model_dump_json(), of_job, meant, id(objective))
+    draft = await fronts.draft(frame, asked, prepare)
+    question, verdict = draft.question_of(f"opt-{secrets.token_hex(16)}"), draft.alone
     if thinker is not None and request.thinks != "off":
         verdict = await thinker.think(
             question,
             budget=policy.thinking_budget,
             on_thought=on_thought,
-            judge=lambda candidate_id: judge(solution, candidate_id).refusal,
+            judge=lambda candidate_id: judge(draft.solution, candidate_id).refusal,
             ask_model=request.thinks == "server",
         )
-    ruling = judge(solution, verdict.candidate_id)
-    reasoning = thought_over(verdict.reasoning, ruling.refusal)
-    to_choose = request.thinks == "client" and len(question.candidates) > 1
-    inputs = Inputs(
-        snapshot=frame.snapshot,
-        request=request,
-        objective=meant.name,
-        rules=fronts.rules,
-        job=job,
-    )
-    inputs_text = inputs.text(frame.text)
-    decision = answer(
-        solution,
-        ruling.stands,
-        awaiting_client(reasoning) if to_choose else reasoning,
-        decision_id=decision_id,
-        meant=meant,
-        focus=focus,
-        inputs=inputs,
-        inputs_text=inputs_text,
-        created_at=clock(),
-        further_warnings=(ruling.refusal,) if ruling.refusal else (),
-        frame=frame_of(question) if to_choose else None,
-    )
-    await keeper.save(Record(decision=decision, inputs=inputs), inputs_text)
-    events.publish(DecisionMade(at=decision.created_at, decision_id=decision_id))
+    decision, written = draft.decide(question, verdict, created_at=clock())
+    await keeper.save(Record(decision=decision, inputs=draft.inputs), written)
+    events.publish(DecisionMade(at=decision.created_at, decision_id=decision.decision_id))
     return decision
 
 

@@ -1,8 +1,11 @@
 """Decisions in the database, as JSON with the version of its shape."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
+import anyio
 import anyio.to_thread
 from sqlalchemy import (
     Column,
@@ -19,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from optimizer.decisions.decision import SCHEMA_VERSION, Decision, Inputs, Record
+from optimizer.decisions.decision import SCHEMA_VERSION, Decision, Inputs, Record, Written
 from optimizer.decisions.snapshot import Snapshot
 from optimizer.store.engine import Database, UtcDateTime
 
@@ -40,8 +43,17 @@ decisions = Table(
 _NEWEST_FIRST = (decisions.c.created_at.desc(), decisions.c.sequence.desc())
 
 
+@dataclass
+class _Batch:
+    """Decisions that are written together."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    written: anyio.Event = field(default_factory=anyio.Event)
+    error: Exception | None = None
+
+
 class DecisionStore:
-    """Keeps the newest decisions.
+    """Keeps the newest decisions; those that come while others are written are written together.
 
     Args:
         database: Where.
@@ -51,25 +63,48 @@ class DecisionStore:
     def __init__(self, database: Database, *, keep: int = MOST_KEPT) -> None:
         self._database = database
         self._keep = keep
+        self._next: _Batch | None = None
+        self._turn = anyio.Lock(fast_acquire=True)
 
-    async def save(self, record: Record, inputs_text: str | None = None) -> None:
+    async def save(self, record: Record, written: Written | None = None) -> None:
         """Keep a decision; the oldest beyond what is kept are dropped.
 
         It proposes and changes nothing, so the disk is not waited for.
         """
+        text = written or Written(record.decision.text(), record.inputs.text())
         row = {
             "decision_id": record.decision.decision_id,
             "created_at": record.decision.created_at,
             "schema_version": SCHEMA_VERSION,
-            "decision": record.decision.model_dump_json(),
-            "inputs": inputs_text or record.inputs.text(),
+            "decision": text.decision,
+            "inputs": text.inputs,
         }
+        batch = self._next
+        if batch is not None:
+            batch.rows.append(row)
+            await batch.written.wait()
+        else:
+            batch = self._next = _Batch([row])
+            with anyio.CancelScope(shield=True):  # others wait for it
+                await self._write(batch)
+        if batch.error is not None:
+            raise batch.error
+
+    async def _write(self, batch: _Batch) -> None:
+        """Write what came until it is this batch's turn."""
 
         def change(connection: Connection) -> None:
-            connection.execute(insert(decisions), row)
+            connection.execute(insert(decisions), batch.rows)
             _drop_oldest(connection, self._keep)
 
-        await self._database.write(change, durable=False)
+        async with self._turn:
+            self._next = None
+            try:
+                await self._database.write(change, durable=False)
+            except Exception as error:  # raised to everybody whose decision it was
+                batch.error = error
+            finally:
+                batch.written.set()
 
     async def replace(self, record: Record) -> None:
         """Keep a decision in the place of the one with its id; one that was dropped stays so."""

@@ -1,7 +1,10 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import anyio
 import pytest
+from sqlalchemy import Connection
 
 from optimizer.decisions.answer import answer
 from optimizer.decisions.decision import Inputs, Record
@@ -12,8 +15,9 @@ from optimizer.decisions.request import OptimizationRequest
 from optimizer.decisions.snapshot import ResourceState, Snapshot
 from optimizer.decisions.solve import solve
 from optimizer.decisions.strategy import Meant
+from optimizer.errors import StorageError
 from optimizer.store.decisions import DecisionStore
-from optimizer.store.engine import MEMORY_URL, Database
+from optimizer.store.engine import MEMORY_URL, Database, ResultT
 from optimizer.thinking.question import Reasoning
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -122,3 +126,64 @@ async def test_what_decisions_started_from_is_answered_once_an_hour_newest_first
     assert len(await store.starts(NOON + timedelta(hours=1), most=10)) == 1
     assert len(await store.starts(NOON + timedelta(hours=3), most=2)) == 2
     assert await store.starts(NOON, most=10) == ()
+
+
+class CountingDatabase(Database):
+    """Counts what is written."""
+
+    writes = 0
+
+    async def write(
+        self, change: Callable[[Connection], ResultT], *, durable: bool = True
+    ) -> ResultT:
+        self.writes += 1
+        return await super().write(change, durable=durable)
+
+
+async def test_decisions_that_come_at_once_are_written_together_and_all_kept(
+    tmp_path: Path,
+) -> None:
+    database = CountingDatabase(f"sqlite:///{tmp_path / 'store.db'}")
+    store = DecisionStore(database)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(40):
+            tasks.start_soon(store.save, record(f"opt-{number}"))
+
+    assert {past.decision_id for past in await store.recent(50)} == {f"opt-{n}" for n in range(40)}
+    assert database.writes == 2
+    await database.close()
+
+
+async def test_every_decision_of_a_batch_hears_that_it_was_not_kept(database: Database) -> None:
+    store, heard = DecisionStore(database), list[str]()
+    await store.save(record("opt-1"))
+
+    async def save(name: str) -> None:
+        try:
+            await store.save(record(name))
+        except StorageError:
+            heard.append(name)
+
+    async with anyio.create_task_group() as tasks:
+        for name in ("opt-2", "opt-1", "opt-3"):
+            tasks.start_soon(save, name)
+
+    assert {past.decision_id for past in await store.recent(9)} == {"opt-1", "opt-2"}
+    assert set(heard) == {"opt-1", "opt-3"}
+
+
+async def test_a_decision_is_kept_whose_asker_gave_up_while_others_waited_with_it(
+    database: Database,
+) -> None:
+    store = DecisionStore(database)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(store.save, record("opt-1"))
+        async with anyio.create_task_group() as asker:
+            asker.start_soon(store.save, record("opt-2"))
+            tasks.start_soon(store.save, record("opt-3"))
+            await anyio.lowlevel.checkpoint()
+            asker.cancel_scope.cancel()
+
+    assert {past.decision_id for past in await store.recent(9)} == {"opt-1", "opt-2", "opt-3"}
