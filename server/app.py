@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
 from typing import Any
 
-from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -19,6 +18,7 @@ from optimizer.settings import Settings
 from server.errors import Problem, problem_response
 from server.exposition import Counted, RequestCounts, exposition_route
 from server.gate import Gate
+from server.mcp_http import McpEndpoint
 from server.mcp_surface import create_mcp_surface
 from server.openapi import openapi
 from server.operation import Optimizer
@@ -33,9 +33,8 @@ from server.security import (
     RateLimited,
     check_binding,
     served_hosts,
-    transport_security,
 )
-from server.transport import MAX_BODY_BYTES, BoundedBody, Exchange, TrimmedHeaders
+from server.transport import BoundedBody, Exchange, TrimmedHeaders
 from server.vocabulary import Vocabulary
 
 TOLD_TO_ANYBODY = ("status", "version")
@@ -61,12 +60,7 @@ def create_app(optimizer: Optimizer, settings: Settings, gate: Gate | None = Non
     gate = gate or Gate(settings)
     check_binding(settings, gate)
     surface = create_mcp_surface(optimizer, lasting=False, operations=listed(settings.toolsets))
-    sessions = StreamableHTTPSessionManager(
-        surface.server,
-        stateless=True,
-        security_settings=transport_security(settings),
-        max_request_body_size=MAX_BODY_BYTES,
-    )
+    mcp = McpEndpoint(surface.server)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -77,13 +71,13 @@ def create_app(optimizer: Optimizer, settings: Settings, gate: Gate | None = Non
                 app.state.failure = str(error)
                 raise
             await stack.enter_async_context(surface.notices.running())
-            await stack.enter_async_context(sessions.run())
+            await stack.enter_async_context(mcp.running())
             yield
             surface.listen.close()
 
     counts = RequestCounts()
     app = Starlette(
-        routes=[*_routes(optimizer, gate, sessions), exposition_route(optimizer, counts)],
+        routes=[*_routes(optimizer, gate, mcp), exposition_route(optimizer, counts)],
         middleware=[Middleware(Counted, counts=counts), *_middleware(settings, gate)],
         exception_handlers={HTTPException: _http_problem},
         lifespan=lifespan,
@@ -94,9 +88,7 @@ def create_app(optimizer: Optimizer, settings: Settings, gate: Gate | None = Non
     return app
 
 
-def _routes(
-    optimizer: Optimizer, gate: Gate, sessions: StreamableHTTPSessionManager
-) -> list[BaseRoute]:
+def _routes(optimizer: Optimizer, gate: Gate, mcp: McpEndpoint) -> list[BaseRoute]:
     @cache
     def described(*, guarded: bool) -> dict[str, Any]:
         """Made when it is first asked for; it takes a quarter of a second."""
@@ -106,7 +98,7 @@ def _routes(
         return JSONResponse(described(guarded=gate.is_guarded))
 
     return [
-        Route(MCP_PATH, StreamableHTTPASGIApp(sessions), methods=["POST"]),
+        Route(MCP_PATH, mcp, methods=["POST"]),
         Route(OPEN_PATH, RestPath({"GET": PROBE}, optimizer, told_to_anybody=TOLD_TO_ANYBODY)),
         *rest_routes(OPERATIONS, optimizer),
         Route("/openapi.json", description),

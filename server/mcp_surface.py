@@ -72,7 +72,7 @@ def create_mcp_surface(
         title="Sequential Resource Optimization",
         instructions=INSTRUCTIONS,
         lifespan=lifespan,
-        get_tool_input_schema=tools.input_schema,
+        get_tool_input_schema=lambda _: None,  # no argument is mirrored in a header
         cache_hints={
             "tools/list": lists,
             "prompts/list": lists,

@@ -80,8 +80,9 @@ class Notices:
         def hear(event: Event) -> None:
             uris = changed_by(event)
             with self._lock:
+                first = not self._pending
                 self._pending.update(dict.fromkeys(uris))
-            if uris and not loop.is_closed():
+            if uris and first and not loop.is_closed():
                 loop.call_soon_threadsafe(wake)
 
         async def tell() -> None:

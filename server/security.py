@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from mcp.server.transport_security import TransportSecuritySettings
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -53,17 +52,6 @@ def served_hosts(settings: Settings) -> tuple[str, ...]:
     """Names that a Host header may carry, without port."""
     literal = f"[{settings.host}]" if ":" in settings.host else settings.host
     return tuple(dict.fromkeys((*LOOPBACK_NAMES, literal.lower(), *settings.allowed_hosts)))
-
-
-def transport_security(settings: Settings) -> TransportSecuritySettings:
-    """The same two lists for the MCP transport's own check, behind ours."""
-    hosts = served_hosts(settings)
-    same = [f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts]
-    return TransportSecuritySettings(
-        enable_dns_rebinding_protection=True,
-        allowed_hosts=[*hosts, *(f"{host}:*" for host in hosts)],
-        allowed_origins=[*settings.origins, *same, *(f"{origin}:*" for origin in same)],
-    )
 
 
 class HostAndOrigin:

@@ -53,10 +53,6 @@ class Tools:
         self._optimizer = optimizer
         self.listed = [tool_of(operation) for operation in operations]
 
-    def input_schema(self, name: str) -> Mapping[str, Any] | None:
-        """The input schema of a tool, or None when there is no such tool."""
-        return next((tool.input_schema for tool in self.listed if tool.name == name), None)
-
     async def list(
         self, ctx: ServerRequestContext[Any, Any], params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:

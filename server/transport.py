@@ -127,7 +127,7 @@ class BoundedBody:
         elif not complete:
             await self._refuse(413, scope, receive, send)
         else:
-            await self._app(scope, _replay(messages, receive), send)
+            await self._app(scope, replayed(messages, receive), send)
 
     async def _read(self, receive: Receive, messages: deque[Message]) -> bool:
         """Collect the body; False when it is too large."""
@@ -156,7 +156,9 @@ class BoundedBody:
         await problem_response(problem)(scope, receive, send)
 
 
-def _replay(messages: deque[Message], receive: Receive) -> Receive:
+def replayed(messages: deque[Message], receive: Receive) -> Receive:
+    """Receive what came already, and then what comes."""
+
     async def receive_again() -> Message:
         return messages.popleft() if messages else await receive()
 

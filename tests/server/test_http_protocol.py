@@ -1,5 +1,6 @@
 """Bounds on the head of a request, over a real socket: S12's slow and endless headers."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from anyio.abc import SocketStream
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from server.http_protocol import BoundedHttpProtocol
+from server.http_protocol import BoundedHttpProtocol, Joined
 
 REQUEST = b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
 
@@ -99,3 +100,39 @@ async def test_many_small_headers_count_together() -> None:
         answer = await rest_of(peer)
 
     assert answer.startswith(b"HTTP/1.1 400")
+
+
+class Wire(asyncio.Transport):
+    """Notes what is sent in one piece."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.sent.append(bytes(data))
+
+    def close(self) -> None:
+        self.sent.append(b"closed")
+
+
+async def test_the_head_of_an_answer_is_sent_with_its_body() -> None:
+    wire = Wire()
+    joined = Joined(wire, asyncio.get_running_loop())
+
+    joined.write(b"head,")
+    joined.write(b"body")
+    joined.write(b"alone")
+    await anyio.lowlevel.checkpoint()
+
+    assert wire.sent == [b"head,body", b"alone"]
+
+
+async def test_what_is_held_is_sent_before_the_connection_is_closed() -> None:
+    wire = Wire()
+    joined = Joined(wire, asyncio.get_running_loop())
+
+    joined.write(b"alone")
+    joined.close()
+    await anyio.lowlevel.checkpoint()
+
+    assert wire.sent == [b"alone", b"closed"]
