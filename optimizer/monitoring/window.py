@@ -92,17 +92,25 @@ class BinRing:
         return Series(metric, values[first:], timedelta(seconds=self.step_s), start)
 
     def rows(self, now: datetime) -> tuple[FloatArray, FloatArray]:
-        """Middles (seconds since 1970) and means of every finished step with data, oldest first."""
-        numbers, known = self._finished(now)
+        """Middles (seconds since 1970) and means of every step with data, oldest first.
+
+        The last one may not be finished; then it lies at `now`, if its middle is yet to come.
+        """
+        now_s = now.timestamp()
+        numbers, known = self._up_to(int(now_s // self.step_s) + 1)
         slots = numbers[known] % self._size
         counts = self._counts[slots]
         means: FloatArray = np.full(counts.shape, np.nan)
         np.divide(self._sums[slots], counts, out=means, where=counts > 0)
-        return (numbers[known] * self.step_s + self.step_s / 2).astype(np.float64), means
+        middles = numbers[known] * self.step_s + self.step_s / 2
+        return np.minimum(middles, now_s), means
 
     def _finished(self, now: datetime) -> tuple[IntArray, NDArray[np.bool_]]:
-        """Numbers of the steps up to now, and which of them lie in the ring."""
-        end = int(now.timestamp() // self.step_s)
+        """Numbers of the finished steps, and which of them lie in the ring."""
+        return self._up_to(int(now.timestamp() // self.step_s))
+
+    def _up_to(self, end: int) -> tuple[IntArray, NDArray[np.bool_]]:
+        """Numbers of the steps before one, and which of them lie in the ring."""
         numbers = np.arange(end - self._size, end, dtype=np.int64)
         return numbers, self._tags[numbers % self._size] == numbers
 

@@ -96,6 +96,17 @@ def test_the_recent_past_comes_from_samples_or_from_steps_when_it_is_long() -> N
     assert long.values.tolist() == [30.0] * 24
 
 
+def test_in_the_first_minutes_a_long_look_back_shows_the_step_that_is_not_finished() -> None:
+    past = Past(timedelta(seconds=0.5))
+    for sample in samples_at([30.0] * 60, timedelta(seconds=0.5)):
+        past.add(sample)
+
+    hour = past.recent(HOUR, points=60, now=NOON + timedelta(seconds=30))["cpu_usage"]
+
+    assert hour.values[-1] == 30.0
+    assert np.isnan(hour.values[:-1]).all()
+
+
 def test_block_means_leave_what_is_unknown_out() -> None:
     times = np.array([1.0, 2.0, 11.0])
     values = np.array([4.0, np.nan, 8.0])

@@ -1,0 +1,78 @@
+"""The reader inside a control group of this machine that really limits it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from optimizer.enforcement.groups import Group, find_home
+from optimizer.enforcement.limits import Limits
+
+CORES, MEMORY, HELD = 0.25, 512 * 2**20, 64 * 2**20
+
+NAME = f"test-reader-{os.getpid()}"
+
+READ = """
+import json, sys, time
+sys.stdin.readline()
+from pathlib import Path
+from optimizer.machine.reader import Machine
+from optimizer.machine.readings import usage_between
+machine = Machine(data_dir=Path(sys.argv[1]))
+before = machine.read()
+kept = bytearray(b"x") * int(sys.argv[2])
+while time.process_time() < 0.5:
+    pass
+after = machine.read()
+usage = usage_between(before, after)
+print(json.dumps({
+    "cores": [after.cpu_cores, after.cpu_source],
+    "memory": [after.memory_bytes, after.memory_source],
+    "grown": after.memory_used_bytes - before.memory_used_bytes,
+    "group_cpu_s": after.group_cpu_s - before.group_cpu_s,
+    "cpu_usage": usage.values["cpu_usage"],
+}))
+"""
+
+
+@pytest.fixture
+def group() -> Iterator[Group]:
+    """A group that holds a quarter of a core and half a gibibyte."""
+    home = find_home()
+    if home.reason:
+        pytest.skip(f"no control groups may be made here: {home.reason}")
+    made = home.make(NAME)
+    try:
+        made.limit(Limits(cores=CORES, most_bytes=MEMORY))
+        yield made
+    finally:
+        made.kill()
+        assert made.remove()
+
+
+def test_a_limited_process_sees_its_own_limits_and_its_own_use(
+    group: Group, tmp_path: Path
+) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", READ, str(tmp_path), str(HELD)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    group.add(child.pid)
+    answer, _ = child.communicate("\n", timeout=60)
+
+    seen = json.loads(answer)
+    version = f"cgroup v{group.version} "
+    assert seen["cores"][0] == CORES
+    assert seen["memory"][0] == MEMORY
+    for _, source in (seen["cores"], seen["memory"]):
+        assert source.startswith(version)
+        assert f"/{NAME}/" in source
+    assert HELD <= seen["grown"] < 2 * HELD
+    assert 0 < seen["group_cpu_s"] < 5
+    assert seen["cpu_usage"] > 50, "a burner uses its quarter of a core, not an eighth of two"
