@@ -496,7 +496,8 @@ class Rooms:
         use = self.monitor.lease_use.items()
         sample = self.monitor.latest
         used = {} if sample is None else sample.used
-        return beyond_leases(used, leased, (each for id_, each in use if id_ in bound))
+        seen = (each for id_, each in use if id_ in bound)
+        return beyond_leases(used, leased, seen, before=self.monitor.unmanaged)
 
     def _note(self, event: object) -> None:
         if isinstance(event, SampleTaken):

@@ -197,21 +197,30 @@ def use_between(
 
 
 def beyond_leases(
-    used: Mapping[str, float], leased: Mapping[str, float], bound: Iterable[LeaseUse]
+    used: Mapping[str, float],
+    leased: Mapping[str, float],
+    bound: Iterable[LeaseUse],
+    *,
+    before: Mapping[str, float],
 ) -> dict[str, float]:
     """The demand that no lease covers, by resource.
 
     Use of a bound lease is its own up to what it holds; what it uses beyond that is covered by no
-    lease. Of the other leases nobody knows what they use, so they are taken to use all they hold:
-    what is then left is a lower bound.
+    lease. Of the other leases nobody knows what they use: nothing, all that they hold, or between.
+    So the rest lies between two bounds, and is taken to be what it was as far as they let it: a
+    load that was there before an idle lease is not hidden by it, and a lease that begins to use
+    what it holds does not look like a load.
 
     Args:
         used: What is used in all.
         leased: What is leased in all.
         bound: The leases whose use is known.
+        before: What no lease covered when it was last known; a resource without is taken to have
+            had nothing.
 
     Returns:
-        used - sum over bound leases of min(use, held) - what the other leases hold, at least 0.
+        Between used - sum over bound leases of min(use, held) - what the other leases hold, and
+        the same without the last term; at least 0.
     """
     seen = list(bound)
     rest = {}
@@ -220,5 +229,7 @@ def beyond_leases(
         held = sum(each.granted.get(resource, 0.0) for each in known)
         own = sum(min(each.used[resource], each.granted.get(resource, 0.0)) for each in known)
         others = max(0.0, leased.get(resource, 0.0) - held)
-        rest[resource] = max(0.0, amount - own - others)
+        most = max(0.0, amount - own)
+        least = max(0.0, most - others)
+        rest[resource] = min(most, max(least, before.get(resource, 0.0)))
     return rest

@@ -36,7 +36,7 @@ from optimizer.monitoring.sample import (
 )
 from optimizer.monitoring.sampler_lock import SamplerLock
 from optimizer.monitoring.trends import BLOCKS, trend
-from optimizer.monitoring.unmanaged import with_unmanaged
+from optimizer.monitoring.unmanaged import unmanaged_in, with_unmanaged
 from optimizer.monitoring.workload import Workload
 
 logger = logging.getLogger("sequential_resource_optimization.monitoring")
@@ -115,6 +115,7 @@ class PerformanceMonitor:
     Attributes:
         latest: The last sample; None before the first.
         lease_use: What each lease used that processes are bound to, in that sample.
+        unmanaged: What no lease covered when it was last known, by resource, in cores and bytes.
         version: Grows with every sample, and when history is read anew.
     """
 
@@ -142,6 +143,7 @@ class PerformanceMonitor:
         self.thresholds = {**DEFAULT_THRESHOLDS, **(thresholds or {})}
         self.latest: Sample | None = None
         self.lease_use: Mapping[str, LeaseUse] = {}
+        self.unmanaged: Mapping[str, float] = {}
         self.version = 0
         self._machine = machine
         self._keeper = keeper
@@ -270,6 +272,7 @@ class PerformanceMonitor:
             usage = await self._measure()
             sample = self._sample(usage, await self._look_up_leases())
             self.latest, self.lease_use = sample, usage.leases
+            self.unmanaged = {**self.unmanaged, **unmanaged_in(sample)}
             self._latest_s = self._monotonic()
             self._past.add(sample)
             self.version += 1
@@ -445,7 +448,7 @@ class PerformanceMonitor:
             host=self.host,
             at=self._clock(),
         )
-        return with_unmanaged(sample, leased, usage.leases)
+        return with_unmanaged(sample, leased, usage.leases, before=self.unmanaged)
 
     def _begin_probing(self) -> None:
         """Ask the services beside the sample, which takes the last answers that there are."""

@@ -11,8 +11,18 @@ UNMANAGED = {resource: f"unmanaged_{resource}" for resource in ("cpu", "memory",
 NOT_LOOKED_UP = "what is leased has not been looked up"
 
 
+def unmanaged_in(sample: Sample) -> dict[str, float]:
+    """What a sample says of the use that no lease covers, by resource, as far as it is known."""
+    told = {resource: sample.value(metric) for resource, metric in UNMANAGED.items()}
+    return {resource: amount for resource, amount in told.items() if amount is not None}
+
+
 def with_unmanaged(
-    sample: Sample, leased: Mapping[str, float] | None, uses: Mapping[str, LeaseUse]
+    sample: Sample,
+    leased: Mapping[str, float] | None,
+    uses: Mapping[str, LeaseUse],
+    *,
+    before: Mapping[str, float],
 ) -> Sample:
     """The same sample with the use that no lease covers, or why it is not known.
 
@@ -20,11 +30,12 @@ def with_unmanaged(
         sample: What was measured.
         leased: What is leased in all, by resource; None when nobody could say.
         uses: What each lease used that processes are bound to.
+        before: What no lease covered when it was last known, by resource.
     """
     if leased is None:
         rest, unknown = {}, dict.fromkeys(UNMANAGED.values(), NOT_LOOKED_UP)
     else:
-        found = beyond_leases(sample.used, leased, uses.values())
+        found = beyond_leases(sample.used, leased, uses.values(), before=before)
         rest = {UNMANAGED[resource]: amount for resource, amount in found.items()}
         unknown = {
             metric: f"use of {resource} is not known"

@@ -65,6 +65,19 @@ async def test_a_leased_job_that_uses_all_of_its_lease_leaves_the_rest_leasable(
     assert await free_cores(sro) == pytest.approx(1.2)
 
 
+async def test_a_grant_between_two_samples_leaves_others_load_counted(
+    sro: SequentialResourceOptimizer,
+) -> None:
+    measured(sro, busy=2.0, by_lease={})
+    sro.performance_monitor.unmanaged = {"cpu": 2.0}
+
+    first = await sro.allocate({"resources": {"cpu": "4 cores"}})
+    second = await sro.allocate({"resources": {"cpu": "3 cores"}, "min_fraction": 1})
+
+    assert (first.state, second.state) == ("active", "refused")
+    assert await free_cores(sro) == pytest.approx(1.2)
+
+
 async def test_an_idle_lease_does_not_hide_what_others_use(
     sro: SequentialResourceOptimizer,
 ) -> None:

@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -98,24 +100,53 @@ def test_use_is_the_growth_since_the_look_before_and_never_negative() -> None:
     assert use_between({}, {"a": LeaseReading(binding, 25.0, 70)}, 5.0) == {}
 
 
+rest = partial(beyond_leases, before={})
+
+
 def test_a_lease_that_uses_all_it_holds_leaves_nothing_unmanaged() -> None:
     job = LeaseUse({"cpu": 4.0}, {"cpu": 4.0, "memory": 0.0})
 
-    assert beyond_leases({"cpu": 4.0}, {"cpu": 4.0}, [job]) == {"cpu": 0.0}
-    assert beyond_leases({"cpu": 6.0}, {"cpu": 4.0}, [job]) == {"cpu": 2.0}
+    assert rest({"cpu": 4.0}, {"cpu": 4.0}, [job]) == {"cpu": 0.0}
+    assert rest({"cpu": 6.0}, {"cpu": 4.0}, [job]) == {"cpu": 2.0}
 
 
-def test_an_idle_bound_lease_hides_no_load_of_others_and_an_unbound_one_does() -> None:
+def test_an_idle_bound_lease_hides_no_load_of_others() -> None:
     idle = LeaseUse({"cpu": 4.0}, {"cpu": 0.0})
 
-    assert beyond_leases({"cpu": 2.0}, {"cpu": 4.0}, [idle]) == {"cpu": 2.0}
-    assert beyond_leases({"cpu": 2.0}, {"cpu": 4.0}, []) == {"cpu": 0.0}
+    assert rest({"cpu": 2.0}, {"cpu": 4.0}, [idle]) == {"cpu": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("used", "before", "told"),
+    [
+        (2.0, 2.0, 2.0),
+        (6.0, 2.0, 2.0),
+        (4.0, 0.0, 0.0),
+        (7.0, 2.0, 3.0),
+        (1.0, 2.0, 1.0),
+        (2.0, None, 0.0),
+    ],
+    ids=[
+        "it is idle beside a load",
+        "it uses all it holds beside the load",
+        "it uses all it holds and there is no load",
+        "so much is used that the load has grown",
+        "so little is used that the load has shrunk",
+        "nobody knows what was before",
+    ],
+)
+def test_beside_an_unbound_lease_of_four_cores_the_rest_stays_what_it_was_if_it_can(
+    used: float, before: float | None, told: float
+) -> None:
+    known = {} if before is None else {"cpu": before}
+
+    assert beyond_leases({"cpu": used}, {"cpu": 4.0}, [], before=known) == {"cpu": told}
 
 
 def test_what_a_lease_uses_beyond_what_it_holds_is_covered_by_none() -> None:
     greedy = LeaseUse({"cpu": 2.0}, {"cpu": 5.0, "memory": 300.0})
 
-    assert beyond_leases({"cpu": 5.0, "memory": 300.0}, {"cpu": 2.0}, [greedy]) == {
+    assert rest({"cpu": 5.0, "memory": 300.0}, {"cpu": 2.0}, [greedy]) == {
         "cpu": 3.0,
         "memory": 300.0,
     }
@@ -124,13 +155,15 @@ def test_what_a_lease_uses_beyond_what_it_holds_is_covered_by_none() -> None:
 amounts = st.floats(0, 1e12)
 
 
-@given(used=amounts, leased=amounts, held=amounts, own=amounts)
+@given(used=amounts, leased=amounts, held=amounts, own=amounts, before=amounts)
 def test_the_rest_lies_between_nothing_and_all_that_is_used(
-    used: float, leased: float, held: float, own: float
+    used: float, leased: float, held: float, own: float, before: float
 ) -> None:
-    rest = beyond_leases({"cpu": used}, {"cpu": leased}, [LeaseUse({"cpu": held}, {"cpu": own})])
+    lease = LeaseUse({"cpu": held}, {"cpu": own})
 
-    assert 0 <= rest["cpu"] <= used
+    found = beyond_leases({"cpu": used}, {"cpu": leased}, [lease], before={"cpu": before})
+
+    assert 0 <= found["cpu"] <= used
 
 
 def test_a_lease_runs_as_long_as_its_process_does() -> None:

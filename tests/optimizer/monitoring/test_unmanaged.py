@@ -17,23 +17,25 @@ HALF_MINUTE = timedelta(seconds=30)
 
 
 class EightCores:
-    """A lease of four cores that it fully uses, beside a load of nobody's."""
+    """A job under a lease of four cores, which uses them all, beside a load of nobody's."""
 
     is_quick = True
 
     def __init__(self) -> None:
         self.unleased = 0.0
+        self.job = 4.0
+        self.bound = True
         self._reading = replace(READING, cpu_cores=8.0)
         self._job = LeaseReading(Binding("job", granted=(("cpu", 4.0),)), 0.0, memory_bytes=0)
 
     def read(self) -> Reading:
-        self._job = replace(self._job, cpu_s=self._job.cpu_s + 4)
+        self._job = replace(self._job, cpu_s=self._job.cpu_s + self.job)
         self._reading = replace(
             self._reading,
             monotonic_s=self._reading.monotonic_s + 1,
-            busy_ticks=self._reading.busy_ticks + 100 * (4 + self.unleased),
+            busy_ticks=self._reading.busy_ticks + 100 * (self.job + self.unleased),
             total_ticks=self._reading.total_ticks + 800,
-            leases={"job": self._job},
+            leases={"job": self._job} if self.bound else {},
         )
         return self._reading
 
@@ -66,6 +68,24 @@ async def test_a_lease_that_is_fully_used_leaves_no_unmanaged_use_over_the_whole
     assert keeper.kept[-1].cpu_usage == pytest.approx(75.0)
 
 
+async def test_an_unbound_lease_neither_hides_a_load_nor_looks_like_one() -> None:
+    machine, leased = EightCores(), {"cpu": 0.0}
+    machine.bound, machine.unleased = False, 2.0
+
+    async def look_up() -> Mapping[str, float]:
+        return leased
+
+    monitor = PerformanceMonitor(machine=machine, leased=look_up)
+    told = []
+    for held, busy in ((0.0, 0.0), (4.0, 0.0), (4.0, 4.0), (4.0, 1.0), (4.0, 4.0)):
+        leased["cpu"], machine.job = held, busy
+        told.append((await monitor.sample_once()).unmanaged_cpu)
+
+    assert told == [pytest.approx(2.0)] * 5
+    machine.job, machine.unleased = 0.0, 0.5
+    assert (await monitor.sample_once()).unmanaged_cpu == pytest.approx(0.5)
+
+
 async def test_without_a_ledger_the_unmanaged_rest_is_unknown_with_a_reason() -> None:
     async def broken() -> Mapping[str, float]:
         raise StorageError("cannot read the store (disk I/O error)")
@@ -81,7 +101,7 @@ def test_what_a_lease_uses_beyond_its_grant_is_covered_by_none() -> None:
     sample = a_sample(NOON, cpu_cores=8.0, cpu_usage=75.0, memory_used_bytes=900)
     use = LeaseUse({"cpu": 4.0, "memory": 500.0}, {"cpu": 5.0, "memory": 300.0})
 
-    told = with_unmanaged(sample, {"cpu": 4.0, "memory": 500.0}, {"job": use})
+    told = with_unmanaged(sample, {"cpu": 4.0, "memory": 500.0}, {"job": use}, before={})
 
     assert (told.unmanaged_cpu, told.unmanaged_memory) == (2.0, 600.0)
     assert told.unmanaged_storage is None
