@@ -51,14 +51,16 @@ def limits_of(
 
     Returns:
         Limits at the upper end of a range. Who shares a burst is slowed down first, by whoever
-        knows the other leases.
+        knows the other leases. A guess weighs no less than a process without a lease: the next
+        guess is what it gets.
     """
     cores = burst.get("cpu", granted.get("cpu")) if "cpu" in wished else None
     memory = burst.get("memory", granted.get("memory")) if "memory" in wished else None
+    held = granted.get("cpu")
     return Limits(
         cores=cores,
         most_bytes=None if memory is None else int(memory),
-        held_cores=granted.get("cpu"),
+        held_cores=held if held is None or "cpu" in wished else max(1.0, held),
     )
 
 

@@ -107,7 +107,7 @@ class Runs:
             allocation = await self._allocate(order, resources, principal, tell)
         if allocation.allocation_id is None:
             named = mcp or self.key_of(order)
-            message = f"{named} was not started. {allocation.summary} {allocation.next}"
+            message = f"{named} was not started. {allocation.summary} {_advice(allocation)}"
             return Refused(allocation, message, mcp)
         run = self._note(order, allocation, principal, tell)
         environment = {LEASE_ID: run.lease}
@@ -347,3 +347,11 @@ def _lacks_guessed_cpu(allocation: Allocation, order: RunOrder) -> bool:
     """Whether only our guess of its CPU keeps a command from starting, which is slow without it."""
     refused = allocation.allocation_id is None and allocation.binding_resource == "cpu"
     return refused and "cpu" not in order.resources and not order.wait_s
+
+
+def _advice(refused: Allocation) -> str:
+    """What can be done about a refusal, in the words of the command line."""
+    later = [other.wait_s for other in refused.alternatives if other.wait_s > 0]
+    if later:
+        return f"--wait waits for room, which there may be in {later[0]:.0f} s."
+    return "Ask for less, or wait with --wait." if refused.alternatives else refused.next

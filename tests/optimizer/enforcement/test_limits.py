@@ -23,6 +23,12 @@ def test_a_wish_is_a_limit_and_a_guess_is_none() -> None:
     assert limits_of(granted, {}, wished=()) == Limits(held_cores=2.0)
 
 
+def test_only_a_wish_weighs_less_than_a_process_without_a_lease() -> None:
+    assert limits_of({"cpu": 0.1}, {}, wished=("cpu",)).held_cores == 0.1
+    assert limits_of({"cpu": 0.1}, {}, wished=()).held_cores == 1.0
+    assert limits_of({}, {}, wished=()).held_cores is None
+
+
 def test_a_range_is_held_to_its_upper_end() -> None:
     limits = limits_of({"memory": 2e9}, {"memory": 6e9}, wished=("memory",))
 
