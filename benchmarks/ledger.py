@@ -1,7 +1,8 @@
 """What a lease costs beside the statements that it has to write, side by side in one run.
 
-`python -m benchmarks.ledger`. CPU of this process, all threads, per pair of allocate and release.
-The statements of the ledger are recorded once, with their parameters, and run again on a fresh
+`python -m benchmarks.ledger [served]`; `served` is the part over MCP and HTTP alone.
+CPU of this process, all threads, per pair of allocate and release. The statements of the ledger are
+recorded once, with their parameters, and run again on a fresh
 store: through the same store engine in transactions of the same size, and on bare sqlite3. So all
 three do the same writes.
 """
@@ -9,6 +10,7 @@ three do the same writes.
 import asyncio
 import sqlite3
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -18,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mcp import Client
 from sqlalchemy import Connection, event
 
+from benchmarks.served import _cpu_s, process_at
 from optimizer.allocation.allocator import ResourceAllocator
 from optimizer.allocation.batch import Bid, select
 from optimizer.allocation.lease import AllocationRequest
@@ -31,9 +35,13 @@ from optimizer.machine.capacity import Capacity
 from optimizer.plugins import Registry
 from optimizer.store.engine import Database
 from optimizer.store.ledger import LedgerKeeper
+from tests.serving import serving
 
 PAIRS = 300
 ROUNDS = 5
+CALLS = 200
+"""Calls of each kind in a round, over HTTP."""
+
 CROWD = 2000
 """Requests that arrive together."""
 
@@ -196,8 +204,41 @@ def batch() -> float:
     return 1000 * (time.process_time() - began)
 
 
+async def served(url: str) -> tuple[float, float]:
+    """CPU milliseconds of a server for a call that does nothing, and for a pair, over MCP."""
+    process, nothing, pair = process_at(url), [], []
+    asked = {"resources": {"mcp_tokens": 1, "api_calls": 1}, "purpose": "a build"}
+    async with Client(f"{url}/mcp") as agent:
+        for _ in range(ROUNDS):
+            before = _cpu_s(process)
+            for _ in range(CALLS):
+                await agent.call_tool("no_such_tool")
+            between = _cpu_s(process)
+            for _ in range(CALLS):
+                lease = (await agent.call_tool("allocate", asked)).structured_content or {}
+                named = {"allocation_id": lease["allocation_id"]}
+                await agent.call_tool("release_allocation", named)
+            nothing.append(between - before)
+            pair.append(_cpu_s(process) - between)
+    each = 1000 / CALLS
+    return each * statistics.median(nothing), each * statistics.median(pair)
+
+
+def show_served() -> None:
+    """Print what a pair costs a server, beside a tool that does not exist."""
+    with tempfile.TemporaryDirectory() as name, serving(Path(name), LOG_LEVEL="error") as url:
+        nothing, pair = asyncio.run(served(url))
+    print(
+        f"over MCP and HTTP: {pair:.2f} CPU-ms a pair, {nothing:.2f} for a call that does nothing, "
+        f"ratio {pair / nothing:.2f} ({pair / nothing / 2:.2f} a call)"
+    )
+
+
 def main() -> None:
     """Measure in turns, so that what else runs on the machine meets all alike."""
+    if sys.argv[1:] == ["served"]:
+        show_served()
+        return
     ours, engine, bare = [], [], []
     for _ in range(ROUNDS):
         with tempfile.TemporaryDirectory() as name:
@@ -215,6 +256,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         asyncio.run(measured(Path(name), crowd))
     print(f"a batch of 1,000: {batch():.0f} CPU-ms")
+    show_served()
 
 
 if __name__ == "__main__":

@@ -33,7 +33,12 @@ class Due:
         self._is_due = False
 
     async def keep_looking(
-        self, look: Callable[[], Awaitable[object]], *, logger: logging.Logger, trouble: str
+        self,
+        look: Callable[[], Awaitable[object]],
+        *,
+        logger: logging.Logger,
+        trouble: str,
+        apart_s: float = 0.0,
     ) -> NoReturn:
         """Look whenever it is time, until cancelled; a look that fails is logged, not the last.
 
@@ -41,6 +46,7 @@ class Due:
             look: What to do when it is time.
             logger: Where a failure is told.
             trouble: What a failure means, as in "leases cannot be looked at".
+            apart_s: Seconds between two looks; what becomes due meanwhile is one look.
         """
         while True:
             await self.wait()
@@ -50,3 +56,4 @@ class Due:
                 logger.warning("%s: %s", trouble, error)
             except Exception:
                 logger.exception(trouble)
+            await asyncio.sleep(apart_s)

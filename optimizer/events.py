@@ -30,10 +30,19 @@ class AlertChanged(Event):
 
 @dataclass(frozen=True)
 class LeaseChanged(Event):
-    """A lease was granted, renewed, released, has to give way (`yielding`), or ended by itself."""
+    """A lease was granted, renewed, resized, released, has to give way, or ended by itself.
+
+    Attributes:
+        allocation_id: Which one.
+        state: What became of it; `yielding` while it has to give way.
+        principal: Who holds it.
+        resources: What it holds something of.
+    """
 
     allocation_id: str
     state: str
+    principal: str = ""
+    resources: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

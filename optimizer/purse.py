@@ -5,13 +5,22 @@ from collections.abc import Callable
 from optimizer.allocation.allocator import ResourceAllocator
 from optimizer.allocation.lease import AllocationRequest
 from optimizer.errors import LeaseEndedError
+from optimizer.events import LeaseChanged
 from optimizer.identity import Principal
 
 THINKING = Principal(name="thinking", role="user")
 """Who holds the tokens and dollars of a request while it runs."""
 
+BUDGETS = frozenset({"mcp_tokens", "usd"})
+"""What it holds."""
+
 TTL_S = 120
 """Longer than any request may take; a process that dies settles at the reservation."""
+
+
+def is_spending(event: LeaseChanged) -> bool:
+    """Whether it is our own thinking that spends: no reason to look at the machine anew."""
+    return event.principal == THINKING.name and event.resources <= BUDGETS
 
 
 class LedgerPurse:

@@ -58,7 +58,7 @@ from optimizer.operations.outlook import Outlook
 from optimizer.operations.own_calls import OwnCalls
 from optimizer.operations.reallocate import Reallocation
 from optimizer.operations.record_calls import record_calls
-from optimizer.purse import LedgerPurse
+from optimizer.purse import LedgerPurse, is_spending
 from optimizer.settings import Settings
 from optimizer.shared import Shared
 from optimizer.store.alerts import AlertStore
@@ -503,8 +503,9 @@ class Rooms:
         if isinstance(event, SampleTaken):
             self.applications.note_sample()
         if isinstance(event, LeaseChanged):
-            self.fronts.forget()
             self._lease_changes += 1
+            if not is_spending(event):
+                self.fronts.forget()
             if event.state in ("released", "expired", "preempted"):
                 self.attribution.forget(event.allocation_id)
                 self.ends.forget(event.allocation_id)

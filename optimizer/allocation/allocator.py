@@ -172,7 +172,7 @@ class ResourceAllocator:
         changed = await self._ledger.renew(allocation_id, principal.name, ttl_s)
         self._news.tell_ended(changed.moment)
         lease = _applied(changed, allocation_id)
-        self._news.tell(changed.moment.at, lease.allocation_id, "renewed")
+        self._news.tell(changed.moment.at, lease, "renewed")
         notices = ending_notices(changed.moment)
         if lease.yields_to is not None:
             notices.insert(0, ending_notice(lease, changed.moment.at))
@@ -198,7 +198,7 @@ class ResourceAllocator:
         changed = await self._ledger.release(allocation_id, principal.name, spent)
         self._news.tell_ended(changed.moment)
         lease = _applied(changed, allocation_id)
-        self._news.tell(changed.moment.at, lease.allocation_id, "released")
+        self._news.tell(changed.moment.at, lease, "released")
         self._news.call()
         return lease_answer(
             lease,
@@ -299,7 +299,7 @@ class ResourceAllocator:
         outcome = turn.outcome
         if isinstance(outcome, Admitted):
             if not outcome.replayed:
-                self._news.tell(outcome.moment.at, outcome.lease.allocation_id, "active")
+                self._news.tell(outcome.moment.at, outcome.lease, "active")
             return granted_answer(order.demands, outcome, yielded=turn.yielded)
         preemption = self.terms.preemption
         return refusal_answer(

@@ -54,7 +54,7 @@ class Changing:
                 "never asked for so much, or so much is not free. Nothing was changed",
                 allocation=answer,
             )
-        self._news.tell(changed.moment.at, lease.allocation_id, "resized")
+        self._news.tell(changed.moment.at, lease, "resized")
         self._news.call()
         return answer
 

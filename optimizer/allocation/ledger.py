@@ -51,12 +51,12 @@ class Moment:
 
     Attributes:
         at: The ledger's time.
-        ended: Leases that ended by themselves and were noticed now: ids with their states.
+        ended: Leases that ended by themselves and were noticed now.
         ending: Leases of the asker that end soon, or have to give way.
     """
 
     at: datetime
-    ended: tuple[tuple[str, str], ...] = ()
+    ended: tuple[Lease, ...] = ()
     ending: tuple[Lease, ...] = ()
 
 

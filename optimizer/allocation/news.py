@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from optimizer.allocation.lease import Lease
 from optimizer.allocation.ledger import Moment
 from optimizer.allocation.line import WaitingLine
 from optimizer.events import EventBus, LeaseChanged
@@ -19,14 +20,17 @@ class News:
         self._events = events
         self._line = line
 
-    def tell(self, at: datetime, allocation_id: str, state: str) -> None:
+    def tell(self, at: datetime, lease: Lease, what: str) -> None:
         """A lease was changed."""
-        self._events.publish(LeaseChanged(at, allocation_id, state))
+        resources = frozenset([grant.resource for grant in lease.grants])
+        self._events.publish(
+            LeaseChanged(at, lease.allocation_id, what, lease.principal, resources)
+        )
 
     def tell_ended(self, moment: Moment) -> None:
         """Leases ended by themselves, if any."""
-        for allocation_id, state in moment.ended:
-            self.tell(moment.at, allocation_id, state)
+        for lease in moment.ended:
+            self.tell(moment.at, lease, lease.state)
         if moment.ended:
             self._line.call()
 

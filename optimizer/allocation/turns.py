@@ -122,7 +122,7 @@ class Turns:
         self._news.tell_ended(outcome.moment)
         if isinstance(outcome, Declined):
             for lease in outcome.yielding:
-                self._news.tell(outcome.moment.at, lease.allocation_id, "yielding")
+                self._news.tell(outcome.moment.at, lease, "yielding")
         return outcome, ahead
 
     async def _give_back_unheard(self, order: Order) -> None:

@@ -26,6 +26,9 @@ Mode = Literal["off", "propose", "apply"]
 LOOKS = 64
 """Samples of a lease's use that are remembered: half an hour at 30 s."""
 
+APART_S = 1.0
+"""Between two looks: leases of single tool calls come and go a hundred times a second."""
+
 FEWEST_LOOKS = 3
 """With fewer nobody knows what a lease uses."""
 
@@ -177,6 +180,7 @@ class Reallocation:
             lambda: self.look(apply=self._mode() == "apply"),
             logger=logger,
             trouble="leases cannot be looked at",
+            apart_s=APART_S,
         )
 
     async def look(self, *, apply: bool, choose: Choose | None = None) -> ReallocationReport:

@@ -290,7 +290,7 @@ class LedgerKeeper:
     async def held(self, principal: str | None, *, limit: int) -> Holdings:
         """Active leases, newest first; see `Ledger`."""
         await self._open()
-        ended: tuple[tuple[str, str], ...] = ()
+        ended: tuple[Lease, ...] = ()
         if await self._database.read(self._is_due):
             ended = (await self.sweep()).ended
         return await self._database.read(
@@ -472,7 +472,7 @@ class LedgerKeeper:
         connection: Connection,
         principal: str | None,
         limit: int,
-        ended: tuple[tuple[str, str], ...],
+        ended: tuple[Lease, ...],
     ) -> Holdings:
         of_whom = {"everybody": principal is None, "principal": principal or ""}
         found = load_leases(connection, NEWEST, {**of_whom, "most": limit})

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
@@ -123,7 +123,7 @@ class Books:
         askers: Names of the principals who ask.
         at: The moment of the transaction.
         accounts: Every pool.
-        ended: Leases that ended by themselves and were noticed in this transaction: ids and states.
+        ended: Leases that ended by themselves and were noticed in this transaction.
         ending: Leases of the askers that end soon, or have to give way.
     """
 
@@ -133,7 +133,7 @@ class Books:
     askers: Sequence[str]
     at: datetime = field(init=False)
     accounts: dict[PoolKey, Account] = field(init=False)
-    ended: tuple[tuple[str, str], ...] = ()
+    ended: tuple[Lease, ...] = ()
     ending: tuple[Lease, ...] = ()
     _at_us: int = field(init=False)
     _log: list[dict[str, Any]] = field(default_factory=list)
@@ -165,7 +165,9 @@ class Books:
         self._refill(self.at)
         if over:
             expire_leases(self.connection, self.at)
-        self.ended += tuple((lease.allocation_id, _end_of(lease)) for lease in over)
+        self.ended += tuple(
+            replace(lease, state=_end_of(lease), ended_at=lease.expires_at) for lease in over
+        )
         self.ending = tuple(lease for lease in found if self._is_ending(lease))
 
     @property
@@ -366,7 +368,7 @@ class Books:
         )
 
 
-def _end_of(lease: Lease) -> str:
+def _end_of(lease: Lease) -> Literal["preempted", "expired"]:
     """What a lease that ends by itself has become."""
     is_early = lease.would_expire_at is not None and lease.would_expire_at > lease.expires_at
     return "preempted" if is_early else "expired"

@@ -67,3 +67,22 @@ async def test_a_look_that_fails_is_told_and_the_next_one_is_made(
 
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
     assert caplog.messages[0] == "it cannot be looked at: the disk is full"
+
+
+async def test_what_becomes_due_again_too_soon_is_one_look_later() -> None:
+    due, looks = Due(), []
+
+    async def look() -> None:
+        looks.append(1)
+
+    async def keep() -> None:
+        await due.keep_looking(look, logger=logging.getLogger(), trouble="", apart_s=3600)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(keep)
+        for _ in range(5):
+            due.set()
+            await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+
+    assert looks == [1]

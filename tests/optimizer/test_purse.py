@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from optimizer.purse import LedgerPurse
+from optimizer.events import Event, LeaseChanged
+from optimizer.purse import LedgerPurse, is_spending
 from sequential_resource_optimization import SequentialResourceOptimizer, load_settings
 
 
@@ -54,3 +55,22 @@ async def test_what_is_known_is_settled_exactly_beside_what_is_not(folder: Path)
         pools = await sro.resource_allocator.utilization()
 
     assert (pools["mcp_tokens"].spent, pools["usd"].spent) == (200, 0.02)
+
+
+async def test_what_thinking_spends_is_told_apart_from_what_others_lease(folder: Path) -> None:
+    settings = load_settings(environment={"DATA_DIR": str(folder)}, config_file=folder / "sro.toml")
+    heard: list[Event] = []
+    async with SequentialResourceOptimizer(settings=settings) as sro:
+        sro.events.subscribe(heard.append)
+        purse = LedgerPurse(lambda: sro.resource_allocator)
+        reservation = await purse.reserve("opt-1", tokens=2000, usd=0.02)
+        assert reservation is not None
+        await purse.settle(reservation, tokens=150, usd=0.001, is_estimated=False)
+        await sro.allocate({"resources": {"mcp_tokens": 5}})
+
+    leases = [event for event in heard if isinstance(event, LeaseChanged)]
+    assert [(event.state, is_spending(event)) for event in leases] == [
+        ("active", True),
+        ("released", True),
+        ("active", False),
+    ]
