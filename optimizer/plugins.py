@@ -1,5 +1,6 @@
 """Named parts: the built-in ones, and those that installed packages announce as entry points."""
 
+import difflib
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -67,7 +68,11 @@ class Registry(Generic[PartT]):
             return self._parts[name]
         except KeyError:
             known = ", ".join(self._parts)
-            raise InvalidRequestError(f"unknown {self.kind} {name!r}; known: {known}") from None
+            near = difflib.get_close_matches(name[:60], list(self._parts), n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise InvalidRequestError(
+                f"unknown {self.kind} {name[:60]!r}; {hint}known: {known}"
+            ) from None
 
     def __contains__(self, name: object) -> bool:
         return name in self._parts

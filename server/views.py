@@ -170,7 +170,10 @@ def decision(answer: Any, request: BaseModel, view: View) -> Json:
     if view != "brief" or getattr(request, "detail", "brief") == "full":
         return shown
     steps = [_tidy(_pick(step, _STEP)) for step in shown["implementation_plan"]]
-    return {**brief(shown, _DECISION), "implementation_plan": steps}
+    told = brief(shown, _DECISION)
+    if shown["objective_asked"] != shown["strategy"]:
+        told["objective_because"] = shown["objective_because"]
+    return {**told, "implementation_plan": steps}
 
 
 def explanation(answer: Any, request: BaseModel, view: View) -> Json:

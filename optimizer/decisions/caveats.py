@@ -5,8 +5,12 @@ from collections.abc import Iterator
 from optimizer.decisions.confidence import Confidence
 from optimizer.decisions.figures import REQUIRED_OUTLOOKS, Candidate
 from optimizer.decisions.focus import Focus
+from optimizer.decisions.levels import is_lease_scope
 from optimizer.decisions.pareto_front import Front
+from optimizer.decisions.recommend import TARGET_PROBABILITY
+from optimizer.decisions.risk import exceedance
 from optimizer.decisions.solve import Solution
+from optimizer.quantities import format_amount
 
 COSTS = ("estimated_cost", "cost_delta", "cost_bounds")
 PERFORMANCES = ("estimated_performance", "performance_bounds")
@@ -93,9 +97,23 @@ def warnings_of(
         warnings.append("candidates are ordered by how much they use instead of by cost")
     if chosen is not None and not solution.sure:
         warnings.append("a limit could not be checked; see constraints where held is null")
+    if chosen is not None and is_lease_scope(solution.front.scope):
+        warnings.extend(_too_little_free(chosen, solution.front))
     if chosen is not None:
         warnings.extend(_not_followed(chosen, solution.front))
     return tuple(warnings)
+
+
+def _too_little_free(chosen: Candidate, front: Front) -> Iterator[str]:
+    """Where not even all that is free holds what the work is taken to need."""
+    for basis in front.considered:
+        quantiles = [(q.probability, q.amount) for q in basis.state.outlook]
+        if quantiles and exceedance(quantiles, basis.amount) > TARGET_PROBABILITY:
+            yield (
+                f"all {basis.resource} that is free, {format_amount(basis.amount, basis.unit)}, is "
+                "less than this machine is forecast to use, which the work is taken to need; if it "
+                "needs less, ask allocate for its own amounts"
+            )
 
 
 def _not_followed(chosen: Candidate, front: Front) -> Iterator[str]:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from optimizer.decisions.application import Application
 from optimizer.decisions.asking import because
-from optimizer.decisions.decision import ConstraintCheck, Inputs, Record
+from optimizer.decisions.decision import ConstraintCheck, Decision, Inputs, Record
 from optimizer.decisions.effects import Effect
 from optimizer.decisions.focus import read_focus
 from optimizer.decisions.objectives import Measured, Objective
@@ -54,8 +54,9 @@ class Why(_Noun):
         description="Inputs, and the nearest values at which the choice becomes another."
     )
     replayed: bool = Field(
-        description="Whether computing it again from its stored inputs gives the same choice. "
-        "False where thinking chose another candidate, or after an upgrade."
+        description="Whether computing it again from its stored inputs gives the same choice, its "
+        "figures and the front, bit for bit. False where "
+        "thinking chose another candidate, or after an upgrade."
     )
 
 
@@ -144,7 +145,6 @@ def _why(record: Record, objective: Objective) -> Why:
     focus = read_focus(inputs.request.constraints, inputs.snapshot, inputs.job)
     movable = focus.movable if focus else None
     solution = solved_again(inputs, objective)
-    again = None if solution.best is None else solution.best.id
     found = solution.best is not None
     return Why(
         because=because(solution) if found else decision.summary,
@@ -155,8 +155,20 @@ def _why(record: Record, objective: Objective) -> Why:
         flips=flips(solution, decider(objective, inputs.rules, movable, inputs.job), inputs.rules)
         if found
         else (),
-        replayed=again == decision.candidate_id,
+        replayed=_is_same(solution, decision),
     )
+
+
+def _is_same(solution: Solution, decision: Decision) -> bool:
+    """Whether a choice, its figures and the whole front are those of a decision, bit for bit."""
+    best = solution.best
+    if solution.front.shown != decision.pareto:
+        return False
+    if best is None:
+        return decision.candidate_id is None
+    again = (best.id, best.cost_usd_month, best.performance, best.reliability)
+    figures = decision.estimated_cost, decision.estimated_performance, decision.reliability
+    return again == (decision.candidate_id, *figures)
 
 
 def _alternatives(solution: Solution) -> tuple[Alternative, ...]:

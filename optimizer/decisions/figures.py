@@ -274,7 +274,8 @@ def figure(
     ways = {o.name: o.choice.ways[i] for o, i in chosen if o.choice is not None}
     spend = math.fsum(o.spend[i] for o, i in chosen)
     waiting = math.fsum(o.stretch[i] for o, i in chosen)
-    stretched = waiting if 0 < waiting < math.inf else None
+    has_time = waiting > 0 or any(_is_timed(option) for option in options)
+    stretched = waiting if has_time and waiting < math.inf else None
     ratio = _latency_ratio(stretched, today)
     known = [o.exhaustion[i] for o, i in chosen if o.exhaustion is not None]
     exhaustion = any_exhausted(known) if _has_outlooks(options) else None
@@ -322,7 +323,12 @@ def _latency_ratio(stretched: float | None, today: Candidate | None) -> float | 
         return None
     if today is None:
         return 1.0
-    return None if today.stretch is None else stretched / today.stretch
+    return stretched / today.stretch if today.stretch else None
+
+
+def _is_timed(option: Options) -> bool:
+    """Whether it is a choice whose seconds are known, be they 0."""
+    return option.choice is not None and None not in {way.seconds for way in option.choice.ways}
 
 
 def _has_outlooks(options: Sequence[Options]) -> bool:

@@ -36,7 +36,7 @@ class Focus:
             slack=None,
             unit="resource or label",
             held=True if self.movable is not None else None,
-            reason=None if self.movable is not None else self.warning,
+            reason=None if self.movable is not None else "it names nothing known; see warnings",
         )
 
     @property

@@ -156,5 +156,11 @@ ALIASES: dict[str, str] = {
     "time_critical": "performance_maximization",
     "quality_priority": "reliability_optimization",
 }
-"""What the neighbours' further objectives mean here: the least cost of what validates, the shortest
-response time, the least risk."""
+"""What the neighbours' further objectives are here."""
+
+ALIAS_MEANINGS: dict[str, str] = {
+    "validation_efficiency": "the least cost, of a task's validation too",
+    "time_critical": "the shortest response time, or time of a task",
+    "quality_priority": "the least probability of running out, failing or being wrong",
+}
+"""What each of them is taken to mean."""

@@ -86,7 +86,8 @@ def build_front(
     options = tabulate(considered, snapshot.workload, job)
     unchanged = "all_free" if is_lease_scope(scope) else "no_change"
     today = figure(options, [0] * len(options), snapshot.workload, unchanged=unchanged)
-    picks, sums = merge([_points(table) for table in options])
+    is_limited = job.session is not None and job.session.left_usd is not None
+    picks, sums = merge([_points(table, with_usd=is_limited) for table in options])
     sums[:, 2] = np.minimum(sums[:, 2], 1.0)
     candidates = tuple(
         figure(options, chosen, snapshot.workload, today=today, unchanged=unchanged)
@@ -129,11 +130,18 @@ def _point(candidates: Sequence[Candidate], place: int) -> ParetoPoint:
     )
 
 
-def _points(options: Options) -> FloatArray:
-    """Spend, stretch and probability of exhaustion of each level, shape (levels, 3)."""
+def _points(options: Options, *, with_usd: bool) -> FloatArray:
+    """Spend, stretch and probability of exhaustion of each level, shape (levels, 3).
+
+    With dollars of a task as a fourth figure where its session's budget limits them.
+    """
     unknown = (0.0,) * len(options.spend)
     exhaustion = unknown if options.exhaustion is None else options.exhaustion
-    return np.array([options.spend, options.stretch, exhaustion], dtype=np.float64).T
+    figures = [options.spend, options.stretch, exhaustion]
+    if with_usd:
+        ways = options.choice.ways if options.choice is not None else ()
+        figures.append(tuple(way.usd or 0.0 for way in ways) or unknown)
+    return np.array(figures, dtype=np.float64).T
 
 
 def merge(tables: Sequence[FloatArray]) -> tuple[IndexArray, FloatArray]:
@@ -143,13 +151,15 @@ def merge(tables: Sequence[FloatArray]) -> tuple[IndexArray, FloatArray]:
     added to it, and is dropped at once. The answer is exact.
 
     Args:
-        tables: One for each resource, shape (levels, 3), each figure better when smaller, none NaN.
+        tables: One for each lever, shape (levels, figures), 3 or 4 figures, each better when
+            smaller, none NaN.
 
     Returns:
-        Chosen rows, shape (front, tables), and their sums, shape (front, 3), by ascending first
-        figure. Of choices whose sums are all equal, the one with the smallest row numbers is kept.
+        Chosen rows, shape (front, tables), and their sums, shape (front, figures), by ascending
+        first figure. Of choices whose sums are all equal, the one with the smallest row numbers is
+        kept.
     """
-    sums: FloatArray = np.zeros((1, 3))
+    sums: FloatArray = np.zeros((1, tables[0].shape[1] if tables else 3))
     picks: IndexArray = np.zeros((1, 0), dtype=np.intp)
     for table in tables:
         rows = np.tile(np.arange(len(table)), len(sums))
@@ -161,15 +171,17 @@ def merge(tables: Sequence[FloatArray]) -> tuple[IndexArray, FloatArray]:
 
 
 def undominated(points: FloatArray) -> IndexArray:
-    """Which points no other is at least as good as in all three figures.
+    """Which points no other is at least as good as in all figures.
 
     Args:
-        points: Shape (n, 3), each figure better when smaller, no NaN.
+        points: Shape (n, 3), or more figures of few points; each better when smaller, no NaN.
 
     Returns:
         Positions by ascending first figure; of equal points the first.
     """
-    order = np.lexsort((points[:, 2], points[:, 1], points[:, 0]))
+    order = np.lexsort(points.T[::-1])
+    if points.shape[1] > 3:
+        return order[_one_by_one(points[order])]
     if np.unique(points[:, 1]).size > FEW_VALUES:
         return order[_below_stairs(points[order, 1:])]
     second, third = points[order, 1], points[order, 2]
@@ -206,4 +218,15 @@ def _below_stairs(points: FloatArray) -> list[int]:
         while end < len(third) and third[end] >= y:
             end += 1
         second[beaten:end], third[beaten:end] = [x], [y]
+    return found
+
+
+def _one_by_one(points: FloatArray) -> list[int]:
+    """Of points in the order of their figures, those that no earlier one reaches in all of them."""
+    kept = np.empty_like(points)
+    found: list[int] = []
+    for place, point in enumerate(points):
+        if not (kept[: len(found)] <= point).all(axis=1).any():
+            kept[len(found)] = point
+            found.append(place)
     return found

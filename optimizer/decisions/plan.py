@@ -155,7 +155,7 @@ def _preparation(moves: Sequence[_Move], front: Front) -> ImplementationStep:
     return _step(
         "preparation",
         "preparation",
-        f"{look}; note today's amounts to go back to: {today or 'none changes'}",
+        f"{look}; note today's amounts to go back to: {today}" if today else look,
         verify=_not_critical(front, within_s=60),
     )
 
@@ -350,6 +350,8 @@ def _reserve(chosen: Candidate, front: Front) -> ImplementationStep:
         if amount > 0
     }
     text = ", ".join(f'"{resource}": "{amount}"' for resource, amount in asks.items())
+    full = ", ".join(resource for resource in asked if resource not in asks)
+    without = f"; of {full} nothing is free now" if full else ""
     if not asks:
         return _step(
             "reserve",
@@ -360,7 +362,7 @@ def _reserve(chosen: Candidate, front: Front) -> ImplementationStep:
     return _step(
         "reserve",
         "allocate",
-        f"Reserve what is free of the chosen size: allocate(resources={{{text}}})",
+        f"Reserve what is free of the chosen size: allocate(resources={{{text}}}){without}",
         target=front.snapshot.host,
         rollback="release_allocation with the allocation_id of this step",
         verify=Verification(metric="allocation.state", op="==", value="active", within_s=60),

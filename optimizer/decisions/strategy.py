@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from optimizer.decisions.objectives import ALIASES
+from optimizer.decisions.objectives import ALIAS_MEANINGS, ALIASES
 from optimizer.decisions.snapshot import Snapshot
 
 
@@ -52,14 +52,11 @@ def meant_objective(asked: str | None, snapshot: Snapshot, strategies: Strategie
             strategies.default,
             f"no objective was asked for: optimization_strategies.default is {strategies.default}",
         )
-    configured = {
-        "default": strategies.default,
-        "emergency": strategies.emergency,
-        "cost_conscious": strategies.cost_conscious,
-    }
+    configured = {"default": strategies.default, "cost_conscious": strategies.cost_conscious}
     if asked in configured:
         name = configured[asked]
         return Meant(name, f"{asked} is configured as {name} (optimization_strategies)")
     if asked in ALIASES:
-        return Meant(ALIASES[asked], f"{asked} means {ALIASES[asked]} here")
+        name, meaning = ALIASES[asked], ALIAS_MEANINGS[asked]
+        return Meant(name, f"{asked} means {name} here: {meaning}")
     return Meant(asked, "asked for")

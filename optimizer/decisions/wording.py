@@ -30,7 +30,7 @@ def _amounts(candidate: Candidate, front: Front) -> str:
         for basis in front.considered
         if candidate.levels[basis.resource] != 1
     ]
-    return ", ".join(moved) or "no change"
+    return ", ".join(moved) or "capacity as it is"
 
 
 def texts_of(candidate: Candidate, front: Front) -> tuple[str, ...]:

@@ -244,14 +244,16 @@ async def test_the_emergency_strategy_is_used_while_health_is_critical_and_said(
     assert "critical" in decision.objective_because
 
 
-async def test_the_three_strategy_names_stand_for_what_is_configured(tmp_path: Path) -> None:
+async def test_default_and_cost_conscious_are_configured_and_emergency_is_an_objective(
+    tmp_path: Path,
+) -> None:
     strategies = {
         "default": "performance_maximization",
         "emergency": "balanced_optimization",
         "cost_conscious": "reliability_optimization",
     }
     async with make(tmp_path, optimization_strategies=strategies) as optimizer:
-        for name, meant in strategies.items():
+        for name, meant in (strategies | {"emergency": "emergency"}).items():
             decision = await optimizer.optimize_resources({"primary_objective": name})
             assert decision.strategy == meant
 

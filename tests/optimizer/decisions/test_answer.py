@@ -236,3 +236,14 @@ def test_a_cost_has_the_interval_of_its_prices_and_of_the_attempts(
     assert task.estimated_cost is not None
     assert task.cost_bounds[0] == pytest.approx(task.estimated_cost - 5)
     assert task.cost_bounds[1] == pytest.approx(task.estimated_cost + 20)
+
+
+def test_a_task_that_nothing_free_can_hold_is_told_to_say_its_own_size(
+    make_snapshot: MakeSnapshot, make_state: MakeState
+) -> None:
+    leased_out = make_state("memory", 0.6, leased=8.0 * 2**30)
+
+    task = decide(make_snapshot({"memory": leased_out}), {"scope": "task_level"})
+
+    [warning] = [text for text in task.warnings if "ask allocate for its own amounts" in text]
+    assert "all memory that is free, 8.00 GiB" in warning

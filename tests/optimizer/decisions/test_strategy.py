@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
+from optimizer.decisions.objectives import ALIAS_MEANINGS, ALIASES
 from optimizer.decisions.snapshot import Snapshot
 from optimizer.decisions.strategy import Strategies, meant_objective
 
@@ -17,7 +18,7 @@ CONFIGURED = Strategies(default="a", emergency="b", cost_conscious="c")
         (None, "critical", "b"),
         ("green_first", "critical", "green_first"),
         ("default", "critical", "a"),
-        ("emergency", "healthy", "b"),
+        ("emergency", "healthy", "emergency"),
         ("cost_conscious", "healthy", "c"),
         ("time_critical", "healthy", "performance_maximization"),
     ],
@@ -32,3 +33,12 @@ def test_an_emergency_names_its_issues(make_snapshot: MakeSnapshot) -> None:
     snapshot = make_snapshot(health="critical", issues=("high_cpu_usage",))
 
     assert "high_cpu_usage" in meant_objective(None, snapshot, CONFIGURED).because
+
+
+def test_a_neighbours_name_is_told_with_what_it_is_taken_to_mean(
+    make_snapshot: MakeSnapshot,
+) -> None:
+    because = meant_objective("quality_priority", make_snapshot(), CONFIGURED).because
+
+    assert because.startswith("quality_priority means reliability_optimization here: the least")
+    assert ALIASES.keys() == ALIAS_MEANINGS.keys()

@@ -330,7 +330,6 @@ async def test_an_emergency_is_said(house: House) -> None:
     ("asked", "used"),
     [
         ("cost_conscious", "cost_minimization"),
-        ("emergency", "reliability_optimization"),
         ("default", "balanced_optimization"),
         ("time_critical", "performance_maximization"),
         ("quality_priority", "reliability_optimization"),
