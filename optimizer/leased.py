@@ -31,6 +31,10 @@ class Leased:
         self._looked_s: float | None = None
         events.subscribe(self._hear)
 
+    def is_any(self) -> bool:
+        """Whether anything was leased when it was last looked at."""
+        return any(self._amounts.values())
+
     async def __call__(self) -> Mapping[str, float]:
         """What is leased in all, as of the last change or minute; raises what looking raises."""
         now_s = self._monotonic()

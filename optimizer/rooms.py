@@ -129,6 +129,7 @@ class Rooms:
         self._ending: set[asyncio.Task[None]] = set()
         self.data_folder = configured.store_folder(settings, self.database.path)
         self.outlook = Outlook(self._look_ahead)
+        self.leased = Leased(self._look_at_leases, self.events)
         self.monitor = self._build_monitor()
         self.planner = PredictivePlanner(configured.forecast_models(settings), clock=clock)
         self.catalog = CatalogStore(self.database)
@@ -174,6 +175,7 @@ class Rooms:
             lambda: self.allocator,
             mode=lambda: self.settings.auto_reallocate,
             uses=lambda: self.monitor.lease_use,
+            are_leases=self.leased.is_any,
             clock=clock,
         )
         self.events.subscribe(self.reallocation.hear)
@@ -199,7 +201,7 @@ class Rooms:
             host=self.host,
             thresholds=self.levels,
             events=self.events,
-            leased=Leased(self._look_at_leases, self.events),
+            leased=self.leased,
             reliability=self.outlook.reliability,
             probes=Probes(self.settings.probes),
             sampler_lock=None if path is None else Path(f"{path}.sampler"),

@@ -142,6 +142,7 @@ class Reallocation:
         allocator: Answers the allocator; asked on the first look.
         mode: Answers AUTO_REALLOCATE as it is now.
         uses: Answers what bound leases used in the latest sample.
+        are_leases: Answers whether anything is leased; if not, a sample is no reason to look.
         clock: Says what time it is.
 
     Attributes:
@@ -154,6 +155,7 @@ class Reallocation:
         *,
         mode: Callable[[], Mode],
         uses: Callable[[], Mapping[str, LeaseUse]],
+        are_leases: Callable[[], bool],
         clock: Clock,
     ) -> None:
         self.seen = Seen()
@@ -161,16 +163,16 @@ class Reallocation:
         self._allocator = allocator
         self._mode = mode
         self._uses = uses
+        self._are_leases = are_leases
         self._clock = clock
         self._due = Due()
 
     def hear(self, event: Event) -> None:
         """Look again after a sample, or when room may have come or gone."""
+        is_news = isinstance(event, LeaseChanged) and event.state != "resized"
         if isinstance(event, SampleTaken):
             self.seen.add(self._uses())
-        is_news = isinstance(event, SampleTaken) or (
-            isinstance(event, LeaseChanged) and event.state != "resized"
-        )
+            is_news = self._are_leases()
         if is_news and self._mode() != "off":
             self._due.set()
 

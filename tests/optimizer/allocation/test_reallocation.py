@@ -1,6 +1,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import anyio
+import anyio.lowlevel
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,12 +26,14 @@ class Control:
     house: House
     mode: Mode = "propose"
     used: dict[str, LeaseUse] = field(default_factory=dict)
+    are_leases: bool = True
 
     def __post_init__(self) -> None:
         self.controller = Reallocation(
             lambda: self.house.allocator,
             mode=lambda: self.mode,
             uses=lambda: self.used,
+            are_leases=lambda: self.are_leases,
             clock=self.house.clock,
         )
 
@@ -48,6 +52,25 @@ async def grow_later(house: House) -> tuple[str, str]:
     assert bob.allocation_id is not None
     assert alice.allocation_id is not None
     return bob.allocation_id, alice.allocation_id
+
+
+@pytest.mark.parametrize("are_leases", [True, False])
+async def test_a_sample_is_a_reason_to_look_only_while_there_are_leases(
+    house: House, are_leases: bool
+) -> None:
+    control = Control(house, are_leases=are_leases)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(control.controller.run)
+        control.samples(1, {})
+        if are_leases:
+            with anyio.fail_after(5):
+                while control.controller.latest is None:
+                    await anyio.lowlevel.checkpoint()
+        else:
+            await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+
+    assert (control.controller.latest is not None) is are_leases
 
 
 async def test_what_becomes_free_goes_to_who_got_less_than_they_asked_for(house: House) -> None:
