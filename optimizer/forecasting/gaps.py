@@ -57,7 +57,7 @@ def filled(values: FloatArray, *, steps_per_day: int) -> FloatArray:
     if recorded.all() and values.size:
         return np.asarray(values, dtype=np.float64)
     if not recorded.any():
-        raise NotEnoughHistoryError(have=0, need=1)
+        raise NotEnoughHistoryError(have=0, need=1, unit=_steps(steps_per_day))
     start = _usable_start(recorded)
     values, recorded = values[start:], recorded[start:]
     steps = np.arange(values.size)
@@ -89,3 +89,8 @@ def _same_hour_source(recorded: Mask, steps_per_day: int) -> IntArray:
         if source[index] < 0:
             source[index] = source[index - steps_per_day]
     return source
+
+
+def _steps(steps_per_day: int) -> str:
+    """What is counted, for people: a step that has begun is not recorded yet."""
+    return "finished hours" if steps_per_day == 24 else f"steps of {1440 // steps_per_day} minutes"

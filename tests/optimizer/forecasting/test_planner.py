@@ -136,7 +136,7 @@ def test_a_metric_without_records_is_unknown_and_the_others_are_forecast() -> No
     forecast = planner(START).forecast(history, horizon_hours=6)
 
     assert set(forecast.metrics) == {"cpu_usage", "memory_usage"}
-    assert forecast.unknown["metrics.swap_usage"].startswith("0 samples recorded")
+    assert forecast.unknown["metrics.swap_usage"].startswith("0 finished hours recorded")
 
 
 def test_a_gappy_history_is_forecast() -> None:
