@@ -27,6 +27,7 @@ from optimizer.enforcement.groups import find_home
 from optimizer.enforcement.holder import Holder
 from optimizer.enforcement.own import Deferrals, Leases, QuotasOfAll, Reservation
 from optimizer.enforcement.runs import Runs
+from optimizer.enforcement.scopes import find_scopes
 from optimizer.errors import LeaseEndedError, NotFoundError, OptimizerError
 from optimizer.events import EventBus, LeaseChanged, SampleTaken
 from optimizer.forecasting.forecast import Forecast
@@ -290,7 +291,9 @@ class Rooms:
             allocator=self.allocator,
             keeper=RunStore(self.database),
             bind=self.bind,
-            holder=Holder(find_home=find_home, memory=self._memory_for_leases),
+            holder=Holder(
+                find_home=find_home, find_scopes=find_scopes, memory=self._memory_for_leases
+            ),
             events=self.events,
             clock=self.clock,
         )

@@ -2,8 +2,8 @@
 
 Lines of JSON. The front (`optimizer/enforcement/runner.py`) says `{"control": "run", "order"}` and
 hears `{"lease", "said", "environment", "mcp"}`, or `{"refused", "mcp"}`, or `{"failed"}`. It starts
-the command, which waits, says `{"pid"}`, and hears `{"held", "nice", "data_bytes"}`; then the
-command begins. Meanwhile it may say `{"calls"}` and hear `{"notice"}` and `{"end"}`. Last
+the command, which waits, says `{"pid"}`, and hears `{"held", "nice", "data_bytes", "prefix"}`; then
+the command begins. Meanwhile it may say `{"calls"}` and hear `{"notice"}` and `{"end"}`. Last
 it says `{"ended"}` and hears `{"released"}`. A front whose daemon ended says `{"control": "run",
 "order", "resumed"}` to the next. One that closes without a word was killed.
 """
@@ -198,4 +198,9 @@ class RunDoor:
 
 
 def _held(held: Held) -> Message:
-    return {"held": held.words, "nice": held.nice, "data_bytes": held.data_bytes}
+    return {
+        "held": held.words,
+        "nice": held.nice,
+        "data_bytes": held.data_bytes,
+        "prefix": held.prefix,
+    }

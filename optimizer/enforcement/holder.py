@@ -10,6 +10,7 @@ from optimizer.enforcement.groups import Home
 from optimizer.enforcement.limits import NICE
 from optimizer.enforcement.order import Held
 from optimizer.enforcement.run import Run
+from optimizer.enforcement.scopes import in_scope
 from optimizer.enforcement.sharing import Look, Sharing, words_of
 from optimizer.quantities import format_amount
 
@@ -26,16 +27,23 @@ class Holder:
 
     Args:
         find_home: Finds the control groups that we may make; asked once.
+        find_scopes: How systemd makes scopes, as in `scopes`; asked once, where there is no home.
         memory: Bytes that leases may use together, and bytes of swap that are free.
     """
 
     def __init__(
-        self, *, find_home: Callable[[], Home], memory: Callable[[], tuple[float, float]]
+        self,
+        *,
+        find_home: Callable[[], Home],
+        find_scopes: Callable[[], tuple[str, ...]],
+        memory: Callable[[], tuple[float, float]],
     ) -> None:
         self._find_home = find_home
+        self._find_scopes = find_scopes
         self._memory = memory
         self._sharing = Sharing()
         self._home: Home | None = None
+        self._scopes: tuple[str, ...] | None = None
         self._cores: dict[str, float] = {}
 
     @property
@@ -46,7 +54,7 @@ class Holder:
         return self._home
 
     def hold(self, run: Run, pid: int) -> Held:
-        """Put a command into a control group; where that cannot be, it holds itself."""
+        """Put a command into a control group; else it is to begin in a scope, or hold itself."""
         reason = self.home.reason
         if not reason:
             try:
@@ -59,12 +67,16 @@ class Holder:
             else:
                 run.group = group
                 return Held(f"held by {group.held}")
+        not_ours = f"as control groups are not ours ({reason})"
+        if self._scopes is None:
+            self._scopes = self._find_scopes()
+        if self._scopes:
+            prefix = in_scope(self._scopes, run.lease, run.limits)
+            return Held(f"held by a scope of systemd, {not_ours}", prefix=prefix)
         nice = NICE if run.limits.cores is not None else 0
         memory = run.limits.most_bytes
         ways = [f"nice {nice}"] * bool(nice) + ["RLIMIT_DATA"] * (memory is not None)
-        words = (
-            f"held by {' and '.join(ways) or 'nothing'}, as control groups are not ours ({reason})"
-        )
+        words = f"held by {' and '.join(ways) or 'nothing'}, {not_ours}"
         return Held(words, nice=nice, data_bytes=memory)
 
     def find(self, run: Run) -> None:

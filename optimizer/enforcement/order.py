@@ -87,8 +87,10 @@ class Held:
         words: For people.
         nice: How far it stands back where nothing holds it to its cores.
         data_bytes: Most private memory of each process, where nothing counts them together.
+        prefix: What becomes the command and is started in its place.
     """
 
     words: str
     nice: int = 0
     data_bytes: int | None = None
+    prefix: tuple[str, ...] = ()

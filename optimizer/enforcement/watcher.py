@@ -96,14 +96,18 @@ class Program:
         self.pid: int = self.read()[0]["pid"]
         self._handle = os.pidfd_open(self.pid)
 
-    def go(self, *, nice: int = 0, data_bytes: int | None = None) -> None:
+    def go(
+        self, *, nice: int = 0, data_bytes: int | None = None, prefix: Sequence[str] = ()
+    ) -> None:
         """Let it become the command.
 
         Args:
             nice: How far it stands back from others, 0 to 19.
             data_bytes: Most private memory that each of its processes may ask for (RLIMIT_DATA).
+            prefix: A command that becomes the command, and stands before it.
         """
-        os.write(self._go, json.dumps({"nice": nice, "data_bytes": data_bytes}).encode())
+        told = {"nice": nice, "data_bytes": data_bytes, "prefix": list(prefix)}
+        os.write(self._go, json.dumps(told).encode())
         os.close(self._go)
 
     def pass_signals(self) -> None:
@@ -219,12 +223,13 @@ class _Watcher:
         finally:
             os._exit(code)
 
-    def _execute(self, *, nice: int, data_bytes: int | None) -> int:
+    def _execute(self, *, nice: int, data_bytes: int | None, prefix: list[str]) -> int:
         """Become the command.
 
         Returns:
             An exit code, when it cannot be started.
         """
+        argv = [*prefix, *self._argv]
         if nice:
             os.nice(nice)
         if data_bytes is not None:
@@ -232,9 +237,9 @@ class _Watcher:
             least = data_bytes if most == resource.RLIM_INFINITY else min(data_bytes, most)
             resource.setrlimit(resource.RLIMIT_DATA, (least, least))
         try:
-            os.execvpe(self._argv[0], list(self._argv), self._environment)
+            os.execvpe(argv[0], argv, self._environment)
         except OSError as error:
-            os.write(2, f"sro: {self._argv[0]}: {error.strerror}\n".encode())
+            os.write(2, f"sro: {argv[0]}: {error.strerror}\n".encode())
             return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_RUNNABLE
 
 

@@ -45,6 +45,7 @@ class Workplace:
     told: dict[str, list[Mapping[str, str]]] = field(default_factory=dict)
     capacity: float = 64.0 * GIB
     swap: float = 0.0
+    scopes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.events = EventBus()
@@ -52,7 +53,11 @@ class Workplace:
             allocator=self.house.allocator,
             keeper=self,
             bind=self.bind,
-            holder=Holder(find_home=lambda: self.home, memory=lambda: (self.capacity, self.swap)),
+            holder=Holder(
+                find_home=lambda: self.home,
+                find_scopes=lambda: self.scopes,
+                memory=lambda: (self.capacity, self.swap),
+            ),
             events=self.events,
             clock=self.house.clock,
         )
@@ -197,6 +202,31 @@ async def test_without_control_groups_it_says_what_holds(workplace: Workplace) -
     )
     assert (held.nice, held.data_bytes) == (5, 100 * MIB)
     assert workplace.bound == [(granted.lease, (grower.process.pid,), None)]
+
+
+async def test_where_groups_are_systemds_to_give_a_command_begins_in_a_scope(
+    workplace: Workplace,
+) -> None:
+    workplace.home = Home(reason="they belong to systemd")
+    workplace.scopes = ("systemd-run", "--user", "--scope")
+    granted = await workplace.begin(resources={"cpu": "1.5 cores", "memory": "100 MiB"})
+    assert isinstance(granted, Granted)
+    grower = Grower()
+    held = await workplace.runs.started(granted.lease, grower.process.pid, front=os.getpid())
+    grower.end()
+
+    assert held.words.startswith("held by a scope of systemd, as control groups are not ours")
+    assert (held.nice, held.data_bytes) == (0, None)
+    assert held.prefix == (
+        "systemd-run",
+        "--user",
+        "--scope",
+        f"--unit=sro-{granted.lease}",
+        "--property=CPUWeight=150",
+        "--property=CPUQuota=150%",
+        "--property=MemoryMax=104857600",
+        "--",
+    )
 
 
 async def test_a_process_of_somebody_else_is_not_held(workplace: Workplace) -> None:

@@ -22,7 +22,7 @@ program = Program(sys.argv[2:], os.environ, in_terminal=os.isatty(0))
 program.pass_signals()
 with open(sys.argv[1], "w") as told:
     told.write(json.dumps({"watcher": program._watcher, "pid": program.pid}) + "\\n")
-program.go()
+program.go(prefix=json.loads(os.environ.get("PREFIX", "[]")))
 last = {}
 while said := program.read():
     last = said[-1]
@@ -220,3 +220,15 @@ def test_ctrl_c_in_a_terminal_reaches_the_command_once(told: Path) -> None:
 
     assert shown.count(b"caught") == 1
     assert json.loads(told.read_text().splitlines()[1])["status"] == 3 << 8
+
+
+def test_what_stands_before_a_command_becomes_it(
+    told: Path, started: list[Front], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFIX", '["env", "HELD=yes"]')
+    front = Front(told, "sh", "-c", "echo $HELD $$")
+    started.append(front)
+    said = front.line().decode().split()
+    front.end()
+
+    assert said == ["yes", str(front.said(0)["pid"])]

@@ -1,0 +1,44 @@
+"""Scopes of systemd: what is started, and a real one where systemd runs."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from optimizer.enforcement.limits import Limits
+from optimizer.enforcement.scopes import find_scopes, in_scope
+
+
+def test_where_systemd_does_not_run_there_are_no_scopes(tmp_path: Path) -> None:
+    assert find_scopes(tmp_path) == ()
+
+
+def test_a_scope_that_cannot_be_made_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run/systemd/system").mkdir(parents=True)
+    (tmp_path / "systemd-run").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "systemd-run").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    assert find_scopes(tmp_path) == ()
+
+
+def test_what_has_no_limit_is_not_named() -> None:
+    assert in_scope(("systemd-run", "--scope"), "alloc_1", Limits()) == (
+        "systemd-run",
+        "--scope",
+        "--unit=sro-alloc_1",
+        "--property=CPUWeight=100",
+        "--",
+    )
+
+
+def test_a_command_runs_in_a_real_scope() -> None:
+    begin = find_scopes()
+    if not begin:
+        pytest.skip("systemd makes no scope here, so none was tried")
+    command = in_scope(begin, "alloc_test", Limits(cores=1.0, most_bytes=64 << 20))
+    shown = subprocess.run([*command, "cat", "/proc/self/cgroup"], capture_output=True, check=True)
+
+    assert b"sro-alloc_test.scope" in shown.stdout
