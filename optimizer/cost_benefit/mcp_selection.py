@@ -145,14 +145,9 @@ def _primary(
     cover: SetView | None,
 ) -> Recommendation:
     if winner is None:
-        return {
-            "mcp_id": None,
-            "net_usd": None,
-            "p_success": None,
-            "probability_best": None,
-            "reason": _why_none(ranked),
-            "tools": [],
-        }
+        return _none(_why_none(ranked))
+    if cover is not None and not cover["mcp_ids"]:
+        return _none(f"no set within the limits offers {', '.join(cover['missing'])}")
     by_id = {candidate.id: candidate for candidate in ranked}
     if chain is not None and chain["mcp_ids"]:
         return recommendation(by_id[chain["mcp_ids"][0]], chances)
@@ -160,6 +155,17 @@ def _primary(
         members = (by_id[identifier] for identifier in cover["mcp_ids"])
         return recommendation(min(members, key=lambda c: c.order), chances)
     return recommendation(winner, chances)
+
+
+def _none(reason: str) -> Recommendation:
+    return {
+        "mcp_id": None,
+        "net_usd": None,
+        "p_success": None,
+        "probability_best": None,
+        "reason": reason,
+        "tools": [],
+    }
 
 
 def _others(

@@ -176,6 +176,18 @@ def test_a_set_covers_what_is_needed_and_names_what_nobody_offers() -> None:
     assert analysis["status"] == "not_covered"
 
 
+def test_a_set_that_serves_nothing_recommends_nobody() -> None:
+    analysis = select(
+        [{"id": "mail", "tools": ["send_email"]}],
+        {"task": "Knit a sweater of alpaca wool", "mode": "set"},
+    )
+
+    assert analysis["status"] == "not_covered"
+    primary = analysis["recommendations"]["primary_recommendation"]
+    assert primary["mcp_id"] is None
+    assert "offers Knit a sweater of alpaca wool" in primary["reason"]
+
+
 def test_a_dominated_candidate_names_the_one_that_beats_it() -> None:
     analysis = select(
         [{"id": "good", "cost": 1, "performance": 1}, {"id": "bad", "cost": 2, "performance": 0.5}]
