@@ -1,5 +1,6 @@
 """Refusals in the words that agents read: what is free, what fits when, and what to do."""
 
+import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -68,7 +69,8 @@ def _put_off(until: datetime, at: datetime) -> dict[str, Any]:
         "strategy_effect": "nothing: no share is granted before then",
         "binding_resource": "deferral",
         "fits_in_s": wait,
-        "next": f"ask again in {wait:.0f} s, or with priority_level=normal if it cannot wait",
+        "next": f"ask again in {math.ceil(wait)} s, or with priority_level=normal if it cannot "
+        "wait",
     }
 
 
@@ -221,7 +223,7 @@ def _alternatives(
 def _how_to_wait(wait: float) -> str:
     if wait < MAX_WAIT_S:
         return f"wait_s={min(MAX_WAIT_S, int(wait) + 1):g}"
-    return f"ask again in {wait:.0f} s"
+    return f"ask again in {math.ceil(wait)} s"
 
 
 def _next_of_refusal(

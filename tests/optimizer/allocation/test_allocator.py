@@ -374,6 +374,17 @@ async def test_a_budget_is_whole_again_at_the_stated_hour(build: Build) -> None:
     assert (await house.ask(resources={"calls": 50})).state == "active"
 
 
+async def test_who_asks_again_when_told_does_not_come_a_moment_too_early(build: Build) -> None:
+    house = build(calls=Configured("100/h at :30"))
+    await house.ask(resources={"calls": 60})
+    house.clock.advance(0.6)
+
+    refusal = await house.ask(resources={"calls": 50})
+
+    assert refusal.fits_in_s == 30 * 60 - 0.6
+    assert refusal.next.endswith("ask again in 1800 s")
+
+
 async def test_what_ended_before_a_reset_is_charged_to_the_window_before(build: Build) -> None:
     house = build(calls=Configured("100/h"))
     await house.ask(resources={"calls": 40}, ttl_s=60)
