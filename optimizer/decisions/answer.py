@@ -8,10 +8,11 @@ from optimizer.decisions.bounds import cost_bounds, performance_bounds, reliabil
 from optimizer.decisions.caveats import unknown_figures, warnings_of
 from optimizer.decisions.confidence import Confidence, confidence_in
 from optimizer.decisions.constraints import check
-from optimizer.decisions.decision import Decision, Inputs, ThoughtFrame
+from optimizer.decisions.decision import Decision, ImplementationStep, Inputs, ThoughtFrame
 from optimizer.decisions.figures import Candidate
 from optimizer.decisions.focus import Focus
-from optimizer.decisions.plan import make_plan
+from optimizer.decisions.levels import is_lease_scope
+from optimizer.decisions.plan import CALLER, OPERATOR, make_plan
 from optimizer.decisions.solve import Solution
 from optimizer.decisions.strategy import Meant
 from optimizer.decisions.wording import assumptions, summarise
@@ -48,6 +49,7 @@ def answer(
         frame: What the agent that asked chooses among, while it has not.
     """
     front = solution.front
+    plan = make_plan(chosen, front) if chosen else []
     sure_how = _confidence(solution, chosen)
     checks = [] if chosen is None else check(chosen, solution.limits)
     today = front.today
@@ -62,7 +64,7 @@ def answer(
         estimated_performance=chosen.performance if chosen else None,
         estimated_reliability=_safer(chosen, today) if chosen else None,
         confidence_score=sure_how.score,
-        implementation_plan=make_plan(chosen, front) if chosen else [],
+        implementation_plan=plan,
         cost_delta=delta,
         cost_bounds=cost_bounds(chosen, front) if chosen else None,
         reliability=chosen.reliability if chosen else None,
@@ -87,7 +89,7 @@ def answer(
         created_at=created_at,
         computed_at=front.snapshot.computed_at,
         thought_frame=frame,
-        next=frame.answer_with if frame else _next(solution, chosen),
+        next=frame.answer_with if frame else _next(solution, chosen, plan, decision_id),
     )
 
 
@@ -125,7 +127,12 @@ def _summary(solution: Solution, chosen: Candidate | None) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _next(solution: Solution, chosen: Candidate | None) -> str:
+def _next(
+    solution: Solution,
+    chosen: Candidate | None,
+    plan: list[ImplementationStep],
+    decision_id: str,
+) -> str:
     if chosen is None:
         ways = solution.conflict.relaxations if solution.conflict else ()
         enough = [way.description for way in ways if way.needed is not None]
@@ -134,4 +141,11 @@ def _next(solution: Solution, chosen: Candidate | None) -> str:
         return (
             "Carry out nothing that the plan marks as advice before the unknown figures are known"
         )
-    return "Carry out implementation_plan step by step; explain_decision says why it fell so"
+    why = "explain_decision says why it fell so"
+    if [step["action"] for step in plan] == ["keep"]:
+        return f"There is nothing to carry out; {why}"
+    if is_lease_scope(solution.front.scope):
+        return f"Carry out implementation_plan step by step; {why}"
+    if all(step["carried_out_by"] in (CALLER, OPERATOR) for step in plan):
+        return f"implementation_plan is advice: nothing here can carry it out; {why}"
+    return f"An operator carries implementation_plan out: sro apply {decision_id}; {why}"

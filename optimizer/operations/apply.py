@@ -340,6 +340,8 @@ def _rehearsed(decision: Decision, tried: Result, *, dry_run: bool) -> Applicati
         state, todo = "refused", "nothing was changed; mend it, or ask optimize_resources anew"
     elif not _changes(tried):
         state, todo = "advice", "no step of it is carried out here; an operator may follow it"
+        if all(outcome.state == "held" for outcome in tried.outcomes):
+            todo = "it changes nothing, so there is nothing to carry out"
     return Application(
         decision_id=decision.decision_id,
         state=state,

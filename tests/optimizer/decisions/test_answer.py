@@ -19,7 +19,7 @@ from optimizer.decisions.levels import Rules
 from optimizer.decisions.objectives import BUILT_IN
 from optimizer.decisions.pareto_front import Front, build_front
 from optimizer.decisions.request import OptimizationRequest
-from optimizer.decisions.snapshot import ResourceState, Snapshot
+from optimizer.decisions.snapshot import Lever, ResourceState, Snapshot
 from optimizer.decisions.solve import solve, with_conflict
 from optimizer.decisions.strategy import Strategies, meant_objective
 from optimizer.plugins import Registry
@@ -247,3 +247,17 @@ def test_a_task_that_nothing_free_can_hold_is_told_to_say_its_own_size(
 
     [warning] = [text for text in task.warnings if "ask allocate for its own amounts" in text]
     assert "all memory that is free, 8.00 GiB" in warning
+
+
+def test_what_to_do_next_is_what_whoever_reads_it_can_do(
+    make_snapshot: MakeSnapshot, make_state: MakeState
+) -> None:
+    web = Lever(actuator="web", downtime=False)
+    commanded = make_snapshot({"cpu": make_state("cpu", 0.7, lever=web)})
+    fastest = {"primary_objective": "performance_maximization"}
+
+    assert decide(make_snapshot(), {"scope": "task_level"}).next.startswith("Carry out")
+    assert "sro apply opt-1" in decide(commanded, fastest).next
+    assert "is advice" in decide(make_snapshot(), fastest).next
+    kept = decide(make_snapshot(), fastest | {"constraints": {"max_resource_increase": 0}})
+    assert kept.next.startswith("There is nothing to carry out")
