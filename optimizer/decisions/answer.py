@@ -137,6 +137,9 @@ def _next(
         ways = solution.conflict.relaxations if solution.conflict else ()
         enough = [way.description for way in ways if way.needed is not None]
         return "Ask again with one limit loosened: " + ("; or ".join(enough) or "none is enough")
+    is_lease = is_lease_scope(solution.front.scope)
+    if solution.status(chosen) == "insufficient_data" and is_lease:
+        return "Carry out implementation_plan: a lease ends by itself; unknown says what is missing"
     if solution.status(chosen) == "insufficient_data":
         return (
             "Carry out nothing that the plan marks as advice before the unknown figures are known"
@@ -144,7 +147,7 @@ def _next(
     why = "explain_decision says why it fell so"
     if [step["action"] for step in plan] == ["keep"]:
         return f"There is nothing to carry out; {why}"
-    if is_lease_scope(solution.front.scope):
+    if is_lease:
         return f"Carry out implementation_plan step by step; {why}"
     if all(step["carried_out_by"] in (CALLER, OPERATOR) for step in plan):
         return f"implementation_plan is advice: nothing here can carry it out; {why}"
