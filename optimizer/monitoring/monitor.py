@@ -14,20 +14,18 @@ import anyio.to_thread
 
 from optimizer.clock import Clock, utc_now
 from optimizer.errors import DependencyError, StorageError
-from optimizer.events import AlertChanged, EventBus, SampleTaken
+from optimizer.events import EventBus, SampleTaken
 from optimizer.machine.attribution import LeaseUse
 from optimizer.machine.readings import Reading, Usage, usage_between
-from optimizer.monitoring.alerts import AlertState, Change, Crossing, advance, foresee
+from optimizer.monitoring.alerts import AlertState, Change, Crossing, advance
 from optimizer.monitoring.compose import compose
-from optimizer.monitoring.health import STALLED, assess, explain
+from optimizer.monitoring.health import STALLED, assess
 from optimizer.monitoring.history import Series
 from optimizer.monitoring.keeper import AlertKeeper, SampleKeeper
-from optimizer.monitoring.overuse import OveruseState, look_for_overuse
 from optimizer.monitoring.past import Past
 from optimizer.monitoring.probes import ProbeResult, Probes
 from optimizer.monitoring.sample import (
     DEFAULT_THRESHOLDS,
-    LEASE_PREFIX,
     Alert,
     Health,
     Sample,
@@ -35,6 +33,7 @@ from optimizer.monitoring.sample import (
     Trend,
 )
 from optimizer.monitoring.sampler_lock import SamplerLock
+from optimizer.monitoring.standing import StandingAlerts
 from optimizer.monitoring.trends import BLOCKS, trend
 from optimizer.monitoring.unmanaged import unmanaged_in, with_unmanaged
 from optimizer.monitoring.workload import Workload
@@ -147,7 +146,6 @@ class PerformanceMonitor:
         self.version = 0
         self._machine = machine
         self._keeper = keeper
-        self._alert_keeper = alert_keeper
         self._events = events or EventBus()
         self._leased = leased
         self._reliability = reliability
@@ -161,9 +159,7 @@ class PerformanceMonitor:
         self._probed: dict[str, ProbeResult] = {}
         self._before: Reading | None = None
         self._latest_s = -math.inf
-        self._alerts = AlertState()
-        self._overuse = OveruseState()
-        self._expected: dict[str, Alert] = {}
+        self._alerts = StandingAlerts(host, keeper=alert_keeper, events=self._events)
         self._problems: dict[str, str] = {}
         self._past = Past(interval)
         self._trends: tuple[int, dict[str, Trend]] | None = None
@@ -181,11 +177,7 @@ class PerformanceMonitor:
     @property
     def alerts(self) -> tuple[Alert, ...]:
         """The alerts that stand, those of the forecast last."""
-        return (
-            *self._alerts.raised.values(),
-            *self._overuse.raised.values(),
-            *self._expected.values(),
-        )
+        return self._alerts.standing
 
     async def start(self) -> None:
         """Load the history and begin to sample; when it runs already, it does nothing.
@@ -196,7 +188,10 @@ class PerformanceMonitor:
             return
         self._own_lock()
         await self._load()
-        await self._recall_alerts()
+        try:
+            await self._alerts.recall()
+        except StorageError as error:
+            self._note(NOT_STORED, f"alerts cannot be read: {error}")
         try:
             self._before = await self._read()
         except DependencyError as error:
@@ -244,9 +239,7 @@ class PerformanceMonitor:
             until: How far it looked.
         """
         now = self._clock()
-        self._expected, changes = foresee(
-            self._expected, crossings, covered=covered, until=until, at=now
-        )
+        changes = self._alerts.foresee(crossings, covered=covered, until=until, at=now)
         await self._announce(changes, now)
 
     async def change(self, *, thresholds: Mapping[str, Threshold], probes: Probes) -> None:
@@ -276,7 +269,13 @@ class PerformanceMonitor:
             self._latest_s = self._monotonic()
             self._past.add(sample)
             self.version += 1
-            changes = self._look_for_alerts(sample, usage.leases)
+            changes = self._alerts.look(
+                self._watched(sample),
+                usage.leases,
+                self.thresholds,
+                at=sample.timestamp,
+                now_s=self._latest_s,
+            )
             await self._keep(sample)
         self._events.publish(SampleTaken(sample.timestamp))
         await self._announce(changes, sample.timestamp)
@@ -463,51 +462,11 @@ class PerformanceMonitor:
             failed = ProbeResult(None, f"the probe failed ({type(error).__name__})")
             self._probed = dict.fromkeys(self._probes.targets, failed)
 
-    def _look_for_alerts(self, sample: Sample, uses: Mapping[str, LeaseUse]) -> tuple[Change, ...]:
-        self._alerts, changes = advance(
-            self._alerts,
-            self._watched(sample),
-            self.thresholds,
-            at=sample.timestamp,
-            now_s=self._latest_s,
-        )
-        self._expected, passed = foresee(
-            self._expected, (), covered=(), until=sample.timestamp, at=sample.timestamp
-        )
-        self._overuse, over = look_for_overuse(self._overuse, uses, at=sample.timestamp)
-        return (*changes, *over, *passed)
-
     async def _announce(self, changes: Sequence[Change], at: datetime) -> None:
-        """Log, keep and publish what changed; nothing changed is the usual case."""
-        if not changes:
-            return
-        for change in changes:
-            if change.level == "cleared":
-                logger.info("alert over: %s", change.alert.word)
-            else:
-                logger.warning("alert: %s", explain(change.alert))
-        if self._alert_keeper is not None and self._own_lock():
-            try:
-                await self._alert_keeper.change(self.host, changes, at=at)
-            except StorageError as error:
-                self._note(NOT_STORED, f"alerts are in memory only: {error}")
-        for change in changes:
-            self._events.publish(AlertChanged(at, change.metric, change.level))
-
-    async def _recall_alerts(self) -> None:
-        """Take over what stood when the last monitor ended."""
-        if self._alert_keeper is None:
-            return
         try:
-            standing = await self._alert_keeper.standing(self.host)
+            await self._alerts.announce(changes, at, may_write=self._own_lock)
         except StorageError as error:
-            self._note(NOT_STORED, f"alerts cannot be read: {error}")
-            return
-        now = {alert.metric: alert for alert in standing if alert.expected_at is None}
-        of_leases = {metric for metric in now if metric.startswith(LEASE_PREFIX)}
-        self._alerts = AlertState(raised={m: a for m, a in now.items() if m not in of_leases})
-        self._overuse = OveruseState(raised={metric: now[metric] for metric in of_leases})
-        self._expected = {each.metric: each for each in standing if each.expected_at is not None}
+            self._note(NOT_STORED, f"alerts are in memory only: {error}")
 
     def _watched(self, sample: Sample) -> dict[str, float | None]:
         return {metric: sample.value(metric) for metric in self.thresholds}
