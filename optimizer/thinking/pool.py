@@ -31,6 +31,11 @@ class PoolStartingError(CapacityError):
     code = "pool_starting"
 
 
+def _now() -> float:
+    """Seconds on the event loop's clock; anyio's own name for it does not work in a timer."""
+    return asyncio.get_running_loop().time()
+
+
 @dataclass(eq=False)
 class Member:
     """A connection of the pool.
@@ -47,7 +52,7 @@ class Member:
     written: int = 0
     spoiled: bool = False
     idle_since_s: float = 0.0
-    began_s: float = field(default_factory=anyio.current_time)
+    began_s: float = field(default_factory=_now)
 
     async def open(self, *, within: timedelta) -> Connection:
         """The connection, once it is open.
@@ -179,7 +184,7 @@ class Pool:
             self._put_by(member)
 
     def _put_by(self, member: Member) -> None:
-        member.idle_since_s = anyio.current_time()
+        member.idle_since_s = _now()
         self._idle.append(member)
         if self._sweep is None:
             self._sweep_in(self._idle_after_s)
@@ -190,7 +195,7 @@ class Pool:
     def _retire_idle(self) -> None:
         """Close what has been idle for long, but for the last; look again when the next may be."""
         self._sweep = None
-        long_ago = anyio.current_time() - self._idle_after_s
+        long_ago = _now() - self._idle_after_s
         for member in sorted(self._idle, key=lambda m: m.idle_since_s):
             if len(self._members) - len(self._retiring) <= 1:
                 return

@@ -270,7 +270,12 @@ class _Run:
         return self._judge(opinion.choice)
 
     def _last_words(self) -> str:
-        return conclusion(self.question, self._stands(), refusal=self._refusal)
+        return conclusion(
+            self.question,
+            self._stands(),
+            refusal=self._refusal,
+            is_weighed=self.opinion is not None and self.opinion.problem is None,
+        )
 
 
 def _path(kind: ScratchpadKind | None, opinion: Opinion | None, refusal: str | None) -> str:

@@ -4,7 +4,7 @@ Pure: a question in, thoughts out. Names and summaries may come from strangers, 
 one line and cut before they are written anywhere.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from optimizer.thinking.question import Candidate, Question, Thought, ThoughtKind
 
@@ -16,6 +16,14 @@ MAX_NAMED = 5
 
 MAX_REVISIONS = 3
 
+_UNITS = {
+    "_usd_month": " USD/month",
+    "_usd": " USD",
+    "_percent": " %",
+    "_ms": " ms",
+    "_tokens": " tokens",
+}
+
 _NAME_CHARS, _ID_CHARS, _PHRASE_CHARS = 60, 80, 240
 
 
@@ -23,7 +31,7 @@ def chain_of_thoughts(question: Question) -> tuple[Thought, ...]:
     """Assess, forecast, generate, evaluate, revise, branch, conclude.
 
     A revision is there for each leader that a limit dropped (at most 3), a branch when there is a
-    runner-up; the rest always.
+    runner-up, the forecast when one is known or would be: a choice of servers has none.
 
     Args:
         question: A complete computed answer.
@@ -49,52 +57,54 @@ def chain_of_thoughts(question: Question) -> tuple[Thought, ...]:
         return len(chain)
 
     add("assess", _assessment(question))
-    add("forecast", _outlook(question))
+    if question.outlook or question.topic == "optimization":
+        add("forecast", _outlook(question))
     add("generate", _generation(question))
     evaluation = add("evaluate", _evaluation(question))
     for text in _revisions(question):
         evaluation = add("revise", text, revises=evaluation)
     if len(question.candidates) > 1:
-        add("branch", _comparison(*question.candidates[:2]), branch_from=evaluation)
-    leader = question.candidates[0].id if question.candidates else None
-    add("conclude", conclusion(question, leader))
+        leader, runner_up = question.candidates[:2]
+        ids = [plain(one.id, _ID_CHARS) for one in (runner_up, leader)]
+        text = f"Runner-up {ids[0]} against {ids[1]}: {_differences(runner_up, leader)}."
+        add("branch", text, branch_from=evaluation)
+    first = question.candidates[0].id if question.candidates else None
+    add("conclude", conclusion(question, first))
     return tuple(chain)
 
 
 def _assessment(question: Question) -> str:
-    facts = _sentences(question.situation)
-    return facts or (
-        f"0 measured facts came with this {_topic(question)} question; "
-        f"{_count(len(question.candidates), 'candidate')} are compared by computed figures alone."
-    )
+    """What is measured, and what came of past decisions."""
+    facts = [_sentences(question.situation)]
+    if not question.situation:
+        facts = [f"0 measured facts came with this {_topic(question)} question."]
+    if question.experience:
+        facts.append(f"Past decisions: {_sentences(question.experience)}")
+    return " ".join(facts)
 
 
 def _outlook(question: Question) -> str:
     return _sentences(question.outlook) or (
-        "0 forecast facts are known, so nothing is assumed about the hours ahead."
+        "0 forecast facts are known yet, so the hours ahead are taken to be as now."
     )
 
 
 def _generation(question: Question) -> str:
-    held = len(question.candidates)
+    """Every candidate, and what it does."""
+    held, broke = len(question.candidates), len(question.dropped)
     if held == 0:
-        return f"0 candidates hold the limits; {len(question.dropped)} broke one."
+        return f"0 candidates hold the limits; {broke} broke one."
     named = "; ".join(
         f"{plain(c.id, _ID_CHARS)}: {plain(c.summary, _PHRASE_CHARS)}"
         for c in question.candidates[:MAX_NAMED]
     )
     more = f"; and {held - MAX_NAMED} more" if held > MAX_NAMED else ""
-    return (
-        f"{_count(held, 'candidate')} hold the limits, {len(question.dropped)} broke one. "
-        f"{named}{more}."
-    )
+    dropped = f", {broke} broke one" if broke else ""
+    return f"{_count(held, 'candidate')} hold the limits{dropped}. {named}{more}."
 
 
 def _evaluation(question: Question) -> str:
-    """The figures, and who leads before the limits are looked at."""
-    rows = "; ".join(
-        f"{plain(c.id, _ID_CHARS)} ({_figures(c.figures)})" for c in question.candidates[:MAX_NAMED]
-    )
+    """Who leads before the limits are looked at, and how far the candidates are apart."""
     compared = len(question.candidates) + len(question.dropped)
     if question.dropped:
         leader = plain(question.dropped[0].id, _ID_CHARS)
@@ -102,8 +112,31 @@ def _evaluation(question: Question) -> str:
     elif question.candidates:
         text = f"{plain(question.candidates[0].id, _ID_CHARS)} ranks 1 of {compared}."
     else:
-        text = "0 candidates can be ranked."
-    return f"{text} {rows}." if rows else text
+        return "0 candidates can be ranked."
+    spans = [_span(name, question.candidates) for name in _figure_names(question)]
+    return f"{text} {'; '.join(spans)}." if spans else text
+
+
+def _figure_names(question: Question) -> Iterable[str]:
+    """Every figure that a candidate has, in order."""
+    return dict.fromkeys(name for c in question.candidates for name in c.figures)
+
+
+def _span(name: str, candidates: Sequence[Candidate]) -> str:
+    """Lowest and highest of a figure, and whose they are."""
+    said, unit = _spoken(name)
+    known = [(v, c.id) for c in candidates if (v := c.figures.get(name)) is not None]
+    if not known:
+        return f"{said} unknown for all"
+    missing = len(candidates) - len(known)
+    unknown = f", unknown for {missing}" if missing else ""
+    (low, lowest), (high, highest) = min(known), max(known)
+    if number(low) == number(high):
+        return f"{said} {number(low)}{unit} for {'the others' if missing else 'all'}{unknown}"
+    return (
+        f"{said} {number(low)}{unit} ({plain(lowest, _ID_CHARS)}) to {number(high)}{unit} "
+        f"({plain(highest, _ID_CHARS)}){unknown}"
+    )
 
 
 def _revisions(question: Question) -> Iterator[str]:
@@ -120,24 +153,31 @@ def _revisions(question: Question) -> Iterator[str]:
         yield f"{plain(leader.id, _ID_CHARS)} is dropped: {reason}; {then}."
 
 
-def _comparison(leader: Candidate, runner_up: Candidate) -> str:
-    """The runner-up against the leader, figure by figure."""
-    differences = "; ".join(
-        _difference(plain(name, _NAME_CHARS), leader.figures.get(name), runner_up.figures.get(name))
-        for name in runner_up.figures
-    )
-    return (
-        f"Runner-up {plain(runner_up.id, _ID_CHARS)} against {plain(leader.id, _ID_CHARS)}: "
-        f"{differences or '0 figures are known'}."
-    )
+def _differences(one: Candidate, other: Candidate) -> str:
+    """One candidate against another: what differs, what does not, and what is not known."""
+    differ, same, unknown = [], [], []
+    for name, value in one.figures.items():
+        said, unit = _spoken(name)
+        was = other.figures.get(name)
+        if value is None and was is None:
+            unknown.append(said)
+        elif value is None or was is None or number(value) != number(was):
+            differ.append(f"{said} {_change(value, was, unit)}")
+        else:
+            same.append(said)
+    parts = [*differ]
+    if same:
+        parts.append(f"{', '.join(same)} the same")
+    if unknown:
+        parts.append(f"{', '.join(unknown)} unknown for both")
+    return "; ".join(parts) or "0 figures are known"
 
 
-def _difference(name: str, leader: float | None, runner_up: float | None) -> str:
-    if leader is None or runner_up is None:
-        return f"{name} {number(runner_up)} against {number(leader)}"
-    change = runner_up - leader
-    share = f", {100 * change / abs(leader):+.1f} %" if leader else ""
-    return f"{name} {number(runner_up)} against {number(leader)} ({change:+.4g}{share})"
+def _change(value: float | None, was: float | None, unit: str) -> str:
+    if value is None or was is None:
+        return f"{number(value)} against {number(was)}{unit}"
+    share = f", {100 * (value - was) / abs(was):+.1f} %" if was else ""
+    return f"{number(value)} against {number(was)}{unit} ({value - was:+.4g}{share})"
 
 
 def conclusion(
@@ -146,14 +186,16 @@ def conclusion(
     *,
     refusal: str | None = None,
     chooser: str = "the language model",
+    is_weighed: bool = False,
 ) -> str:
-    """Which candidate stands, its figures, and why.
+    """Which candidate stands, and why.
 
     Args:
         question: What was decided.
         stands: Its id; None when there is none.
         refusal: Why the chooser's choice does not stand, if it was refused.
         chooser: Who chose, when it was not the solver.
+        is_weighed: Whether somebody read what the asker says; the solver cannot.
     """
     because = plain(question.chosen_because, _PHRASE_CHARS * 2)
     chosen = next((c for c in question.candidates if c.id == stands), None)
@@ -161,10 +203,14 @@ def conclusion(
         return f"0 candidates hold the limits: {because}"
     leader = question.candidates[0]
     if chosen is not leader:
-        because = f"{chooser} chose it over {plain(leader.id, _ID_CHARS)}"
+        because = (
+            f"{chooser} chose it over {plain(leader.id, _ID_CHARS)}: {_differences(chosen, leader)}"
+        )
     elif refusal is not None:
         because = f"{chooser}'s choice is refused, {plain(refusal, _PHRASE_CHARS)}; {because}"
-    text = f"{plain(chosen.id, _ID_CHARS)} stands ({_figures(chosen.figures)}): {because}"
+    text = f"{plain(chosen.id, _ID_CHARS)} stands: {because.rstrip('.')}."
+    if question.context and not is_weighed and len(question.candidates) > 1:
+        text = f"{text} What the asker says was not weighed: no language model answered."
     return _cut(text, MAX_CHARS)
 
 
@@ -187,7 +233,7 @@ def clients_thoughts(
     """
     last = before[-1].number if before else 0
     concluded = next((t.number for t in reversed(before) if t.kind == "conclude"), None)
-    text = conclusion(question, stands, refusal=refusal, chooser="the client")
+    text = conclusion(question, stands, refusal=refusal, chooser="the client", is_weighed=True)
     return (
         Thought(
             number=last + 1, kind="evaluate", text=plain(said, MAX_CHARS) or "-", author="client"
@@ -196,9 +242,12 @@ def clients_thoughts(
     )
 
 
-def _figures(figures: Mapping[str, float | None]) -> str:
-    named = ((plain(name, _NAME_CHARS), value) for name, value in figures.items())
-    return ", ".join(f"{name} {number(value)}" for name, value in named)
+def _spoken(name: str) -> tuple[str, str]:
+    """A figure's name without its unit, and the unit as it stands behind a number."""
+    for ending, unit in _UNITS.items():
+        if name.endswith(ending):
+            return plain(name.removesuffix(ending), _NAME_CHARS).replace("_", " "), unit
+    return plain(name, _NAME_CHARS).replace("_", " "), ""
 
 
 def number(value: float | None) -> str:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer.thinking.question import Candidate, Dropped, Question
-from optimizer.thinking.thoughts import MAX_CHARS, chain_of_thoughts, number, plain
+from optimizer.thinking.thoughts import MAX_CHARS, chain_of_thoughts, conclusion, number, plain
 
 from .questions import question
 
@@ -40,9 +40,48 @@ def test_the_runner_up_is_a_branch_with_its_difference_in_every_figure() -> None
 
     assert (branch.branch_from, branch.branch_id) == (4, "d-1:c1")
     assert branch.text == (
-        "Runner-up c1 against c0: cost_usd_month 50 against 40 (+10, +25.0 %); "
-        "latency_ms 20 against 20 (+0, +0.0 %); risk unknown against unknown."
+        "Runner-up c1 against c0: cost 50 against 40 USD/month (+10, +25.0 %); latency the same; "
+        "risk unknown for both."
     )
+
+
+def test_the_evaluation_says_how_far_the_candidates_are_apart_and_whose_the_ends_are() -> None:
+    asked = question()
+    third = asked.candidates[2]
+    known = third.model_copy(update={"figures": {**third.figures, "risk": 0.25}})
+    asked = asked.model_copy(update={"candidates": (*asked.candidates[:2], known)})
+
+    evaluation = next(t for t in chain_of_thoughts(asked) if t.kind == "evaluate")
+
+    assert evaluation.text == (
+        "c0 ranks 1 of 3. cost 40 USD/month (c0) to 60 USD/month (c2); latency 20 ms for all; "
+        "risk 0.25 for the others, unknown for 2."
+    )
+
+
+def test_no_thought_says_again_what_another_said() -> None:
+    texts = [thought.text for thought in chain_of_thoughts(question(dropped=1))]
+    sentences = [part for text in texts for part in text.split(". ")]
+
+    assert len(set(sentences)) == len(sentences)
+
+
+def test_a_conclusion_says_that_nobody_weighed_the_askers_words() -> None:
+    asked = question().model_copy(update={"context": "The host restarts at 02:00."})
+
+    unread = conclusion(asked, "c0")
+    read = conclusion(asked, "c1", is_weighed=True)
+
+    assert unread.endswith("What the asker says was not weighed: no language model answered.")
+    assert read.startswith("c1 stands: the language model chose it over c0: cost 50 against")
+    assert "weighed" not in read
+    assert "weighed" not in conclusion(question(), "c0")
+
+
+def test_what_past_decisions_came_to_is_part_of_the_assessment() -> None:
+    asked = question().model_copy(update={"experience": ("cpu_2 made it 3 % slower.",)})
+
+    assert chain_of_thoughts(asked)[0].text.endswith("Past decisions: cpu_2 made it 3 % slower.")
 
 
 def test_one_candidate_has_no_runner_up() -> None:
@@ -68,8 +107,14 @@ def test_a_question_without_facts_says_that_there_are_none() -> None:
 
     chain = chain_of_thoughts(bare)
 
-    assert chain[0].text.startswith("0 measured facts came with this mcp selection question")
-    assert chain[1].text.startswith("0 forecast facts are known")
+    assert chain[0].text == "0 measured facts came with this mcp selection question."
+    assert [thought.kind for thought in chain[1:]] == ["generate", "evaluate", "conclude"]
+
+
+def test_a_decision_without_a_forecast_says_so() -> None:
+    asked = question().model_copy(update={"outlook": ()})
+
+    assert chain_of_thoughts(asked)[1].text.startswith("0 forecast facts are known yet")
 
 
 TEXT = st.text(max_size=2000)
