@@ -2,7 +2,7 @@
 
 import math
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -177,9 +177,9 @@ def forecast_question(forecast: Forecast, question_id: str) -> tuple[Question, R
             f"{name} was {metric.last:.4g} {metric.unit} in the last hour."
             for name, metric in forecast.metrics.items()
         ),
-        outlook=tuple(_outlook(forecast)),
+        outlook=(*_outlook(forecast), *_disagreement(forecast, ranked)),
         candidates=candidates,
-        chosen_because=f"{ranked[0]} combines the others by how right each has been; its error is "
+        chosen_because=f"the forecast acts on {ranked[0]}, whose error on the recorded past is "
         f"{errors[ranked[0]]:.3f} times that of repeating yesterday",
     )
     return question, Ranked(candidates, {n: errors[n] for n in ranked}, "back-tested error")
@@ -211,7 +211,10 @@ def selection_question(
     question = Question(
         decision_id=question_id,
         topic="mcp_selection",
-        situation=(f"{len(options)} candidates, {len(analysis['rejected'])} of them rejected.",),
+        situation=(
+            f"{len(named)} of {len(options)} servers can be recommended.",
+            *(f"{one['mcp_id']} is rejected: {one['reason']}." for one in analysis["rejected"]),
+        ),
         context=task,
         candidates=candidates,
         chosen_because=named[0]["reason"],
@@ -237,10 +240,10 @@ def reallocation_question(
     without = [
         Candidate(
             id=f"{WITHOUT}{at}",
-            summary=f"all but change {at}: {proposal.why}",
+            summary=f"all but change {at}",
             figures={"changes": float(count - 1)},
         )
-        for at, proposal in enumerate(proposals[: MOST_OPTIONS - 1], start=1)
+        for at in range(1, min(count, MOST_OPTIONS - 1) + 1)
     ]
     everything = Candidate(
         id="all", summary=f"all {count} changes", figures={"changes": float(count)}
@@ -249,7 +252,7 @@ def reallocation_question(
     question = Question(
         decision_id=question_id,
         topic="reallocation",
-        situation=tuple(proposal.why for proposal in proposals),
+        situation=tuple(f"Change {at}: {one.why}" for at, one in enumerate(proposals, start=1)),
         candidates=candidates,
         chosen_because=f"all {count} changes give leases what they asked for, and none falls below "
         "what it accepts",
@@ -286,6 +289,26 @@ def _outlook(forecast: Forecast) -> Sequence[str]:
         for one in forecast.saturation
     ]
     return [*peaks, *reached]
+
+
+def _disagreement(forecast: Forecast, models: Sequence[str]) -> Iterator[str]:
+    """The hour about which the models differ most, for each metric that all of them foresee."""
+    for metric in ("cpu_usage", "memory_usage"):
+        rows = {
+            name: [getattr(step, metric) for step in forecast.model_forecasts[name].predictions]
+            for name in models
+        }
+        if any(None in row for row in rows.values()):
+            continue
+        hours = [
+            sorted(zip(values, rows, strict=True)) for values in zip(*rows.values(), strict=True)
+        ]
+        at = max(range(len(hours)), key=lambda hour: hours[hour][-1][0] - hours[hour][0][0])
+        (low, lowest), (high, highest) = hours[at][0], hours[at][-1]
+        yield (
+            f"The models differ most about {metric} in hour {at + 1}: {low:.4g} % ({lowest}) to "
+            f"{high:.4g} % ({highest})."
+        )
 
 
 def _figures(option: OptionView) -> dict[str, float | None]:

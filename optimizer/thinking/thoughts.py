@@ -4,7 +4,7 @@ Pure: a question in, thoughts out. Names and summaries may come from strangers, 
 one line and cut before they are written anywhere.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from optimizer.thinking.question import Candidate, Question, Thought, ThoughtKind
 
@@ -60,7 +60,9 @@ def chain_of_thoughts(question: Question) -> tuple[Thought, ...]:
     if question.outlook or question.topic == "optimization":
         add("forecast", _outlook(question))
     add("generate", _generation(question))
-    evaluation = add("evaluate", _evaluation(question))
+    evaluation = len(chain)
+    if question.candidates or question.dropped:
+        evaluation = add("evaluate", _evaluation(question))
     for text in _revisions(question):
         evaluation = add("revise", text, revises=evaluation)
     if len(question.candidates) > 1:
@@ -91,52 +93,43 @@ def _outlook(question: Question) -> str:
 
 def _generation(question: Question) -> str:
     """Every candidate, and what it does."""
-    held, broke = len(question.candidates), len(question.dropped)
+    held = len(question.candidates)
     if held == 0:
-        return f"0 candidates hold the limits; {broke} broke one."
+        return "0 candidates hold every limit."
     named = "; ".join(
         f"{plain(c.id, _ID_CHARS)}: {plain(c.summary, _PHRASE_CHARS)}"
         for c in question.candidates[:MAX_NAMED]
     )
     more = f"; and {held - MAX_NAMED} more" if held > MAX_NAMED else ""
-    dropped = f", {broke} broke one" if broke else ""
-    return f"{_count(held, 'candidate')} hold the limits{dropped}. {named}{more}."
+    counted = "1 candidate" if held == 1 else f"{held} candidates, best first"
+    return f"{counted}: {named}{more}."
 
 
 def _evaluation(question: Question) -> str:
     """Who leads before the limits are looked at, and how far the candidates are apart."""
-    compared = len(question.candidates) + len(question.dropped)
     if question.dropped:
-        leader = plain(question.dropped[0].id, _ID_CHARS)
-        text = f"Before limits, {leader} ranks 1 of {compared}."
-    elif question.candidates:
-        text = f"{plain(question.candidates[0].id, _ID_CHARS)} ranks 1 of {compared}."
+        text = f"Before limits, {plain(question.dropped[0].id, _ID_CHARS)} ranks first."
     else:
-        return "0 candidates can be ranked."
-    spans = [_span(name, question.candidates) for name in _figure_names(question)]
-    return f"{text} {'; '.join(spans)}." if spans else text
-
-
-def _figure_names(question: Question) -> Iterable[str]:
-    """Every figure that a candidate has, in order."""
-    return dict.fromkeys(name for c in question.candidates for name in c.figures)
-
-
-def _span(name: str, candidates: Sequence[Candidate]) -> str:
-    """Lowest and highest of a figure, and whose they are."""
-    said, unit = _spoken(name)
-    known = [(v, c.id) for c in candidates if (v := c.figures.get(name)) is not None]
-    if not known:
-        return f"{said} unknown for all"
-    missing = len(candidates) - len(known)
-    unknown = f", unknown for {missing}" if missing else ""
-    (low, lowest), (high, highest) = min(known), max(known)
-    if number(low) == number(high):
-        return f"{said} {number(low)}{unit} for {'the others' if missing else 'all'}{unknown}"
-    return (
-        f"{said} {number(low)}{unit} ({plain(lowest, _ID_CHARS)}) to {number(high)}{unit} "
-        f"({plain(highest, _ID_CHARS)}){unknown}"
-    )
+        text = f"{plain(question.candidates[0].id, _ID_CHARS)} ranks first."
+    apart, same, unknown = [], [], []
+    for name in dict.fromkeys(name for c in question.candidates for name in c.figures):
+        said, unit = _spoken(name)
+        known = [(v, c.id) for c in question.candidates if (v := c.figures.get(name)) is not None]
+        if not known:
+            unknown.append(said)
+            continue
+        (low, lowest), (high, highest) = (
+            pick(known, key=lambda pair: pair[0]) for pick in (min, max)
+        )
+        if number(low) == number(high):
+            same.append(f"{said} {number(low)}{unit}")
+        else:
+            apart.append(
+                f"{said} {number(low)}{unit} ({plain(lowest, _ID_CHARS)}) to "
+                f"{number(high)}{unit} ({plain(highest, _ID_CHARS)})"
+            )
+    parts = (("Apart", apart), ("The same", same), ("Unknown for all", unknown))
+    return " ".join([text, *(f"{what}: {', '.join(said)}." for what, said in parts if said)])
 
 
 def _revisions(question: Question) -> Iterator[str]:
@@ -176,7 +169,7 @@ def _differences(one: Candidate, other: Candidate) -> str:
 def _change(value: float | None, was: float | None, unit: str) -> str:
     if value is None or was is None:
         return f"{number(value)} against {number(was)}{unit}"
-    share = f", {100 * (value - was) / abs(was):+.1f} %" if was else ""
+    share = f", {100 * (value - was) / abs(was):+.1f} %" if was and unit != " %" else ""
     return f"{number(value)} against {number(was)}{unit} ({value - was:+.4g}{share})"
 
 
@@ -200,7 +193,7 @@ def conclusion(
     because = plain(question.chosen_because, _PHRASE_CHARS * 2)
     chosen = next((c for c in question.candidates if c.id == stands), None)
     if chosen is None:
-        return f"0 candidates hold the limits: {because}"
+        return f"0 candidates stand: {because.rstrip('.')}."
     leader = question.candidates[0]
     if chosen is not leader:
         because = (
@@ -209,7 +202,8 @@ def conclusion(
     elif refusal is not None:
         because = f"{chooser}'s choice is refused, {plain(refusal, _PHRASE_CHARS)}; {because}"
     text = f"{plain(chosen.id, _ID_CHARS)} stands: {because.rstrip('.')}."
-    if question.context and not is_weighed and len(question.candidates) > 1:
+    is_read_by_the_solver = question.topic == "mcp_selection"  # relevance to the task
+    if question.context and not (is_weighed or is_read_by_the_solver):
         text = f"{text} What the asker says was not weighed: no language model answered."
     return _cut(text, MAX_CHARS)
 
@@ -271,10 +265,6 @@ def _sentences(facts: Sequence[str]) -> str:
 
 def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def _count(number_of: int, noun: str) -> str:
-    return f"{number_of} {noun}" if number_of == 1 else f"{number_of} {noun}s"
 
 
 def _topic(question: Question) -> str:

@@ -76,6 +76,14 @@ async def test_the_models_of_a_forecast_are_weighed_by_their_track_record(
     assert question.candidates[0].id == "ml_hybrid"
     assert {"linear_trend", "seasonal_patterns"} < {c.id for c in question.candidates}
     assert question.candidates[0].figures["cpu_usage_skill"] is not None
+    told = question.outlook[-1]
+    hour = int(told.split("hour ")[1].split(":")[0])
+    values_then = [
+        float(m.predictions[hour - 1].cpu_usage or 0) for m in forecast.model_forecasts.values()
+    ]
+    assert told.startswith("The models differ most about cpu_usage in hour")
+    assert f": {min(values_then):.4g} % (" in told
+    assert f" to {max(values_then):.4g} % (" in told
     assert ranked.refusal("ml_hybrid") is None
     assert ranked.refusal("crystal_ball") is not None
 

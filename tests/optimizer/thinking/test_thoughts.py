@@ -48,14 +48,14 @@ def test_the_runner_up_is_a_branch_with_its_difference_in_every_figure() -> None
 def test_the_evaluation_says_how_far_the_candidates_are_apart_and_whose_the_ends_are() -> None:
     asked = question()
     third = asked.candidates[2]
-    known = third.model_copy(update={"figures": {**third.figures, "risk": 0.25}})
-    asked = asked.model_copy(update={"candidates": (*asked.candidates[:2], known)})
+    risky = third.model_copy(update={"figures": {**third.figures, "risk_percent": 0.25}})
+    asked = asked.model_copy(update={"candidates": (*asked.candidates[:2], risky)})
 
     evaluation = next(t for t in chain_of_thoughts(asked) if t.kind == "evaluate")
 
     assert evaluation.text == (
-        "c0 ranks 1 of 3. cost 40 USD/month (c0) to 60 USD/month (c2); latency 20 ms for all; "
-        "risk 0.25 for the others, unknown for 2."
+        "c0 ranks first. Apart: cost 40 USD/month (c0) to 60 USD/month (c2). "
+        "The same: latency 20 ms, risk 0.25 %. Unknown for all: risk."
     )
 
 
@@ -91,9 +91,11 @@ def test_one_candidate_has_no_runner_up() -> None:
 def test_a_question_without_candidates_is_thought_through_to_its_reason() -> None:
     chain = chain_of_thoughts(question(candidates=0, dropped=1))
 
-    assert chain[2].text == "0 candidates hold the limits; 1 broke one."
+    assert chain[2].text == "0 candidates hold every limit."
+    assert chain[3].text == "Before limits, x0 ranks first."
     assert chain[-2].text.endswith("0 candidates are left.")
-    assert chain[-1].text.startswith("0 candidates hold the limits: ")
+    assert chain[-1].text.startswith("0 candidates stand: ")
+    assert kinds(question(candidates=0)) == ["assess", "forecast", "generate", "conclude"]
 
 
 def test_a_question_without_facts_says_that_there_are_none() -> None:
