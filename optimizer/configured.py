@@ -32,9 +32,10 @@ from optimizer.settings import Settings
 from optimizer.settings_tables import ActuatorSetting
 from optimizer.store.engine import Database
 from optimizer.thinking.llm import RateLimit
-from optimizer.thinking.mind import Allowance, Mind, Purse, mind_at
+from optimizer.thinking.mind import Mind, mind_at
 from optimizer.thinking.prompt import Redactor
 from optimizer.thinking.scratchpad import scratchpad_at
+from optimizer.thinking.spending import Allowance, Purse
 
 LIVE = frozenset(
     {

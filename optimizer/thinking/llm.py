@@ -22,7 +22,14 @@ from optimizer.mcp_client.http import bounded_client, is_loopback, shown_url
 from optimizer.mcp_client.link import PerLoop
 from optimizer.thinking.breaker import CircuitBreaker, Timer
 from optimizer.thinking.prompt import Message
-from optimizer.thinking.reply import ModelError, ModelProblem, Reply, read_reply
+from optimizer.thinking.reply import (
+    NOT_TOLD,
+    NOTHING_SPENT,
+    ModelError,
+    ModelProblem,
+    Reply,
+    read_reply,
+)
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -217,7 +224,7 @@ class LanguageModel:
                 status, headers, text = await self._clients.get().post(request)
         except TimeoutError:
             raise ModelError(
-                problem="timeout", detail=f"no answer within {limit_s:.3g} s", may_have_cost=True
+                problem="timeout", detail=f"no answer within {limit_s:.3g} s", usage=NOT_TOLD
             ) from None
         return read_reply(status, headers, text, now=self._clock())
 
@@ -265,7 +272,7 @@ class _LazyClient:
             raise ModelError(
                 problem="upstream",
                 detail=f"the connection broke ({type(error.__cause__ or error).__name__})",
-                may_have_cost=not _was_refused(error),
+                usage=NOTHING_SPENT if _was_refused(error) else NOT_TOLD,
             ) from error
         return response.status_code, dict(response.headers), text
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol
 
 import anyio
 
@@ -24,65 +23,21 @@ from optimizer.thinking.prompt import (
     shortlist,
 )
 from optimizer.thinking.question import Candidate, Question
-from optimizer.thinking.reply import Answer, ModelError, ModelProblem, Reply, read_answer
+from optimizer.thinking.reply import (
+    NOT_TOLD,
+    Answer,
+    ModelError,
+    ModelProblem,
+    Reply,
+    read_answer,
+)
+from optimizer.thinking.spending import Allowance, Bill, OpenPurse, Purse
 from optimizer.thinking.thoughts import plain
 
 logger = logging.getLogger("sequential_resource_optimization.thinking")
 
-
 SETTLE_WITHIN_S = 1.0
 """A purse that hangs does not hold up the answer for longer; its reservation ends by itself."""
-
-
-class Purse(Protocol):
-    """Our own pools of tokens and dollars."""
-
-    async def reserve(self, decision_id: str, *, tokens: int, usd: float) -> str | None:
-        """Set aside what a request may cost; None when it is not there."""
-
-    async def settle(
-        self, reservation: str, *, tokens: int, usd: float, is_estimated: bool
-    ) -> None:
-        """Spend what it did cost, and give the rest back.
-
-        Args:
-            reservation: What `reserve` answered.
-            tokens: Tokens to spend.
-            usd: Dollars to spend.
-            is_estimated: Whether either is the reservation itself, because no usage came.
-        """
-
-
-class OpenPurse:
-    """Says yes to everything: nobody keeps pools of tokens and dollars."""
-
-    async def reserve(self, decision_id: str, *, tokens: int, usd: float) -> str | None:
-        """Yes."""
-        return decision_id
-
-    async def settle(
-        self, reservation: str, *, tokens: int, usd: float, is_estimated: bool
-    ) -> None:
-        """Nothing to keep."""
-
-
-@dataclass(frozen=True)
-class Allowance:
-    """What one decision may spend on a language model.
-
-    Attributes:
-        thoughts: The most thoughts.
-        tokens: Prompts and completions together.
-        usd: Dollars; a request reserves the share of them that its tokens are of `tokens`.
-        call_within: Deadline of one request.
-        max_tokens: The most that the model may say in one thought; twice that in a repair.
-    """
-
-    thoughts: int = 4
-    tokens: int = 2000
-    usd: float = 0.02
-    call_within: timedelta = timedelta(seconds=4)
-    max_tokens: int = 160
 
 
 @dataclass
@@ -110,6 +65,18 @@ class Opinion:
     is_estimated: bool = False
     spent_usd: float = 0.0
     """Dollars against the allowance, those counted as reserved included."""
+    model: str | None = None
+    """Which model answered last, as the server says."""
+
+    def count(self, bill: Bill) -> None:
+        """Add what one request is counted as."""
+        self.tokens += bill.tokens
+        self.spent_usd += bill.usd
+        self.is_estimated |= bill.is_estimated
+        if bill.told.usd is None:
+            self.usd = None
+        elif self.usd is not None:
+            self.usd += bill.usd
 
 
 OnModelThought = Callable[[str], Awaitable[None]]
@@ -224,7 +191,7 @@ class Mind:
             answer = read_answer(reply.text)
             if answer is not None:
                 return answer, reply.text
-        raise ModelError(problem="invalid_output", detail="no whole JSON object of the asked shape")
+        raise ModelError(problem="invalid_output", detail=_not_whole(reply))
 
     async def _ask(self, turn: "_Turn", messages: list[Message], max_tokens: int) -> Reply:
         """One request, and a second one when the first failure allows it."""
@@ -245,6 +212,8 @@ class Mind:
             wait_s = error.retry_after_s
         elif error.problem == "upstream":
             wait_s = 0.1 + 0.3 * self._jitter()
+        elif error.problem == "rejected" and self._model.upstream.fallback_models:
+            wait_s = 0.0
         else:
             return None
         return wait_s if wait_s <= left_s else None
@@ -262,7 +231,7 @@ class Mind:
         reservation = await purse.reserve(turn.question.decision_id, tokens=tokens, usd=usd)
         if reservation is None:
             raise ModelError(problem="budget", detail=f"no pool has {tokens} tokens, {usd:.4f} USD")
-        bill = _Bill(tokens=tokens, usd=usd, tokens_known=False, usd_known=False)
+        told = NOT_TOLD
         try:
             reply = await self._model.ask(
                 messages,
@@ -272,20 +241,21 @@ class Mind:
                 within=self._allowance.call_within,
                 attempt=attempt,
             )
-            bill = _Bill.of(reply, reserved_tokens=tokens, reserved_usd=usd)
+            told = reply.usage
+            turn.opinion.model = reply.model
             return reply
         except ModelError as error:
-            if not error.may_have_cost:
-                bill = _Bill(tokens=0, usd=0.0, tokens_known=True, usd_known=True)
+            told = error.usage
             raise
         finally:
-            bill.add_to(turn.opinion)
+            bill = Bill.of(told, tokens=tokens, usd=usd)
+            turn.opinion.count(bill)
             with anyio.move_on_after(SETTLE_WITHIN_S, shield=True):
                 await purse.settle(
                     reservation,
                     tokens=bill.tokens,
                     usd=bill.usd,
-                    is_estimated=not (bill.tokens_known and bill.usd_known),
+                    is_estimated=bill.is_estimated,
                 )
 
     def _reservation(self, messages: list[Message], max_tokens: int) -> int:
@@ -342,6 +312,14 @@ def mind_at(
     return Mind(model_there, purse=purse, allowance=allowance, redact=redact)
 
 
+def _not_whole(reply: Reply) -> str:
+    """Why there is no answer; a model that reasons may spend all that it may say on that."""
+    if not reply.is_cut:
+        return "no JSON object of the asked shape"
+    reasoned = f", {reply.usage.reasoning} of them reasoning" if reply.usage.reasoning else ""
+    return f"cut off before the end of its answer ({reply.usage.tokens} tokens{reasoned})"
+
+
 @dataclass
 class _Turn:
     """One decision's conversation."""
@@ -350,31 +328,3 @@ class _Turn:
     shown: Mapping[str, Candidate]
     deadline: float
     opinion: Opinion
-
-
-@dataclass(frozen=True)
-class _Bill:
-    """What one request is counted as: reported where known, else as reserved."""
-
-    tokens: int
-    usd: float
-    tokens_known: bool
-    usd_known: bool
-
-    @classmethod
-    def of(cls, reply: Reply, *, reserved_tokens: int, reserved_usd: float) -> "_Bill":
-        return cls(
-            tokens=reserved_tokens if reply.tokens is None else reply.tokens,
-            usd=reserved_usd if reply.usd is None else reply.usd,
-            tokens_known=reply.tokens is not None,
-            usd_known=reply.usd is not None,
-        )
-
-    def add_to(self, opinion: Opinion) -> None:
-        opinion.tokens += self.tokens
-        opinion.spent_usd += self.usd
-        opinion.is_estimated |= not (self.tokens_known and self.usd_known)
-        if not self.usd_known:
-            opinion.usd = None
-        elif opinion.usd is not None:
-            opinion.usd += self.usd

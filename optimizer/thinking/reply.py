@@ -10,11 +10,31 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from optimizer.errors import DependencyError
+from optimizer.thinking.thoughts import plain
 
 ModelProblem = Literal[
     "auth", "credits", "rate_limited", "upstream", "timeout", "invalid_output", "rejected", "budget"
 ]
 """rejected: the server does not take the request as it is, for example its model; budget: ours."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a request took.
+
+    Attributes:
+        tokens: Prompt and completion together, reasoning included; None when it is not known.
+        usd: Dollars; None when they are not known, never a guess.
+        reasoning: Tokens of the completion that were reasoning; None when not told.
+    """
+
+    tokens: int | None = None
+    usd: float | None = None
+    reasoning: int | None = None
+
+
+NOTHING_SPENT = Usage(tokens=0, usd=0.0)
+NOT_TOLD = Usage()
 
 
 class ModelError(DependencyError):
@@ -25,7 +45,7 @@ class ModelError(DependencyError):
         detail: What was seen.
         retry_after_s: When the server wants to be asked again, in seconds; None when it said
             nothing.
-        may_have_cost: Whether tokens may have been spent that no usage tells of.
+        usage: What it took all the same.
     """
 
     code = "language_model_unavailable"
@@ -36,10 +56,10 @@ class ModelError(DependencyError):
         problem: ModelProblem,
         detail: str,
         retry_after_s: float | None = None,
-        may_have_cost: bool = False,
+        usage: Usage = NOTHING_SPENT,
     ) -> None:
         self.problem, self.detail = problem, detail
-        self.retry_after_s, self.may_have_cost = retry_after_s, may_have_cost
+        self.retry_after_s, self.usage = retry_after_s, usage
         super().__init__(f"the language model gave no answer ({problem}): {detail}")
 
 
@@ -50,14 +70,14 @@ class Reply:
     Attributes:
         text: What the model said.
         is_cut: Whether it ran into max_tokens.
-        tokens: Prompt and completion together; None when the server does not say.
-        usd: What it cost; None when the server does not say.
+        usage: What it took.
+        model: Which model answered, as the server says; it may be one that stands in.
     """
 
     text: str
     is_cut: bool
-    tokens: int | None
-    usd: float | None
+    usage: Usage
+    model: str | None
 
 
 class Answer(BaseModel):
@@ -85,24 +105,24 @@ def read_reply(status: int, headers: Mapping[str, str], text: str, *, now: datet
     wait_s = retry_after(headers, now)
     body = _json(text)
     if status >= 400:
-        raise _failure(status, _message(body) or f"HTTP {status}", wait_s)
+        raise _failure(status, body, f"HTTP {status}", wait_s)
     if not isinstance(body, dict):
-        raise ModelError(
-            problem="upstream", detail="its answer is no JSON object", may_have_cost=True
-        )
+        raise ModelError(problem="upstream", detail="its answer is no JSON object", usage=NOT_TOLD)
+    usage = _used(_dict(body.get("usage")))
     choice = _first(body.get("choices"))
-    error = body.get("error") or choice.get("error")
-    if error or choice.get("finish_reason") == "error":
-        raise _failure(_code(error), _message({"error": error}) or "an error in a 200", wait_s)
-    message = choice.get("message")
-    content = message.get("content") if isinstance(message, dict) else None
-    usage = body.get("usage")
-    tokens, usd = _used(usage if isinstance(usage, dict) else {})
+    reason, error = choice.get("finish_reason"), body.get("error") or choice.get("error")
+    if error or reason == "error":
+        raise _failure(_code(error), {"error": error}, "an error in a 200", wait_s, usage)
+    message = _dict(choice.get("message"))
+    if reason == "content_filter" or message.get("refusal"):
+        detail = "a content filter stopped it, or the model refused"
+        raise ModelError(problem="rejected", detail=detail, usage=usage)
+    content, model = message.get("content"), body.get("model")
     return Reply(
         text=content if isinstance(content, str) else "",
-        is_cut=choice.get("finish_reason") == "length",
-        tokens=tokens,
-        usd=usd,
+        is_cut=reason == "length",
+        usage=usage,
+        model=plain(model, 100) if isinstance(model, str) and model else None,
     )
 
 
@@ -129,10 +149,18 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         return None
 
 
-def _failure(code: int, detail: str, wait_s: float | None) -> ModelError:
-    """What a status code means, whether it came as the status or inside a 200."""
+def _failure(
+    code: int, body: object, otherwise: str, wait_s: float | None, usage: Usage = NOT_TOLD
+) -> ModelError:
+    """What a status code means, whether it came as the status or inside a 200.
+
+    OpenRouter also answers 403 where a filter flagged the input; then a key is not to blame.
+    """
+    error = _dict(_dict(body).get("error"))
+    metadata = _dict(error.get("metadata"))
+    is_flagged = bool(metadata.get("reasons") or metadata.get("flagged_input"))
     problem: ModelProblem = "upstream"
-    if code in (401, 403):
+    if code == 401 or (code == 403 and not is_flagged):
         problem = "auth"
     elif code == 402 and wait_s is None:
         problem = "credits"
@@ -140,18 +168,31 @@ def _failure(code: int, detail: str, wait_s: float | None) -> ModelError:
         problem = "rate_limited"
     elif 400 <= code < 500 and code != 408:
         problem = "rejected"
-    return ModelError(
-        problem=problem,
-        detail=detail[:200],
-        retry_after_s=wait_s,
-        may_have_cost=problem == "upstream",
+    if problem != "upstream" and usage == NOT_TOLD:
+        usage = NOTHING_SPENT
+    detail = (_message(body) or otherwise)[:200]
+    return ModelError(problem=problem, detail=detail, retry_after_s=wait_s, usage=usage)
+
+
+def _used(usage: Mapping[str, Any]) -> Usage:
+    """A usage block; what is absent or no amount stays unknown.
+
+    With a key of one's own at the provider (`is_byok`), `cost` is OpenRouter's fee alone.
+    """
+    usd = _amount(usage.get("cost"))
+    if usage.get("is_byok") is True:
+        paid = _amount(_dict(usage.get("cost_details")).get("upstream_inference_cost"))
+        usd = None if usd is None or paid is None else usd + paid
+    return Usage(
+        tokens=_count(usage.get("total_tokens")),
+        usd=usd,
+        reasoning=_count(_dict(usage.get("completion_tokens_details")).get("reasoning_tokens")),
     )
 
 
-def _used(usage: Mapping[str, Any]) -> tuple[int | None, float | None]:
-    """Tokens and dollars of a usage block; what is absent or no amount stays unknown."""
-    tokens, usd = _amount(usage.get("total_tokens")), _amount(usage.get("cost"))
-    return None if tokens is None else int(tokens), usd
+def _count(value: object) -> int | None:
+    amount = _amount(value)
+    return None if amount is None else int(amount)
 
 
 def _amount(value: object) -> float | None:
@@ -165,6 +206,10 @@ def _json(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def _dict(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _first(choices: object) -> Mapping[str, Any]:

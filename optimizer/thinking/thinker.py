@@ -245,7 +245,7 @@ class _Run:
         if opinion is not None and mind is not None:
             reasoning = reasoning.model_copy(
                 update={
-                    "model": mind.model,
+                    "model": opinion.model or mind.model,
                     "prompt": mind.prompt,
                     "tokens": opinion.tokens,
                     "usd": opinion.usd,

@@ -23,8 +23,9 @@ from optimizer.operations.synthesis import (
 )
 from optimizer.plugins import Registry
 from optimizer.thinking.llm import LanguageModel, Upstream
-from optimizer.thinking.mind import Allowance, Mind
+from optimizer.thinking.mind import Mind
 from optimizer.thinking.scratchpad import EmbeddedScratchpad
+from optimizer.thinking.spending import Allowance
 from optimizer.thinking.thinker import Thinker
 from tests.upstream import chooses, upstream
 

@@ -12,8 +12,9 @@ from optimizer.shared import Shared
 from optimizer.store.decisions import DecisionStore
 from optimizer.store.engine import MEMORY_URL, Database
 from optimizer.thinking.llm import LanguageModel, Upstream
-from optimizer.thinking.mind import Allowance, Mind
+from optimizer.thinking.mind import Mind
 from optimizer.thinking.scratchpad import EmbeddedScratchpad
+from optimizer.thinking.spending import Allowance
 from optimizer.thinking.thinker import Thinker
 from tests.upstream import Act, Seen, chooses, upstream
 

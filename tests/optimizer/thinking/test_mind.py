@@ -12,10 +12,11 @@ from optimizer.errors import ConfigurationError
 from optimizer.mcp_client.process import Command
 from optimizer.thinking.breaker import CircuitBreaker
 from optimizer.thinking.llm import OPENROUTER, LanguageModel, RateLimit, Upstream
-from optimizer.thinking.mind import Allowance, Mind, mind_at
+from optimizer.thinking.mind import Mind, mind_at
 from optimizer.thinking.question import Question, Thought, Verdict
 from optimizer.thinking.remote import RemoteScratchpad
 from optimizer.thinking.scratchpad import EmbeddedScratchpad, Scratchpad
+from optimizer.thinking.spending import Allowance
 from optimizer.thinking.thinker import Judge, Thinker
 from tests.upstream import Act, Seen, chooses, fails, says, upstream
 
@@ -101,7 +102,7 @@ async def test_all_well_the_model_chooses_and_its_thought_is_in_the_chain() -> N
     assert played.verdict.candidate_id == "c1"
     assert played.path == "llm+scratchpad+solver"
     assert reasoning.scratchpad == "embedded"
-    assert (reasoning.model, reasoning.prompt) == ("m", "choose.v2")
+    assert (reasoning.model, reasoning.prompt) == ("scripted", "choose.v2")
     assert (reasoning.tokens, reasoning.usd, reasoning.is_estimated) == (150, 0.001, False)
     assert (reasoning.agrees_with_solver, reasoning.model_choice) == (False, "c1")
     assert [(t.kind, t.author) for t in reasoning.thoughts[-2:]] == [
@@ -369,6 +370,24 @@ async def test_the_second_attempt_asks_the_model_that_stands_in() -> None:
             await thinker.think(question(), budget=BUDGET)
 
     assert [request["model"] for request in seen.requests] == ["big", "small"]
+
+
+async def test_a_model_that_rejects_the_request_is_followed_by_the_one_that_stands_in() -> None:
+    async with upstream([fails("404 No such model"), chooses("c1")]) as seen:
+        there = Upstream(base_url=seen.url, model="gone", fallback_models=("small",))
+        async with Thinker(EmbeddedScratchpad(), mind=Mind(LanguageModel(there))) as thinker:
+            verdict = await thinker.think(question(), budget=BUDGET)
+
+    assert [request["model"] for request in seen.requests] == ["gone", "small"]
+    assert verdict.reasoning.path == "llm_after_retry"
+
+
+async def test_a_failure_with_a_usage_is_settled_at_it() -> None:
+    played = await play([says("", finish_reason="content_filter", tokens=120, usd=0.003)])
+
+    assert played.path == "solver_only:rejected"
+    assert played.purse.settled == [(120, 0.003, False)]
+    assert (played.verdict.reasoning.tokens, played.verdict.reasoning.usd) == (120, 0.003)
 
 
 async def test_without_a_key_no_authorization_is_sent() -> None:

@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 
 from optimizer.thinking.llm import LanguageModel, Upstream
-from optimizer.thinking.mind import Allowance, Mind
+from optimizer.thinking.mind import Mind
 from optimizer.thinking.question import Verdict
 from optimizer.thinking.scratchpad import EmbeddedScratchpad
+from optimizer.thinking.spending import Allowance
 from optimizer.thinking.thinker import Judge, Thinker
 from tests.small_model import small_model, weights
 

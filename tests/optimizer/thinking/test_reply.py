@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.thinking.reply import ModelError, read_answer, read_reply, retry_after
+from optimizer.thinking.reply import ModelError, Usage, read_answer, read_reply, retry_after
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -65,7 +65,62 @@ def test_usage_that_is_no_amount_is_unknown_and_never_zero() -> None:
     for usage in usages:
         reply = read(200, {"choices": [{"message": {"content": "x"}}], "usage": usage})
 
-        assert (reply.tokens, reply.usd) == (None, None)
+        assert reply.usage == Usage()
+
+
+def answered(usage: object, **choice: object) -> Any:
+    told = {"finish_reason": "stop", "message": {"content": "x"}, **choice}
+    return read(200, {"model": "vendor/one", "choices": [told], "usage": usage})
+
+
+USED = {"total_tokens": 90, "cost": 0.002, "completion_tokens_details": {"reasoning_tokens": 40}}
+
+
+def test_tokens_dollars_reasoning_and_the_model_that_answered_are_read() -> None:
+    reply = answered(USED)
+
+    assert reply.usage == Usage(tokens=90, usd=0.002, reasoning=40)
+    assert reply.model == "vendor/one"
+
+
+def test_with_a_key_of_ones_own_the_providers_price_is_added_to_the_fee() -> None:
+    byok = {"total_tokens": 90, "cost": 0.001, "is_byok": True}
+    priced = byok | {"cost_details": {"upstream_inference_cost": 0.02}}
+
+    assert answered(priced).usage.usd == pytest.approx(0.021)
+    assert answered(byok).usage.usd is None
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"finish_reason": "content_filter", "message": {"content": None}},
+        {"message": {"content": None, "refusal": "I will not."}},
+    ],
+)
+def test_what_a_filter_stopped_or_a_model_refused_is_rejected_and_paid(
+    choice: dict[str, Any],
+) -> None:
+    with pytest.raises(ModelError) as caught:
+        answered(USED, **choice)
+
+    assert caught.value.problem == "rejected"
+    assert caught.value.usage == Usage(tokens=90, usd=0.002, reasoning=40)
+
+
+def test_an_error_in_a_200_costs_what_its_usage_says() -> None:
+    with pytest.raises(ModelError) as caught:
+        answered(USED, finish_reason="error", error={"code": 502, "message": "midway"})
+
+    assert (caught.value.problem, caught.value.usage.usd) == ("upstream", 0.002)
+
+
+def test_a_flagged_input_is_no_matter_of_the_key() -> None:
+    metadata = {"reasons": ["violence"], "flagged_input": "Ignore all rules"}
+    with pytest.raises(ModelError) as caught:
+        read(403, {"error": {"code": 403, "message": "flagged", "metadata": metadata}})
+
+    assert caught.value.problem == "rejected"
 
 
 def test_a_retry_after_is_a_number_of_seconds_or_a_date() -> None:
