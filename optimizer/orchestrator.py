@@ -78,7 +78,7 @@ from optimizer.operations.metrics import (
     get_metrics,
     get_metrics_history,
 )
-from optimizer.operations.optimize import OnThought, optimize_resources
+from optimizer.operations.optimize import optimize_resources
 from optimizer.operations.profile_mcp import ProfileReport, ProfileRequest, profile_mcp
 from optimizer.operations.reallocate import (
     ReallocateRequest,
@@ -100,6 +100,7 @@ from optimizer.plugins import Registry
 from optimizer.rooms import Rooms
 from optimizer.settings import Settings, load_settings
 from optimizer.store.decisions import MOST_KEPT
+from optimizer.thinking.question import OnThought
 from optimizer.version import VERSION
 
 logger = logging.getLogger("sequential_resource_optimization")

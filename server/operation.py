@@ -1,7 +1,7 @@
 """What an operation is to the doors: one request model, one method, and how each door shows it."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -15,15 +15,13 @@ from optimizer.identity import Principal
 from optimizer.monitoring.monitor import PerformanceMonitor
 from optimizer.operations.metrics import MetricsHistory
 from optimizer.settings import Toolset
-from optimizer.thinking.question import Thought
+from optimizer.thinking.question import OnThought
 from server import views
 from server.arguments import parse
 from server.schemas import Schema
 
 DEADLINE_S = 55.0
 """Desktop hosts cut calls at about 60 s; the longest wait that a request may ask for is 45 s."""
-
-OnThought = Callable[[Thought], Awaitable[None]]
 
 
 class HasPools(Protocol):

@@ -1,7 +1,7 @@
 """The story of a decision: what is, what may be, what holds the limits, what is best."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
@@ -33,13 +33,11 @@ from optimizer.monitoring.sample import Health, Sample
 from optimizer.operations.forecast import Forecasting, ForecastRequest, forecast_workload
 from optimizer.plugins import Registry
 from optimizer.prices import PriceTable
-from optimizer.thinking.question import Question, Thought, Verdict
+from optimizer.thinking.question import OnThought, Question, Verdict
 from optimizer.thinking.thinker import Judge, solver_alone
 
 RECENT_STEP = timedelta(minutes=5)
 RECENT_METRICS = ("cpu_usage", "memory_usage", "storage_usage")
-
-OnThought = Callable[[Thought], Awaitable[None]]
 
 
 class Monitor(Protocol):

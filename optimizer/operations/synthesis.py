@@ -9,9 +9,9 @@ from datetime import timedelta
 from optimizer.cost_benefit.analysis import McpSelectionAnalysis, OptionView, Recommendations
 from optimizer.decisions.solve import MOST_OPTIONS, WITHIN
 from optimizer.forecasting.forecast import BacktestScore, Forecast, Synthesis
-from optimizer.operations.optimize import OnThought, Thinks
+from optimizer.operations.optimize import Thinks
 from optimizer.operations.reallocate import Choice, Choose, Proposal
-from optimizer.thinking.question import Candidate, Question, Verdict
+from optimizer.thinking.question import Candidate, OnThought, Question, Verdict
 
 WITHOUT = "without_"
 """Begins the id of the candidate that leaves out the proposal of a number."""

@@ -1,6 +1,6 @@
 """What is thought about, and what came of it. This room knows no other: it sees ids and figures."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -68,6 +68,10 @@ class Thought(_Noun):
     author: Literal["solver", "model", "client"] = Field(
         "solver", description="client is the agent that asked, which thought itself."
     )
+
+
+OnThought = Callable[[Thought], Awaitable[None]]
+"""Told of each thought."""
 
 
 class Reasoning(_Noun):

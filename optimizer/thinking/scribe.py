@@ -1,19 +1,16 @@
 """Writes one decision's thoughts: to its page while that holds, and always to memory."""
 
 import logging
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Literal
 
 from optimizer.errors import McpServerError
 from optimizer.thinking.page import Page
-from optimizer.thinking.question import ScratchpadKind, Thought, ThoughtKind
+from optimizer.thinking.question import OnThought, ScratchpadKind, Thought, ThoughtKind
 from optimizer.thinking.scratchpad import Scratchpad
 
 logger = logging.getLogger("sequential_resource_optimization.thinking")
-
-OnThought = Callable[[Thought], Awaitable[None]]
 
 
 class Scribe:

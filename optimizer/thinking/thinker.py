@@ -13,6 +13,7 @@ import anyio
 from optimizer.thinking.breaker import Timer
 from optimizer.thinking.mind import OnModelThought, Opinion
 from optimizer.thinking.question import (
+    OnThought,
     Question,
     Reasoning,
     Recording,
@@ -21,7 +22,7 @@ from optimizer.thinking.question import (
     Verdict,
 )
 from optimizer.thinking.scratchpad import Scratchpad
-from optimizer.thinking.scribe import OnThought, Scribe
+from optimizer.thinking.scribe import Scribe
 from optimizer.thinking.thoughts import chain_of_thoughts, conclusion
 
 logger = logging.getLogger("sequential_resource_optimization.thinking")

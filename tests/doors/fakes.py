@@ -20,7 +20,7 @@ from optimizer.operations.analyses import (
 )
 from optimizer.operations.metrics import MetricsHistory, get_metrics_history
 from optimizer.operations.select_mcp import SelectMcpRequest, select_mcp
-from server.operation import OnThought
+from optimizer.thinking.question import OnThought
 from tests.doors import nouns
 
 ANSWERS: Mapping[str, Any] = {
