@@ -162,7 +162,14 @@ def _refusal(solution: Solution, best: Candidate, candidate_id: str) -> str | No
     theirs = solution.objective.measure(other, solution.request)
     if ours is None or theirs is None or theirs > ours + WITHIN * abs(ours):
         return f"{other.id} is more than {WITHIN:.0%} worse than {best.id}"
+    if theirs >= ours and _is_dearer(other, best):
+        return f"{other.id} costs more than {WITHIN:.0%} more than {best.id}, and is no better"
     return None
+
+
+def _is_dearer(other: Candidate, best: Candidate) -> bool:
+    ours, theirs = best.cost_usd_month, other.cost_usd_month
+    return ours is not None and theirs is not None and theirs > ours * (1 + WITHIN)
 
 
 def _rank(

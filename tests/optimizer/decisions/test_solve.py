@@ -293,7 +293,7 @@ def test_the_judge_accepts_only_a_close_candidate_that_was_offered(
 
 def test_the_judge_lets_a_near_equal_choice_stand(make_snapshot: MakeSnapshot) -> None:
     front = front_of(make_snapshot())
-    near = ByMeasure("near", "all alike", lambda c, _: 1 + c.spend / 1e9, needs=())
+    near = ByMeasure("near", "all alike", lambda c, _: 1 - c.spend / 1e9, needs=())
     solution = solve(front, request_of("near"), near)
     other = solution.options[1]
 
@@ -301,6 +301,24 @@ def test_the_judge_lets_a_near_equal_choice_stand(make_snapshot: MakeSnapshot) -
 
     assert ruling.stands == other
     assert solution.status(ruling.stands) == "feasible"
+
+
+def test_the_judge_lets_nobody_pay_a_tenth_more_for_nothing_better(
+    make_snapshot: MakeSnapshot,
+) -> None:
+    front = front_of(make_snapshot())
+    for value, refuses in ((lambda c, _: 1.0, True), (lambda c, _: 1 - c.spend / 1e9, False)):
+        alike = ByMeasure("alike", "all alike", value, needs=())
+        solution = solve(front, request_of("alike"), alike)
+        cheap = min(solution.options, key=lambda c: c.cost_usd_month or 0.0)
+        dear = max(solution.options, key=lambda c: c.cost_usd_month or 0.0)
+        solution = replace(solution, ranked=(cheap, dear))
+
+        refusal = judge(solution, dear.id).refusal
+
+        assert (dear.cost_usd_month or 0.0) > 1.1 * (cheap.cost_usd_month or 0.0)
+        assert (refusal is not None) is refuses
+        assert not refuses or "costs more than 10% more" in str(refusal)
 
 
 def test_measures_are_finite_or_none(make_snapshot: MakeSnapshot) -> None:
