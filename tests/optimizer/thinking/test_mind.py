@@ -159,7 +159,7 @@ async def test_a_model_stops_when_the_next_thought_is_not_affordable() -> None:
         ([fails("502 Bad Gateway")], "solver_only:upstream", 2),
         ([Act(closes=True)], "solver_only:upstream", 2),
         ([Act(body="<html>gateway</html>")], "solver_only:upstream", 2),
-        ([Act(body="x" * 2_000_000)], "solver_only:upstream", 2),
+        ([says("{}" + " " * 2_000_000)], "solver_only:upstream", 2),
         ([Act(body={"error": {"code": 502, "message": "in a 200"}})], "solver_only:upstream", 2),
         ([Act(body={"error": {"code": 402, "message": "in a 200"}})], "solver_only:credits", 1),
         ([fails("404 Not Found")], "solver_only:rejected", 1),
@@ -202,6 +202,7 @@ async def test_a_hanging_or_dripping_model_is_cut_off_at_its_share_of_the_budget
     assert played.verdict.reasoning.tokens == tokens
     assert played.verdict.reasoning.usd is None
     assert played.verdict.reasoning.is_estimated
+    assert played.verdict.reasoning.warnings == ()
 
 
 async def test_one_request_may_not_take_more_than_its_own_deadline() -> None:
@@ -320,6 +321,74 @@ async def test_a_cancelled_decision_settles_what_it_reserved() -> None:
     assert [is_estimated for _, _, is_estimated in purse.settled] == [True]
 
 
+async def test_a_purse_that_takes_its_time_is_waited_for_and_one_that_hangs_is_not() -> None:
+    class SlowPurse(LedgerPurse):
+        def __init__(self, hangs: bool) -> None:
+            super().__init__()
+            self.hangs = hangs
+
+        async def settle(
+            self, reservation: str, *, tokens: int, usd: float, is_estimated: bool
+        ) -> None:
+            if self.hangs:
+                await anyio.sleep_forever()
+            await anyio.lowlevel.checkpoint()
+            await super().settle(reservation, tokens=tokens, usd=usd, is_estimated=is_estimated)
+
+    for hangs in (False, True):
+        purse = SlowPurse(hangs)
+        async with upstream([Act(hangs=True)]) as seen:
+            mind = Mind(LanguageModel(Upstream(base_url=seen.url, model="m")), purse=purse)
+            thinker = Thinker(EmbeddedScratchpad(), mind=mind)
+            with anyio.fail_after(20):
+                verdict = await thinker.think(question(), budget=timedelta(milliseconds=200))
+            await thinker.close()
+
+        assert verdict.reasoning.path == "solver_only:timeout"
+        assert len(purse.reserved) == hangs
+        assert len(purse.settled) == (not hangs)
+
+
+async def test_where_nobody_listens_nothing_is_spent() -> None:
+    async with upstream([chooses("c1")]) as seen:
+        pass
+    purse = LedgerPurse()
+    mind = Mind(
+        LanguageModel(Upstream(base_url=seen.url, model="m")), purse=purse, jitter=lambda: 0.0
+    )
+    async with Thinker(EmbeddedScratchpad(), mind=mind) as thinker:
+        verdict = await thinker.think(question(), budget=BUDGET)
+
+    assert verdict.reasoning.path == "solver_only:upstream"
+    assert purse.settled == [(0, 0.0, False)] * 2
+
+
+async def test_our_own_limit_a_minute_is_kept_before_anything_is_sent() -> None:
+    async with upstream([chooses("c1")]) as seen:
+        model = LanguageModel(Upstream(base_url=seen.url, model="m"), rate=RateLimit(requests=1))
+        async with Thinker(EmbeddedScratchpad(), mind=Mind(model)) as thinker:
+            paths = [
+                (await thinker.think(question(f"d-{n}"), budget=BUDGET)).reasoning.path
+                for n in range(2)
+            ]
+
+    assert paths == ["llm+scratchpad+solver", "solver_only:rate_limited"]
+    assert len(seen.requests) == 1
+
+
+async def test_a_model_that_hangs_again_and_again_is_left_alone_too() -> None:
+    async with upstream([Act(hangs=True)]) as seen:
+        mind = Mind(
+            LanguageModel(Upstream(base_url=seen.url, model="m")),
+            allowance=Allowance(call_within=timedelta(milliseconds=30)),
+        )
+        async with Thinker(EmbeddedScratchpad(), mind=mind) as thinker:
+            for turn in range(8):
+                await thinker.think(question(f"d-{turn}"), budget=BUDGET)
+
+    assert len(seen.requests) <= 5
+
+
 class Clock:
     def __init__(self) -> None:
         self.now = 0.0
@@ -346,9 +415,15 @@ async def test_after_five_failures_the_upstream_is_left_alone_for_thirty_seconds
     assert while_open == (5, 5)
 
 
-async def test_a_refused_key_is_not_tried_again_for_ten_minutes() -> None:
+@pytest.mark.parametrize(
+    ("status", "path"),
+    [("401 No", "solver_only:auth"), ("402 Payment Required", "solver_only:credits")],
+)
+async def test_a_refused_key_or_an_empty_account_is_not_tried_again_for_ten_minutes(
+    status: str, path: str
+) -> None:
     clock = Clock()
-    async with upstream([fails("401 No"), chooses("c1")]) as seen:
+    async with upstream([fails(status), chooses("c1")]) as seen:
         model = LanguageModel(
             Upstream(base_url=seen.url, model="m"), breaker=CircuitBreaker(timer=clock)
         )
@@ -358,7 +433,7 @@ async def test_a_refused_key_is_not_tried_again_for_ten_minutes() -> None:
                 verdict = await thinker.think(question(), budget=BUDGET)
                 paths.append(verdict.reasoning.path)
 
-    assert paths == ["solver_only:auth", "solver_only:auth", "llm+scratchpad+solver"]
+    assert paths == [path, path, "llm+scratchpad+solver"]
     assert len(seen.requests) == 2
 
 

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 
 import anyio
 import pytest
 from mcp.server import MCPServer
 
+from optimizer.mcp_client.connection import Connection
 from optimizer.mcp_client.link import Link
 from optimizer.thinking.pool import Pool, PoolBusyError, PoolStartingError
 
@@ -67,6 +68,32 @@ async def test_nobody_waits_long_for_what_is_being_opened_and_it_serves_those_wh
             assert opened.connection.is_alive
         async with connections.lend(within=timedelta(0)) as again:
             assert again.member is opened.member
+
+
+async def test_only_so_many_are_opened_at_one_time() -> None:
+    async def never(_connection: Connection) -> None:
+        await anyio.sleep_forever()
+
+    connections = Pool(
+        lambda: Link(MCPServer("in memory"), connect_within=SOON, check=never),
+        size=8,
+        starts_at_once=2,
+        recycle_after=1000,
+        idle_after=SOON,
+    )
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(hold, connections)
+        await anyio.wait_all_tasks_blocked()
+        assert len(connections) == 2
+        tasks.cancel_scope.cancel()
+    await connections.close()
+
+
+async def hold(connections: Pool) -> None:
+    with suppress(PoolStartingError):
+        async with connections.lend(within=SOON):
+            pass
 
 
 async def test_an_open_connection_goes_before_one_that_is_being_opened() -> None:

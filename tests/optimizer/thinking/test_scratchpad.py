@@ -174,6 +174,32 @@ async def test_a_start_that_fails_counts_once_however_many_decisions_met_it() ->
     assert verdict.reasoning.warnings == ("pool_starting", "thinking_endpoint_down")
 
 
+async def test_a_server_that_is_back_takes_the_next_decision_once_its_child_is_ready(
+    tmp_path: Path,
+) -> None:
+    clock, flag = [0.0], tmp_path / "repaired"
+    script = f'test -e "{flag}" && exec "$0" "$@" thinks'
+    command = Command(("sh", "-c", script, sys.executable, "-S", str(CHILD)))
+    scratchpad = RemoteScratchpad("stdio", command, timer=lambda: clock[0])
+    async with Thinker(scratchpad, page_within=SOON) as thinker:
+        for turn in range(6):
+            last = await thinker.think(question(f"d-{turn}"), budget=SOON)
+        assert last.reasoning.warnings[0] == "scratchpad_absent"
+
+        flag.touch()
+        clock[0] += 31
+        kinds = []
+        impatient = Thinker(scratchpad, page_within=timedelta(0))
+        with anyio.fail_after(60):
+            while "stdio" not in kinds:
+                verdict = await impatient.think(question(f"e-{len(kinds)}"), budget=SOON)
+                kinds.append(verdict.reasoning.scratchpad)
+                await anyio.sleep(0.005)
+
+    assert kinds[0] == "embedded"
+    assert scratchpad.warnings == ("thinking_history_shared",)
+
+
 async def hold_page(scratchpad: Scratchpad, decision: str) -> None:
     async with scratchpad.page(decision, within=SOON):
         await anyio.sleep_forever()
