@@ -161,7 +161,9 @@ class Runner:
         if not self._is_quiet:
             self._say(f"{answer['said']}; {held['held']}")
         self._program.pass_signals()
-        self._program.go(nice=held["nice"], data_bytes=held["data_bytes"], prefix=held["prefix"])
+        self._program.go(
+            nice=held["nice"], data_bytes=held["data_bytes"], prefix=held.get("prefix", ())
+        )
         self._began_s = time.monotonic()
         if tapped is not None:
             tapped.start()
