@@ -151,12 +151,22 @@ async def test_a_transaction_that_loses_against_another_is_run_again(url: str) -
     def add(first: int, second: int) -> Callable[[Connection], None]:
         def change(connection: Connection) -> None:
             runs.append(first)
-            for number in (first, second):
-                statement = text("UPDATE t SET n = n + 1 WHERE id = :id")
-                connection.execute(statement, {"id": number})
-                connection.execute(text("SELECT pg_sleep(0.05)"))
+            increment = text("UPDATE t SET n = n + 1 WHERE id = :id")
+            connection.execute(increment, {"id": first})
+            if runs.count(first) == 1:
+                meet(connection, first)
+            connection.execute(increment, {"id": second})
 
         return change
+
+    def meet(connection: Connection, number: int) -> None:
+        """Go on when each of the two holds its first row, so that they need each other's."""
+        connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": number})
+        present = text(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid IN (1, 2)"
+        )
+        while connection.scalar(present) != 2:
+            connection.execute(text("SELECT pg_sleep(0.01)"))
 
     await asyncio.gather(one.write(add(1, 2)), other.write(add(2, 1)))
 
