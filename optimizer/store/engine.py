@@ -2,38 +2,32 @@
 
 Keepers hand in plain functions of a connection; this file decides where and when they run. On
 SQLite they run on a worker thread, one hop for a whole transaction, and writes that wait for each
-other are committed together (one flush for all of them). On PostgreSQL each runs in a transaction
+other are committed together (optimizer/store/sqlite.py). On PostgreSQL each runs in a transaction
 of its own (optimizer/store/postgres.py).
 """
 
-import asyncio
 import logging
-import sqlite3
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar, TypeVarTuple, Unpack
+from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 import anyio
 import anyio.to_thread
-from sqlalchemy import Connection, Dialect, Engine, create_engine, event
+from sqlalchemy import Connection, Dialect
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
-from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 from sqlalchemy.types import BigInteger, TypeDecorator
 
 from optimizer.errors import ConfigurationError, StorageError
 from optimizer.store.backup import alone, back_up
-from optimizer.store.damage import check, is_damaged, set_aside
-from optimizer.store.migrations import SCHEMA, migrate, refuse_newer, version_of
+from optimizer.store.damage import is_damaged, set_aside
+from optimizer.store.migrations import SCHEMA, migrate, version_of
 from optimizer.store.postgres import PostgresEngine
 from optimizer.store.prepared import Writing
-from optimizer.store.unstoppable import finish
+from optimizer.store.sqlite import SqliteEngine, sqlite_path
 
 logger = logging.getLogger("sequential_resource_optimization.store")
 
@@ -42,40 +36,7 @@ ArgumentsT = TypeVarTuple("ArgumentsT")
 
 MEMORY_URL = "sqlite:///:memory:"
 
-THREADS = 5
-"""One writer and four readers at once; a further reader waits for a thread."""
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-WAL_BYTES = 16 * 2**20
-"""To which the write-ahead log is cut back when it has been written into the file."""
-
-CHECKPOINT_PAGES = 1000
-"""From this many pages on a commit that may wait writes the log back into the file; it is SQLite's
-own default."""
-
-BUSY_TIMEOUT_S = 10.0
-"""How long a writer waits for another process that holds the SQLite file."""
-
-INCREMENTAL = 2
-"""What `PRAGMA auto_vacuum` answers for a file that gives free pages back in small steps."""
-
-
-@dataclass(frozen=True)
-class _Manner:
-    """How a transaction writes to a SQLite file.
-
-    Attributes:
-        synchronous: FULL reaches the disk before the commit returns, NORMAL does not.
-        waits: For other processes, and for the disk when the log has grown long.
-    """
-
-    synchronous: str
-    waits: bool
-
-
-DURABLE, LASTING = _Manner("FULL", waits=True), _Manner("NORMAL", waits=True)
-AT_ONCE = _Manner("NORMAL", waits=False)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -139,7 +100,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = _parse(url)
         self._engine: _Engine = (
-            _SqliteEngine(self.url) if self.is_sqlite else PostgresEngine(self.url)
+            SqliteEngine(self.url) if self.is_sqlite else PostgresEngine(self.url)
         )
         self.set_aside: Path | None = None
         self._opening = anyio.Lock()
@@ -153,7 +114,7 @@ class Database:
     @property
     def path(self) -> Path | None:
         """The SQLite file; None in memory and on a server."""
-        return _sqlite_path(self.url) if self.is_sqlite else None
+        return sqlite_path(self.url) if self.is_sqlite else None
 
     @property
     def shown_url(self) -> str:
@@ -290,178 +251,6 @@ class Database:
         )
 
 
-@dataclass
-class _Pending(Generic[ResultT]):
-    """A change that waits for the writer."""
-
-    change: Callable[[Connection], ResultT]
-    durable: bool
-    done: bool = False
-    result: list[ResultT] = field(default_factory=list)
-    error: BaseException | None = None
-
-    def run(self, connection: Connection) -> None:
-        self.result = [self.change(connection)]
-
-    def outcome(self) -> ResultT:
-        if self.error is not None:
-            raise self.error
-        return self.result[0]
-
-
-class _SqliteEngine:
-    """SQLite on worker threads: readers beside one writer, which commits what waits as a group."""
-
-    def __init__(self, url: URL) -> None:
-        self._url = url.set(drivername="sqlite")
-        self._in_memory = _sqlite_path(url) is None
-        self._engine: Engine | None = None
-        self._writer: Connection | None = None
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sro-store")
-        self._write_turn = anyio.Lock(fast_acquire=True)
-        self._waiting: list[_Pending[Any]] = []
-        self._schema_cookie: int | None = None
-
-    async def open(self) -> None:
-        path = _sqlite_path(self._url)
-        if path is not None:
-            _make_folder(path)
-        pool = {"poolclass": StaticPool} if self._in_memory else {}
-        arguments = {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
-        engine = create_engine(self._url, connect_args=arguments, **pool)
-        event.listen(engine, "connect", _on_connect)
-        event.listen(engine, "begin", _on_begin)
-        self._engine = engine
-        self._schema_cookie = None
-        await self._on_thread(check, engine)
-
-    async def read(self, query: Callable[[Connection], ResultT]) -> ResultT:
-        async with self._read_turn():
-            return await self._on_thread(self._read, query)
-
-    async def write(self, change: Callable[[Connection], ResultT], *, durable: bool) -> ResultT:
-        """Wait for a turn; whoever gets it commits every change that waits."""
-        pending = _Pending(change, durable)
-        self._waiting.append(pending)
-        try:
-            async with self._write_turn:
-                if not pending.done:
-                    batch, self._waiting = self._waiting, []
-                    await self._on_thread(self._commit, batch)
-        finally:
-            if pending in self._waiting:
-                self._waiting.remove(pending)
-        return pending.outcome()
-
-    def write_at_once(self, writing: Writing) -> bool:
-        """On the event loop, so that it may neither wait for a lock nor write the log back."""
-        if self._writer is None or self._writer.closed or self._schema_cookie is None:
-            return False
-        try:
-            self._write_turn.acquire_nowait()
-        except anyio.WouldBlock:
-            return False
-        try:
-            return self._run_at_once(self._writer, writing)
-        finally:
-            self._write_turn.release()
-
-    def _run_at_once(self, writer: Connection, writing: Writing) -> bool:
-        raw: Any = writer.connection.driver_connection
-        try:
-            _prepare_to_write(writer, AT_ONCE)
-            raw.execute("BEGIN IMMEDIATE")
-            is_known = self._schema_cookie == _schema_cookie(writer)
-            for statement, values in writing if is_known else ():
-                raw.execute(*statement.in_words_of(writer.dialect, values))
-            raw.execute("COMMIT" if is_known else "ROLLBACK")
-            return is_known
-        except sqlite3.Error as error:
-            logger.debug("nothing was written at once: %s", error)
-            if raw.in_transaction:
-                raw.execute("ROLLBACK")
-            return False
-
-    async def claim(self, name: str) -> bool:
-        return True
-
-    async def close(self) -> None:
-        async with self._write_turn:
-            engine, self._engine = self._engine, None
-            if engine is not None:
-                await self._on_thread(self._dispose, engine)
-
-    async def _on_thread(
-        self, work: Callable[[Unpack[ArgumentsT]], ResultT], *arguments: *ArgumentsT
-    ) -> ResultT:
-        loop = asyncio.get_running_loop()
-        return await finish(loop.run_in_executor(self._threads, work, *arguments))
-
-    def _read_turn(self) -> AbstractAsyncContextManager[object]:
-        """In memory there is one connection, so readers take turns with the writer."""
-        return self._write_turn if self._in_memory else nullcontext()
-
-    def _read(self, query: Callable[[Connection], ResultT]) -> ResultT:
-        with self._opened().connect() as connection, connection.begin():
-            return query(connection)
-
-    def _commit(self, batch: list[_Pending[Any]]) -> None:
-        try:
-            connection = self._writing()
-            connection.execution_options(sro_durable=any(p.durable for p in batch))
-            with connection.begin():
-                self._refuse_changed_schema(connection)
-                _run_all(batch, connection)
-                self._schema_cookie = _schema_cookie(connection)
-        except BaseException as error:
-            for pending in batch:
-                pending.error = pending.error or error
-        finally:
-            for pending in batch:
-                pending.done = True
-
-    def _refuse_changed_schema(self, connection: Connection) -> None:
-        """Refuse to write when a newer program has migrated under us; costs microseconds.
-
-        SQLite counts changes of a schema in its file header. The first write of an engine is the
-        migration itself.
-        """
-        if self._schema_cookie not in (None, _schema_cookie(connection)):
-            refuse_newer(connection)
-
-    def _writing(self) -> Connection:
-        """The writer's own connection: to fetch one each time would cost as much as a write."""
-        if self._writer is None or self._writer.closed:
-            self._writer = self._opened().connect()
-        return self._writer
-
-    def _dispose(self, engine: Engine) -> None:
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.close()
-        engine.dispose()
-
-    def _opened(self) -> Engine:
-        if self._engine is None:
-            raise OSError("the store is closed")
-        return self._engine
-
-
-def _run_all(batch: list[_Pending[Any]], connection: Connection) -> None:
-    """Run each change; among several, one that raises must not undo the others."""
-    if len(batch) == 1:
-        batch[0].run(connection)
-        return
-    for pending in batch:
-        savepoint = connection.begin_nested()
-        try:
-            pending.run(connection)
-            savepoint.commit()
-        except Exception as error:
-            pending.error = error
-            savepoint.rollback()
-
-
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
@@ -476,58 +265,3 @@ def _parse(url: str) -> URL:
         problem="it is not the URL of a database that this program can use",
         fix="write sqlite:////absolute/path.db or postgresql+asyncpg://USER@HOST/NAME",
     )
-
-
-def _sqlite_path(url: URL) -> Path | None:
-    return None if url.database in (None, "", ":memory:") else Path(str(url.database))
-
-
-def _on_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
-    """Leave transactions to us, let readers work beside the writer (WAL), and files shrink."""
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA auto_vacuum")
-    if cursor.fetchone() != (INCREMENTAL,):  # to say it again would write to the file
-        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
-
-
-def _schema_cookie(connection: Connection) -> int:
-    raw: Any = connection.connection.driver_connection
-    return int(raw.execute("PRAGMA schema_version").fetchone()[0])
-
-
-def _on_begin(connection: Connection) -> None:
-    """A write takes the lock at its start, so that nothing comes between its check and its act."""
-    durable = connection.get_execution_options().get("sro_durable")
-    if durable is None:
-        connection.exec_driver_sql("BEGIN")
-        return
-    _prepare_to_write(connection, DURABLE if durable else LASTING)
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _prepare_to_write(connection: Connection, manner: _Manner) -> None:
-    """Say how the next write is to be made, unless the last was made so, too."""
-    info = connection.connection.info
-    if info.get("manner") == manner:
-        return
-    raw: Any = connection.connection.driver_connection
-    raw.execute(f"PRAGMA synchronous={manner.synchronous}")
-    raw.execute(f"PRAGMA busy_timeout={int(BUSY_TIMEOUT_S * 1000) if manner.waits else 0}")
-    raw.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES if manner.waits else 0}")
-    info["manner"] = manner
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise ConfigurationError(
-            setting="DATABASE_URL",
-            problem=f"the folder {path.parent} cannot be made ({error.strerror})",
-            fix="set DATABASE_URL or DATA_DIR to a place that this user may write to",
-        ) from error

@@ -399,7 +399,7 @@ async def test_a_column_of_moments_keeps_microseconds_and_nothing(database: Data
 async def test_a_file_that_another_program_left_locked_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("optimizer.store.engine.BUSY_TIMEOUT_S", 0.01)
+    monkeypatch.setattr("optimizer.store.sqlite.BUSY_TIMEOUT_S", 0.01)
     path = tmp_path / "sro.db"
     database = Database(f"sqlite:///{path}")
     await database.write(make_notes)
