@@ -208,7 +208,8 @@ async def test_a_hanging_or_dripping_model_is_cut_off_at_its_share_of_the_budget
 async def test_one_request_may_not_take_more_than_its_own_deadline() -> None:
     allowance = Allowance(call_within=timedelta(milliseconds=100))
 
-    played = await play([Act(hangs=True)], allowance=allowance)
+    with anyio.fail_after(10):
+        played = await play([Act(hangs=True)], allowance=allowance, budget=timedelta(seconds=60))
 
     assert played.path == "solver_only:timeout"
 
