@@ -156,6 +156,7 @@ async def main(decisions: int) -> None:
         RemoteScratchpad("stdio", command), page_within=BUDGET, thought_within=BUDGET
     ) as thinker:
         await memory(thinker, decisions)
+        await at_once(thinker, 800, 8)  # by children that are warm
     left = [child for child in psutil.Process().children(recursive=True) if _is_server(child)]
     print(f"children left: {len(left)}")
 
