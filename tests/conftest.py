@@ -1,11 +1,18 @@
 """What every test shares."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from tests.postgres import Cluster, running_cluster
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what tests start, though a shell's background job ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
