@@ -26,7 +26,7 @@ from optimizer.events import EventBus
 from optimizer.identity import Principal
 from optimizer.plugins import Registry
 from optimizer.quantities import RESOURCES
-from optimizer.store import engine, ledger_books, ledger_tables
+from optimizer.store import ledger_books, ledger_tables, sqlite
 from optimizer.store.engine import Database
 from optimizer.store.ledger import LedgerKeeper
 from tests.postgres import Cluster
@@ -119,7 +119,7 @@ async def test_without_the_lock_of_sqlite_the_rush_fails(
     def begin_without_lock(connection: Any) -> None:
         connection.exec_driver_sql("BEGIN")
 
-    monkeypatch.setattr(engine, "_on_begin", begin_without_lock)
+    monkeypatch.setattr(sqlite, "_on_begin", begin_without_lock)
 
     with pytest.raises(ExceptionGroup) as failed:
         await rush(f"sqlite:///{tmp_path / 'sro.db'}", seed=0)

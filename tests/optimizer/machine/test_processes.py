@@ -28,7 +28,10 @@ def test_a_child_is_found_below_its_parent_until_it_is_gone() -> None:
 
 
 def test_what_processes_share_is_counted_once_when_they_hold_much() -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+    command = [sys.executable, "-c", "print(flush=True); input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
         resident = resident_below(os.getpid())
         in_parts = resident_below(os.getpid(), 0)
 
