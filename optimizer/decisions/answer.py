@@ -1,6 +1,7 @@
 """A computed choice, thought over or not, to the Decision that is answered."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 
 from optimizer.decisions.asking import impossible
@@ -89,7 +90,7 @@ def answer(
         created_at=created_at,
         computed_at=front.snapshot.computed_at,
         thought_frame=frame,
-        next=frame.answer_with if frame else _next(solution, chosen, plan, decision_id),
+        next=frame.answer_with if frame else what_next(solution, chosen, plan, decision_id),
     )
 
 
@@ -127,12 +128,13 @@ def _summary(solution: Solution, chosen: Candidate | None) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _next(
+def what_next(
     solution: Solution,
     chosen: Candidate | None,
-    plan: list[ImplementationStep],
+    plan: Sequence[ImplementationStep],
     decision_id: str,
 ) -> str:
+    """What the reader of a decision can do now; it may name the decision."""
     if chosen is None:
         ways = solution.conflict.relaxations if solution.conflict else ()
         enough = [way.description for way in ways if way.needed is not None]

@@ -181,7 +181,7 @@ class Decision(_Noun):
         return f"{own[:-1]},{rest[1:]}"
 
 
-OWN = frozenset({"decision_id", "created_at", "reasoning"})
+OWN = frozenset({"decision_id", "created_at", "reasoning", "next"})
 """What differs between the decisions of those who ask the same of one state."""
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
-from optimizer.decisions.answer import answer
+from optimizer.decisions.answer import answer, what_next
 from optimizer.decisions.asking import ask, awaiting_client, frame_of, thought_over
 from optimizer.decisions.decision import OWN, Decision, Inputs, Written
 from optimizer.decisions.focus import Focus
@@ -100,12 +100,14 @@ class Draft:
         reasoning = thought_over(verdict.reasoning, ruling.refusal)
         to_choose = self.solution.request.thinks == "client" and len(question.candidates) > 1
         if ruling.stands is self.solution.best and ruling.refusal is None and not to_choose:
+            plan = [*self.decision.implementation_plan]
             decision = self.decision.model_copy(
                 update={
                     "decision_id": question.decision_id,
                     "created_at": created_at,
                     "reasoning": reasoning,
-                    "implementation_plan": [*self.decision.implementation_plan],
+                    "implementation_plan": plan,
+                    "next": what_next(self.solution, ruling.stands, plan, question.decision_id),
                 }
             )
             return decision, Written(decision.text(self.rest), self.inputs_text)

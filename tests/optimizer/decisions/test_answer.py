@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from optimizer.cost_benefit.choices import Choice, Way
-from optimizer.decisions.answer import answer, hash_of
-from optimizer.decisions.asking import ask
+from optimizer.decisions.answer import hash_of
 from optimizer.decisions.decision import Decision, Inputs
+from optimizer.decisions.draft import Draft
 from optimizer.decisions.focus import read_focus
 from optimizer.decisions.job import NO_JOB, Job
 from optimizer.decisions.levels import Rules
@@ -55,16 +55,17 @@ def decide(snapshot: Snapshot, asked: dict[str, Any] | None = None, job: Job = N
     inputs = Inputs(
         snapshot=snapshot, request=request, objective=meant.name, rules=Rules(), job=job
     )
-    return answer(
+    draft = Draft.of(
         solution,
-        solution.best,
-        solver_alone(ask(solution, "opt-1")).reasoning,
-        decision_id="opt-1",
         meant=meant,
         focus=focus,
         inputs=inputs,
-        created_at=NOON,
+        snapshot_text=snapshot.model_dump_json(),
+        unthought=solver_alone,
     )
+    decision, written = draft.decide(draft.question_of("opt-1"), draft.alone, created_at=NOON)
+    assert Decision.model_validate_json(written.decision) == decision
+    return decision
 
 
 any_limit = st.floats(0, 1.7e308) | st.sampled_from([0.0, 5e-324, 1e-9, 0.05, 0.95, 1.0, 1e308])
