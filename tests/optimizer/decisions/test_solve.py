@@ -16,10 +16,10 @@ from optimizer.decisions.levels import Rules, bases
 from optimizer.decisions.objectives import BUILT_IN, ByMeasure
 from optimizer.decisions.pareto_front import Front, build_front
 from optimizer.decisions.request import OptimizationRequest
-from optimizer.decisions.snapshot import Quantile, ResourceState, Snapshot, Workload
+from optimizer.decisions.snapshot import ResourceState, Snapshot, Workload
 from optimizer.decisions.solve import Solution, judge, solve, with_conflict
 from optimizer.errors import DependencyError
-from optimizer.prices import FARGATE
+from tests.optimizer.decisions.machines import drawn_machine, drawn_state
 
 OBJECTIVES = {objective.name: objective for objective in BUILT_IN}
 MakeSnapshot = Callable[..., Snapshot]
@@ -59,39 +59,18 @@ def machines(draw: st.DrawFn) -> Snapshot:
     for resource, capacity, unit in (("cpu", 4.0, "core"), ("memory", 8 * 2.0**30, "byte")):
         used = draw(shares) * capacity
         peaks = sorted(draw(st.lists(shares, min_size=4, max_size=4)))
-        price = FARGATE.price(resource)
-        assert price is not None
         states.append(
-            ResourceState.model_validate(
-                {
-                    "resource": resource,
-                    "unit": unit,
-                    "capacity": capacity,
-                    "capacity_source": "random",
-                    "used": used,
-                    "demand": used,
-                    "outlook": [
-                        Quantile(probability=p, amount=share * capacity)
-                        for p, share in zip((0.1, 0.5, 0.9, 0.95), peaks, strict=True)
-                    ],
-                    "recommended_change": draw(st.sampled_from([None, -0.5, -0.25, 0.3])),
-                    "price": price.model_copy(
-                        update={"usd_per_unit_hour": draw(st.floats(0.001, 1))}
-                    ),
-                }
+            drawn_state(
+                resource,
+                unit,
+                capacity,
+                demand=used,
+                peaks=[share * capacity for share in peaks],
+                change=draw(st.sampled_from([None, -0.5, -0.25, 0.3])),
+                usd_per_unit_hour=draw(st.floats(0.001, 1)),
             )
         )
-    return Snapshot.model_validate(
-        {
-            "host": "random",
-            "computed_at": "2026-11-22T12:00:00Z",
-            "version": 1,
-            "health": "healthy",
-            "horizon_hours": 24,
-            "resources": states,
-            "workload": Workload(response_time_ms=draw(st.floats(1, 1000))),
-        }
-    )
+    return drawn_machine(states, Workload(response_time_ms=draw(st.floats(1, 1000))))
 
 
 limits = st.fixed_dictionaries(

@@ -18,9 +18,9 @@ from optimizer.decisions.levels import Rules
 from optimizer.decisions.objectives import BUILT_IN, ByMeasure
 from optimizer.decisions.pareto_front import Front, build_front
 from optimizer.decisions.request import OptimizationRequest
-from optimizer.decisions.snapshot import Quantile, ResourceState, Snapshot, Workload
+from optimizer.decisions.snapshot import Snapshot, Workload
 from optimizer.decisions.solve import solve, with_conflict
-from optimizer.prices import FARGATE
+from tests.optimizer.decisions.machines import drawn_machine, drawn_state
 
 STATES = int(os.environ.get("STATES", "1000"))
 
@@ -41,26 +41,15 @@ def machine(seed: int) -> Snapshot:
     for resource, capacity, unit in (("cpu", 8.0, "core"), ("memory", 2.0**34, "byte")):
         demand = rng.uniform(0.02, 1.05) * capacity
         peaks = np.sort(rng.uniform(0.02, 1.3, 4)) * capacity
-        price = FARGATE.price(resource)
-        assert price is not None
         states.append(
-            ResourceState.model_validate(
-                {
-                    "resource": resource,
-                    "unit": unit,
-                    "capacity": capacity,
-                    "capacity_source": "random",
-                    "used": demand,
-                    "demand": demand,
-                    "outlook": [
-                        Quantile(probability=p, amount=amount)
-                        for p, amount in zip((0.1, 0.5, 0.9, 0.95), peaks.tolist(), strict=True)
-                    ],
-                    "recommended_change": rng.choice([None, -0.5, -0.25, 0.3]),
-                    "price": price.model_copy(
-                        update={"usd_per_unit_hour": float(rng.uniform(0.001, 1))}
-                    ),
-                }
+            drawn_state(
+                resource,
+                unit,
+                capacity,
+                demand=demand,
+                peaks=peaks.tolist(),
+                change=rng.choice([None, -0.5, -0.25, 0.3]),
+                usd_per_unit_hour=float(rng.uniform(0.001, 1)),
             )
         )
     requests = int(rng.integers(0, 2000))
@@ -71,17 +60,7 @@ def machine(seed: int) -> Snapshot:
         arrival_rate_per_s=float(rng.uniform(0, 40)) if seed % 2 else None,
         service_time_s=float(rng.uniform(0.01, 0.3)) if seed % 2 else None,
     )
-    return Snapshot.model_validate(
-        {
-            "host": "random",
-            "computed_at": "2026-11-22T12:00:00Z",
-            "version": 1,
-            "health": "healthy",
-            "horizon_hours": 24,
-            "resources": states,
-            "workload": workload,
-        }
-    )
+    return drawn_machine(states, workload)
 
 
 @cache
