@@ -23,6 +23,7 @@ from optimizer.decisions.plan import ALLOCATE, DEFERRAL, LEASES, QUOTAS
 from optimizer.decisions.request import OptimizationRequest
 from optimizer.decisions.snapshot import Snapshot
 from optimizer.enforcement.actuator import Actuator
+from optimizer.enforcement.cells import Cells
 from optimizer.enforcement.groups import find_home
 from optimizer.enforcement.holder import Holder
 from optimizer.enforcement.own import Deferrals, Leases, QuotasOfAll, Reservation
@@ -135,7 +136,11 @@ class Rooms:
         self.planner = PredictivePlanner(configured.forecast_models(settings), clock=clock)
         self.catalog = CatalogStore(self.database)
         self.profiler = Profiler(
-            self.catalog, calls=self.outcomes, below=resident_below, clock=clock
+            self.catalog,
+            calls=self.outcomes,
+            below=resident_below,
+            make_cell=Cells(find_home).make,
+            clock=clock,
         )
         self.analyzer = CostBenefitAnalyzer(
             measurements=self.outcomes,

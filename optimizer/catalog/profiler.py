@@ -18,7 +18,7 @@ from optimizer.catalog.servers import ConfiguredServer, scrubbed
 from optimizer.catalog.tool_tokens import estimate_tokens
 from optimizer.clock import Clock, utc_now
 from optimizer.errors import NotFoundError
-from optimizer.mcp_client.cage import MEMORY_BYTES, Below, Job, Met, meet
+from optimizer.mcp_client.cage import MEMORY_BYTES, Below, Job, MakeCell, Met, meet
 
 AT_ONCE = 4
 MAX_PARAMETERS = 64
@@ -56,6 +56,7 @@ class Profiler:
         keeper: The catalog.
         calls: Where probes are recorded as calls.
         below: What runs below a process.
+        make_cell: Makes what holds a server to its memory.
         clock: The present moment.
     """
 
@@ -65,11 +66,13 @@ class Profiler:
         *,
         calls: CallRecorder,
         below: Below,
+        make_cell: MakeCell,
         clock: Clock = utc_now,
     ) -> None:
         self._keeper = keeper
         self._calls = calls
         self._below = below
+        self._make_cell = make_cell
         self._clock = clock
 
     async def profile(
@@ -153,6 +156,7 @@ class Profiler:
             met = await meet(
                 _job(server, before, probes, allow_local=allow_local),
                 below=self._below,
+                make_cell=self._make_cell,
                 memory_bytes=memory_bytes,
                 on_stage=on_stage,
             )

@@ -9,12 +9,13 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 from anyio.abc import ByteReceiveStream, Process
@@ -27,10 +28,19 @@ MEMORY_BYTES = 150 * 2**20
 """Most memory of a server with all that it starts, by default. A server of Node takes 67 MiB, and
 npx before it 50 more; measured on the servers of benchmarks/selection/real_servers.py."""
 
-FILLED_BYTES_S = 2**32
-"""How fast a process fills memory at most: the less is left, the sooner we look again."""
+FILLED_BYTES_S = 2**33
+"""How fast a process fills memory at most: the less is left, the sooner we look again, unless a
+cell holds it."""
 
-SOONEST_S, LATEST_S = 0.005, 0.1
+SOONEST_S, LATEST_S = 0.003, 0.1
+AHEAD_S = 0.01
+"""What would be too much after so long, at the speed of now, is too much now: a look comes late on
+a busy machine, and looking takes milliseconds."""
+
+CELL_SHARE = 0.9
+"""Part of the memory that a cell has. The rest is for pages of files, such as those of its program,
+which a cell does not count when somebody else read them first."""
+
 MAX_REPORT_BYTES = 32 * 2**20
 
 _ROOT = str(Path(__file__).parents[2])
@@ -41,10 +51,27 @@ _PROGRAM = (
 
 OnStage = Callable[[str], Awaitable[None]]
 
-
 Below = Callable[[int, float], Mapping[int, int]]
 """All that a process started, and what these started: number to resident bytes; when they add up to
 more than the second argument, shared pages are counted in parts."""
+
+
+class Cell(Protocol):
+    """A bound of memory that the kernel keeps for a server and all that it starts."""
+
+    @property
+    def folder(self) -> Path:
+        """Whoever writes itself to `cgroup.procs` below it is held."""
+
+    def starved(self) -> bool:
+        """Whether something in it was ended because there was no memory left."""
+
+    def remove(self) -> None:
+        """Take it away; it is empty."""
+
+
+MakeCell = Callable[[int], Cell | None]
+"""Makes a cell of so many bytes, where this machine lets us."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +123,7 @@ async def meet(
     job: Job,
     *,
     below: Below,
+    make_cell: MakeCell,
     bounds: Bounds | None = None,
     total_s: float = TOTAL_S,
     memory_bytes: int = MEMORY_BYTES,
@@ -106,11 +134,13 @@ async def meet(
     Args:
         job: The server.
         below: Tells what runs below the cage.
+        make_cell: Makes what holds the server to its memory; where there is none, we look often.
         bounds: What the server may take and send.
         total_s: Seconds for everything.
         memory_bytes: Memory of the server and what it starts; more ends it.
         on_stage: Hears `connecting`, `listing` and `probing`.
     """
+    cell = await anyio.to_thread.run_sync(make_cell, int(memory_bytes * CELL_SHARE))
     cage = await anyio.open_process(
         [sys.executable, "-I", "-c", _PROGRAM],
         stdin=PIPE,
@@ -119,13 +149,13 @@ async def meet(
         env={"PATH": os.environ.get("PATH", "")},
         start_new_session=True,
     )
-    watch = _Watch(cage, below, memory_bytes)
+    watch = _Watch(cage, below, memory_bytes, is_held=cell is not None)
     with anyio.CancelScope() as over_memory:
         try:
             with anyio.move_on_after(total_s) as in_time:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(watch.look_again, over_memory)
-                    report = await _talk(cage, job, bounds or Bounds(), watch, on_stage)
+                    report = await _talk(cage, cell, job, bounds or Bounds(), watch, on_stage)
                     resident = watch.resident
                     await _say(cage, b"close\n")
                     with anyio.move_on_after(5):
@@ -134,9 +164,10 @@ async def meet(
         finally:
             with anyio.CancelScope(shield=True):
                 left_over = await watch.end()
-    if over_memory.cancelled_caught:
+                starved = cell is not None and await anyio.to_thread.run_sync(_emptied, cell)
+    if over_memory.cancelled_caught or starved:
         most = f"{memory_bytes / 2**20:.0f} MiB of memory"
-        detail = f"it took more than {most}; if it needs them, give --memory to `sro profile`"
+        detail = f"it wanted more than {most}; if it needs them, give --memory to `sro profile`"
         return Met(None, "too_much", detail, watch.resident, left_over)
     if in_time.cancelled_caught:
         return Met(None, "timeout", f"it was not done within {total_s:g} s", 0, left_over)
@@ -149,12 +180,15 @@ async def meet(
 class _Watch:
     """Looks at what runs below the cage."""
 
-    def __init__(self, cage: Process, below: Below, memory_bytes: int) -> None:
+    def __init__(self, cage: Process, below: Below, memory_bytes: int, *, is_held: bool) -> None:
         self._cage = cage
         self._below = below
         self._memory_bytes = memory_bytes
+        self._soonest_s = LATEST_S if is_held else SOONEST_S
         assert cage.stdout is not None
         self._lines = _Lines(cage.stdout)
+        self._looked_s = time.monotonic()
+        self._ahead = 0.0
         self.resident = 0
 
     async def hear(self) -> Mapping[str, Any] | None:
@@ -164,16 +198,19 @@ class _Watch:
 
     def look(self) -> Mapping[int, int]:
         """What runs below the cage now."""
-        below = self._below(self._cage.pid, self._memory_bytes)
-        self.resident = sum(below.values())
+        below = self._below(self._cage.pid, self._memory_bytes - self._ahead)
+        resident, now_s = sum(below.values()), time.monotonic()
+        speed = (resident - self.resident) / max(now_s - self._looked_s, SOONEST_S)
+        self._ahead = max(0.0, speed * AHEAD_S)
+        self.resident, self._looked_s = resident, now_s
         return below
 
     async def look_again(self, over_memory: anyio.CancelScope) -> None:
         while True:
             left_s = (self._memory_bytes - self.resident) / FILLED_BYTES_S
-            await anyio.sleep(min(LATEST_S, max(SOONEST_S, left_s)))
+            await anyio.sleep(min(LATEST_S, max(self._soonest_s, left_s)))
             self.look()
-            if self.resident > self._memory_bytes:
+            if self.resident + self._ahead > self._memory_bytes:
                 over_memory.cancel()
 
     async def end(self) -> int:
@@ -222,13 +259,19 @@ class _Lines:
 
 
 async def _talk(
-    cage: Process, job: Job, bounds: Bounds, watch: _Watch, on_stage: OnStage | None
+    cage: Process,
+    cell: Cell | None,
+    job: Job,
+    bounds: Bounds,
+    watch: _Watch,
+    on_stage: OnStage | None,
 ) -> Mapping[str, Any] | None:
     """Hand the job in and wait for the report; None when the cage ended without one."""
     values = asdict(job) | {
         "env": get_default_environment() | dict(job.env),
         "cwd": None if job.cwd is None else str(job.cwd),
         "bounds": asdict(bounds),
+        "cell": None if cell is None else str(cell.folder),
     }
     await _say(cage, json.dumps(values).encode() + b"\n")
     while (heard := await watch.hear()) is not None:
@@ -238,6 +281,13 @@ async def _talk(
         if on_stage is not None:
             await on_stage(heard["stage"])
     return None
+
+
+def _emptied(cell: Cell) -> bool:
+    """Take a cell away; whether something had starved in it."""
+    starved = cell.starved()
+    cell.remove()
+    return starved
 
 
 async def _say(cage: Process, line: bytes) -> None:

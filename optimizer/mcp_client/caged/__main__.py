@@ -121,7 +121,7 @@ def _repeat(
 
 def _transport(job: dict[str, Any], bounds: Bounds) -> Pipe | Web:
     if job["url"] is None:
-        return Pipe(job["argv"], env=job["env"], cwd=job["cwd"], bounds=bounds)
+        return Pipe(job["argv"], env=job["env"], cwd=job["cwd"], bounds=bounds, cell=job["cell"])
     return Web(job["url"], headers=job["headers"], allow_local=job["allow_local"], bounds=bounds)
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from optimizer.mcp_client.caged.bounds import Bounds, CagedError, Clock
@@ -28,13 +29,20 @@ class Pipe:
         env: Its whole environment.
         cwd: Its working folder; None for ours.
         bounds: What it may take and send.
+        cell: Folder of the control group that holds it; None where there is none.
 
     Raises:
         CagedError: It cannot be started.
     """
 
     def __init__(
-        self, argv: list[str], *, env: Mapping[str, str], cwd: str | None, bounds: Bounds
+        self,
+        argv: list[str],
+        *,
+        env: Mapping[str, str],
+        cwd: str | None,
+        bounds: Bounds,
+        cell: str | None,
     ) -> None:
         self._bounds = bounds
         try:
@@ -47,7 +55,7 @@ class Pipe:
                 env=dict(env),
                 cwd=cwd,
                 start_new_session=True,
-                preexec_fn=_limited(bounds),
+                preexec_fn=_limited(bounds, cell),
             )
         except OSError as error:
             reason = f"it cannot be started ({error.strerror or error})"
@@ -190,9 +198,12 @@ def die_with_parent() -> None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def _limited(bounds: Bounds) -> Callable[[], None]:
+def _limited(bounds: Bounds, cell: str | None) -> Callable[[], None]:
     def limit() -> None:
         die_with_parent()
+        if cell is not None:
+            with suppress(OSError), open(f"{cell}/cgroup.procs", "w") as members:
+                members.write("0")
         for kind, most in (
             (resource.RLIMIT_DATA, bounds.server_data),
             (resource.RLIMIT_CPU, bounds.server_cpu_s),

@@ -45,7 +45,9 @@ def server(mode: str, **further: object) -> ConfiguredServer:
 
 
 def profiler_of(kept: KeptInMemory) -> Profiler:
-    return Profiler(kept, calls=kept, below=resident_below, clock=lambda: NOW)
+    return Profiler(
+        kept, calls=kept, below=resident_below, make_cell=lambda _: None, clock=lambda: NOW
+    )
 
 
 async def test_a_profile_measures_and_remembers_how_the_server_speaks() -> None:

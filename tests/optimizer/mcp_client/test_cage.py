@@ -10,6 +10,8 @@ from typing import Any
 import anyio
 import pytest
 
+from optimizer.enforcement.cells import Cell, Cells
+from optimizer.enforcement.groups import find_home
 from optimizer.machine.processes import resident_below
 from optimizer.mcp_client.cage import Job, Met, meet
 from optimizer.mcp_client.caged.bounds import Bounds
@@ -36,9 +38,13 @@ TOO_LATE = {"silent": "initialize", "slow": "tools/list", "drip": "tools/list"}
 HARMLESS = ("behaves", "banner", "stderr", "ignores_term", "ignores_discover", "grandchildren")
 
 
+def no_cell(most_bytes: int) -> None:
+    """As on a machine whose control groups are somebody else's."""
+
+
 async def met_with(mode: str, *, bounds: Bounds = PATIENT, **options: Any) -> Met:
     job = Job(argv=(sys.executable, HOSTILE, mode), env=options.pop("env", {}))
-    return await meet(job, below=resident_below, bounds=bounds, **options)
+    return await meet(job, below=resident_below, bounds=bounds, **{"make_cell": no_cell} | options)
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +53,20 @@ def nothing_is_left() -> Iterator[None]:
     before = set(resident_below(os.getpid()))
     yield
     assert set(resident_below(os.getpid())) <= before
+
+
+@pytest.fixture
+def cells() -> Cells:
+    """Where they can be made."""
+    home = find_home()
+    if home.reason:
+        pytest.skip(f"no control groups may be made here: {home.reason}")
+    return Cells(lambda: home)
+
+
+def peak_of(cell: Path) -> int:
+    names = ("memory.peak", "memory.max_usage_in_bytes")
+    return next(int((cell / name).read_text()) for name in names if (cell / name).exists())
 
 
 def reported(met: Met) -> Mapping[str, Any]:
@@ -137,6 +157,36 @@ async def test_a_server_that_takes_too_much_memory_is_ended() -> None:
     assert met.resident_bytes < 150 * 2**20
 
 
+async def test_the_kernel_itself_holds_a_server_to_its_memory(cells: Cells) -> None:
+    most = 100 * 2**20
+    made: list[Cell] = []
+    peaks: list[int] = []
+
+    class Measured(Cell):
+        def remove(self) -> None:
+            peaks.append(peak_of(self.folder))
+            super().remove()
+
+    def make(most_bytes: int) -> Cell | None:
+        cell = cells.make(most_bytes)
+        assert cell is not None
+        made.append(Measured(cell.folder))
+        return made[-1]
+
+    met = await met_with("eats", memory_bytes=most, make_cell=make)
+
+    assert (met.report, met.problem) == (None, "too_much")
+    assert 0 < peaks[0] <= most
+    assert not made[0].folder.exists()
+
+
+async def test_a_server_that_needs_little_lives_in_a_cell_as_outside(cells: Cells) -> None:
+    met = await met_with("grandchildren", make_cell=cells.make)
+
+    assert reported(met)["failure"] is None
+    assert met.left_over >= 2
+
+
 async def test_the_whole_has_a_deadline_of_its_own() -> None:
     began = time.monotonic()
 
@@ -162,7 +212,7 @@ async def test_servers_beside_a_hostile_one_are_met_as_if_alone() -> None:
 
 
 async def test_a_program_that_is_not_there_is_absent() -> None:
-    met = await meet(Job(argv=("/no/such/program",)), below=resident_below)
+    met = await meet(Job(argv=("/no/such/program",)), below=resident_below, make_cell=no_cell)
 
     assert reported(met)["failure"]["problem"] == "absent"
 
@@ -171,10 +221,14 @@ async def test_only_tools_that_say_that_they_only_read_are_called() -> None:
     asked = {"look": {"at": 1}, "write": {}}
 
     willing = await meet(
-        Job(argv=(sys.executable, HOSTILE, "tells"), probes=asked), below=resident_below
+        Job(argv=(sys.executable, HOSTILE, "tells"), probes=asked),
+        below=resident_below,
+        make_cell=no_cell,
     )
     unwilling = await meet(
-        Job(argv=(sys.executable, HOSTILE, "behaves"), probes=asked), below=resident_below
+        Job(argv=(sys.executable, HOSTILE, "behaves"), probes=asked),
+        below=resident_below,
+        make_cell=no_cell,
     )
 
     assert [call["what"] for call in reported(willing)["calls"]] == ["look"]
