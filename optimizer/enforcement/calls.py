@@ -32,6 +32,17 @@ _UNFINISHED = "input_required"
 """A result of protocol 2026-07-28 that asks for more; the call goes on in another request."""
 
 
+MOST_EARLY = 64
+"""Answers that are kept until their question is read."""
+
+
+class _Request(NamedTuple):
+    method: str
+    tool: str
+    cursor: object
+    at_s: float
+
+
 class Call(NamedTuple):
     """A tool call that ended.
 
@@ -50,10 +61,20 @@ class Call(NamedTuple):
 
 
 class Conversation:
-    """Follows one host and one server."""
+    """Follows one host and one server.
+
+    Both streams are read in the order in which they were noted, which may put an answer before its
+    question.
+
+    Attributes:
+        tools: The first whole list of tools that passed; None until then.
+    """
 
     def __init__(self) -> None:
-        self._waiting: dict[str, tuple[str, float]] = {}
+        self.tools: list[object] | None = None
+        self._pages: list[object] = []
+        self._waiting: dict[str, _Request] = {}
+        self._early: dict[str, tuple[_Whole, float]] = {}
         self._lines: dict[Direction, _Line] = {"to_server": _Line(), "to_host": _Line()}
 
     def passed(self, direction: Direction, chunk: bytes, at_s: float) -> list[Call]:
@@ -78,44 +99,64 @@ class Conversation:
 
     def broken(self) -> list[Call]:
         """The server ended: what still waits for an answer gets none."""
-        calls = [Call(tool, "transport", None, None) for tool, _ in self._waiting.values()]
+        asked = [each for each in self._waiting.values() if each.method == "tools/call"]
         self._waiting.clear()
-        return calls
+        return [Call(each.tool, "transport", None, None) for each in asked]
 
     def _asked(self, line: "_Whole", at_s: float) -> Call | None:
         message = _parsed(line.data)
         method, params = message.get("method"), message.get("params")
         if not isinstance(params, dict):
             params = {}
-        if method == "tools/call" and "id" in message:
-            self._waiting[json.dumps(message["id"])] = (str(params.get("name"))[:200], at_s)
-        elif method == "notifications/cancelled":
+        if method == "notifications/cancelled":
             return self._cancelled(params, at_s)
+        if isinstance(method, str) and "id" in message:
+            key = json.dumps(message["id"])
+            tool = str(params.get("name"))[:200]
+            self._waiting[key] = _Request(method, tool, params.get("cursor"), at_s)
+            if key in self._early:
+                return self._answered(*self._early.pop(key))
         return None
 
     def _cancelled(self, params: dict[str, Any], at_s: float) -> Call | None:
         """The host waits no longer. Only a time that ran out says something about the server."""
-        waited = self._waiting.pop(json.dumps(params.get("requestId")), None)
-        if waited is None or not re.search(r"time(d)?[ -]?out", str(params.get("reason")), re.I):
+        asked = self._waiting.pop(json.dumps(params.get("requestId")), None)
+        if asked is None or asked.method != "tools/call":
             return None
-        return Call(waited[0], "timeout", (at_s - waited[1]) * 1e3, None)
+        if not re.search(r"time(d)?[ -]?out", str(params.get("reason")), re.I):
+            return None
+        return Call(asked.tool, "timeout", (at_s - asked.at_s) * 1e3, None)
 
     def _answered(self, line: "_Whole", at_s: float) -> Call | None:
         message = _parsed(line.data) if not line.is_cut else {}
         key = json.dumps(message["id"]) if "id" in message else _id_of(line)
         if key is None or "method" in message:
             return None
-        waited = self._waiting.pop(key, None)
-        if waited is None:
+        asked = self._waiting.pop(key, None)
+        if asked is None:
+            self._early[key] = (line, at_s)
+            if len(self._early) > MOST_EARLY:
+                del self._early[next(iter(self._early))]
             return None
-        tool, asked_s = waited
-        latency_ms = (at_s - asked_s) * 1e3
+        if asked.method == "tools/list" and self.tools is None:
+            self._listed(message.get("result"), is_first=asked.cursor is None)
+        if asked.method != "tools/call":
+            return None
+        latency_ms = max(0.0, at_s - asked.at_s) * 1e3
         if line.is_cut:
-            return Call(tool, "ok", latency_ms, line.length / CHARACTERS_A_TOKEN)
+            return Call(asked.tool, "ok", latency_ms, line.length / CHARACTERS_A_TOKEN)
         outcome, text = _judged(message)
         if outcome is None:
             return None
-        return Call(tool, outcome, latency_ms, _tokens(text))
+        return Call(asked.tool, outcome, latency_ms, _tokens(text))
+
+    def _listed(self, result: object, *, is_first: bool) -> None:
+        """A page of tools; pages that do not follow one another make no list."""
+        if not isinstance(result, dict) or not isinstance(result.get("tools"), list):
+            return
+        self._pages = [*([] if is_first else self._pages), *result["tools"]]
+        if not result.get("nextCursor"):
+            self.tools = self._pages
 
 
 def refusal(line: bytes, *, code: int, message: str, data: dict[str, Any]) -> bytes | None:

@@ -1,10 +1,13 @@
 """Between a host and a stdio MCP server (I/O): passes bytes on, and listens. Standard library only.
 
-Two threads pass chunks on as they come, before anybody looks at them; what they held is read once
-nothing passes for a moment, so that a call does not wait for our reading of it.
+Two threads wait in the kernel for what comes, and the kernel passes it on before they wake
+(tee(2)); what it held is read once nothing passes for a moment. So a call waits neither for Python
+to wake nor for our reading of it.
 """
 
 import contextlib
+import ctypes
+import errno
 import os
 import sys
 import threading
@@ -22,6 +25,9 @@ GIVE_WAY_S = 0.0002
 
 DRAIN_S = 2.0
 """How long the last words of a server may take to reach its host."""
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_LIBC.tee.restype = ctypes.c_ssize_t
 
 
 class Tap:
@@ -56,6 +62,11 @@ class Tap:
         sys.setswitchinterval(GIVE_WAY_S)
         for thread in self._threads:
             thread.start()
+
+    @property
+    def tools(self) -> list[object] | None:
+        """The first whole list of tools that passed and was read."""
+        return self._conversation.tools
 
     @property
     def has_unread(self) -> bool:
@@ -99,21 +110,40 @@ class Tap:
         os.write(self._wake, b"!")
 
     def _pass_on(self, source: int, target: int, direction: Direction) -> None:
-        """Pass chunks on until the end; each is noted before it goes, so before its answer is.
+        """Pass chunks on until the end, by the kernel where both ends are pipes.
 
-        After a wait the processor has forgotten us, so each step here costs a call several times
-        what it seems to: names are local, and only the first chunk after a silence wakes anybody.
+        Whoever got the chunk may wait for our core, so we step back before we note it. After a wait
+        the processor has forgotten us, so each step here takes several times what it seems to:
+        names are local, and only the first chunk after a silence wakes anybody.
+
+        Raises:
+            BrokenPipeError: Nobody reads any more.
         """
         unread, note, now = self._unread, self._unread.append, time.monotonic
-        read, write = os.read, os.write
-        while chunk := read(source, CHUNK):
-            is_first = not unread
-            note((direction, chunk, now()))
-            written = write(target, chunk)
-            if written < len(chunk):
-                _write_all(target, memoryview(chunk)[written:])
-            if is_first or len(unread) > MOST_UNREAD:
-                write(self._wake, b"!")
+        tee, read, step_back = _LIBC.tee, os.read, os.sched_yield
+        while (size := tee(source, target, CHUNK, 0)) != 0:
+            if size > 0:
+                at_s, is_first = now(), not unread
+                step_back()
+                note((direction, read(source, size), at_s))
+                if is_first or len(unread) > MOST_UNREAD:
+                    os.write(self._wake, b"!")
+                continue
+            why = ctypes.get_errno()
+            if why == errno.EPIPE:
+                raise BrokenPipeError
+            if why != errno.EINTR:
+                self._copy(source, target, direction)
+                return
+
+    def _copy(self, source: int, target: int, direction: Direction) -> None:
+        """The same where an end is a socket, as with hosts in Node."""
+        while chunk := os.read(source, CHUNK):
+            is_first = not self._unread
+            self._unread.append((direction, chunk, time.monotonic()))
+            _write_all(target, memoryview(chunk))
+            if is_first or len(self._unread) > MOST_UNREAD:
+                os.write(self._wake, b"!")
 
 
 def _write_all(target: int, rest: memoryview) -> None:

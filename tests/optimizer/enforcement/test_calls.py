@@ -120,6 +120,37 @@ def test_any_cut_of_the_stream_reads_the_same(sizes: list[int], noise: list[byte
     assert [call.tool for call in read] == [f"t{n}" for n in range(5)]
 
 
+def test_an_answer_may_be_noted_before_its_question() -> None:
+    conversation = Conversation()
+
+    assert conversation.passed("to_host", line(id=1, result=text("done")), 1.0) == []
+    [call] = conversation.passed("to_server", asked(1), 1.1)
+
+    assert (call.tool, call.outcome, call.latency_ms) == ("search", "ok", 0.0)
+    assert conversation.passed("to_server", asked(1), 2) == []
+
+
+def listing(*names: str, number: int, cursor: str | None = None, more: str | None = None) -> Any:
+    question = line(id=number, method="tools/list", params={"cursor": cursor} if cursor else {})
+    result: dict[str, Any] = {"tools": [{"name": name} for name in names]}
+    if more is not None:
+        result["nextCursor"] = more
+    return question, line(id=number, result=result)
+
+
+def test_the_first_whole_list_of_tools_is_kept() -> None:
+    conversation = Conversation()
+    for number, (names, cursor, more) in enumerate(
+        [(("a",), None, "2"), (("b",), "2", None), (("c",), None, None)]
+    ):
+        question, answer = listing(*names, number=number, cursor=cursor, more=more)
+        conversation.passed("to_server", question, 0)
+        assert conversation.tools in (None, [{"name": "a"}, {"name": "b"}])
+        assert conversation.passed("to_host", answer, 1) == []
+
+    assert conversation.tools == [{"name": "a"}, {"name": "b"}]
+
+
 def test_a_refusal_answers_requests_and_nothing_else() -> None:
     told = {"code": -32010, "message": "no room", "data": {"fits_in_s": 4}}
     answer = refusal(line(id="x", method="initialize"), code=-32010, message="no room", data=told)
