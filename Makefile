@@ -50,6 +50,7 @@ bench: setup $(VENV)/bench
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.shim
 	$(BIN)/python -m benchmarks.endings
+	$(BIN)/python -m benchmarks.orphans
 	$(BIN)/python -m benchmarks.decisions
 	$(BIN)/python -m benchmarks.tap
 

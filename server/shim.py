@@ -12,6 +12,7 @@ import select
 import socket
 import sys
 import time
+from collections.abc import Callable
 
 from optimizer.places import socket_path
 
@@ -33,7 +34,12 @@ class DaemonUnreachableError(Exception):
     """No daemon answers at the socket, and none could be started."""
 
 
-def connect(path: str, *, deadline_s: float = CONNECT_DEADLINE_S) -> socket.socket:
+def connect(
+    path: str,
+    *,
+    deadline_s: float = CONNECT_DEADLINE_S,
+    started: Callable[[int], object] = lambda pid: None,
+) -> socket.socket:
     """Connect to the daemon, starting it when none listens.
 
     A daemon that was killed closes its connections some milliseconds before its socket, which takes
@@ -43,12 +49,13 @@ def connect(path: str, *, deadline_s: float = CONNECT_DEADLINE_S) -> socket.sock
     Args:
         path: Its socket.
         deadline_s: How long to try.
+        started: Told the process id of a daemon that was started.
 
     Raises:
         DaemonUnreachableError: None answered before the deadline, or this user may not connect.
     """
     end = time.monotonic() + deadline_s
-    started = False
+    is_started = False
     while True:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -69,9 +76,9 @@ def connect(path: str, *, deadline_s: float = CONNECT_DEADLINE_S) -> socket.sock
                     f"within {deadline_s:.0f} s; see {daemon_log(path)}, or run `sro doctor`"
                 ) from None
             nobody_listens = isinstance(error, FileNotFoundError | ConnectionRefusedError)
-        if nobody_listens and not started:
-            start_daemon(path)
-            started = True
+        if nobody_listens and not is_started:
+            started(start_daemon(path))
+            is_started = True
         time.sleep(POLL_S)
 
 

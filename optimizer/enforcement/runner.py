@@ -11,7 +11,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import TYPE_CHECKING, Any
 
 from optimizer.enforcement.watcher import Program
@@ -45,6 +45,7 @@ class Runner:
         order: What is asked for; see `runs.RunOrder`.
         connect: Connects to the daemon, and starts one when none runs.
         reconnect: The same without waiting; None when there is none yet.
+        daemons: Process ids of daemons that the two started: they are ours, not the command's.
         say: Prints one line for the person at the terminal.
         is_quiet: Whether it is not to be said what was granted.
     """
@@ -55,11 +56,13 @@ class Runner:
         *,
         connect: Connect,
         reconnect: Connect,
+        daemons: Set[int],
         say: Callable[[str], None],
         is_quiet: bool = False,
     ) -> None:
         self._order = order
         self._connect, self._reconnect = connect, reconnect
+        self._daemons = daemons
         self._say = say
         self._is_quiet = is_quiet
         self._daemon: _Line | None = None
@@ -270,7 +273,7 @@ class Runner:
 
     def _finish(self, program: Program) -> int:
         if self._end is None:
-            program.bury()
+            program.bury(spared=self._daemons)
             self._say("its watcher was killed, and the command with it")
         end = self._end or {"status": signal.SIGKILL, "cpu_s": 0.0, "peak_bytes": 0}
         if self._daemon is None:

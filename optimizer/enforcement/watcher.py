@@ -15,7 +15,7 @@ import resource
 import select
 import signal
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, NoReturn
 
 GRACE_S = 0.5
@@ -158,10 +158,14 @@ class Program:
             if lines or not chunk:
                 return [json.loads(line) for line in lines]
 
-    def bury(self) -> None:
-        """After the watcher was killed: end what became ours."""
+    def bury(self, *, spared: Set[int] = frozenset()) -> None:
+        """After the watcher was killed: end what became ours.
+
+        Args:
+            spared: Processes that we started beside the command; they and what is theirs stay.
+        """
         self.end()
-        _end_descendants(0.0, _Reaped(self.pid))
+        _end_descendants(0.0, _Reaped(self.pid), spared)
 
 
 def _nothing(*_: object) -> None:
@@ -312,34 +316,36 @@ class _Reaped:
         return {"status": self.status or 0, "left": left, **used}
 
 
-def _end_descendants(grace_s: float, reaped: _Reaped) -> None:
-    """SIGTERM, a grace, and SIGKILL until nothing is left below us."""
+def _end_descendants(grace_s: float, reaped: _Reaped, spared: Set[int] = frozenset()) -> None:
+    """SIGTERM, a grace, and SIGKILL until nothing is left below us but who is spared."""
     deadline = time.monotonic() + grace_s
     if grace_s:
-        _signal_all(signal.SIGTERM)
+        _signal_all(signal.SIGTERM, spared)
     while True:
         reaped.now()
-        if reaped.all_gone:
+        if reaped.all_gone or (spared and not _descendants(spared)):
             return
         if time.monotonic() >= deadline:
-            _signal_all(signal.SIGKILL)
+            _signal_all(signal.SIGKILL, spared)
         time.sleep(_LOOK_AGAIN_S)
 
 
-def _signal_all(number: int) -> None:
-    for pid in _descendants():
+def _signal_all(number: int, spared: Set[int]) -> None:
+    for pid in _descendants(spared):
         try:
             os.kill(pid, number)
         except OSError:
             continue
 
 
-def _descendants() -> list[int]:
-    """Everything below us that has not ended; what ended and was not waited for is left out."""
+def _descendants(spared: Set[int] = frozenset()) -> list[int]:
+    """Everything below us that has not ended; neither zombies nor who is spared, nor theirs."""
     found: list[int] = []
     waiting = [os.getpid()]
     while waiting:
-        below = [pid for pid in _children(waiting.pop()) if not _is_zombie(pid)]
+        below = [
+            pid for pid in _children(waiting.pop()) if pid not in spared and not _is_zombie(pid)
+        ]
         found += below
         waiting += below
     return found

@@ -2,9 +2,10 @@
 
 import os
 import signal
+import socket
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from optimizer.places import socket_path
@@ -71,10 +72,12 @@ def main(typed: Sequence[str]) -> int:
     from server.shim import DaemonUnreachableError, connect
 
     path = socket_path(os.environ)
+    daemons: set[int] = set()
     runner = Runner(
         order,
-        connect=lambda: connect(path),
-        reconnect=lambda: _try(path),
+        connect=lambda: connect(path, started=daemons.add),
+        reconnect=lambda: _try(path, daemons.add),
+        daemons=daemons,
         say=_say,
         is_quiet="--quiet" in given,
     )
@@ -166,10 +169,9 @@ def _is_pipe(descriptor: int) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
-def _try(path: str) -> Any:
-    """A connection to the daemon, if one listens; else one is started for the next try."""
-    import socket
-
+def _try(path: str, started: Callable[[int], object]) -> socket.socket | None:
+    """A connection to the daemon, if one listens; else one is started, unless one is starting."""
+    from server.daemon_lock import take_lock
     from server.shim import start_daemon
 
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -177,7 +179,10 @@ def _try(path: str) -> Any:
         connection.connect(path)
     except OSError:
         connection.close()
-        start_daemon(path)
+        lock = take_lock(path)
+        if lock is not None:
+            lock.release()
+            started(start_daemon(path))
         return None
     return connection
 

@@ -353,23 +353,22 @@ def test_nohup_outlives_the_host(environment: dict[str, str], tmp_path: Path) ->
     until(lambda: (tmp_path / "done").exists())
 
 
-def test_a_run_outlives_its_daemon_and_is_known_to_the_next(
+def test_a_run_outlives_its_daemon_and_the_next_which_knows_it_outlives_the_run(
     environment: dict[str, str],
 ) -> None:
-    with started(
-        [*SRO, "run", "--", "sh", "-c", "echo $SRO_LEASE_ID; read wait"], environment
-    ) as one:
-        lease = first_line(one)
+    show = "echo $SRO_LEASE_ID $PPID; read wait"
+    with started([*SRO, "run", "--", "sh", "-c", show], environment) as one:
+        lease, watcher = first_line(one).split()
         before = ask(environment["SRO_SOCKET"], "status")
         assert before is not None
         os.kill(before["pid"], signal.SIGKILL)
         after = until(lambda: _another(environment, before["pid"]))
         assert [held["allocation_id"] for held in leases(environment)] == [lease]
-        one.communicate(b"\n", timeout=30)
+        os.kill(int(watcher), signal.SIGKILL)
+        assert one.wait(30) == -signal.SIGKILL
 
-    assert after != before["pid"]
-    assert one.returncode == 0
     until(lambda: leases(environment) == [])
+    assert _another(environment, before["pid"]) == after
 
 
 def _another(environment: dict[str, str], former: int) -> int | None:
