@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +130,11 @@ class Rooms:
         self.ends = ProcessEnds(self._end_lease)
         self._ending: set[asyncio.Task[None]] = set()
         self.data_folder = configured.store_folder(settings, self.database.path)
+        self.holder = Holder(
+            find_home=partial(find_home, owner=str(self.data_folder)),
+            find_scopes=find_scopes,
+            memory=self._memory_for_leases,
+        )
         self.outlook = Outlook(self._look_ahead)
         self.leased = Leased(self._look_at_leases, self.events)
         self.monitor = self._build_monitor()
@@ -139,7 +144,7 @@ class Rooms:
             self.catalog,
             calls=self.outcomes,
             below=resident_below,
-            make_cell=Cells(find_home).make,
+            make_cell=Cells(lambda: self.holder.home).make,
             clock=clock,
         )
         self.analyzer = CostBenefitAnalyzer(
@@ -296,9 +301,7 @@ class Rooms:
             allocator=self.allocator,
             keeper=RunStore(self.database),
             bind=self.bind,
-            holder=Holder(
-                find_home=find_home, find_scopes=find_scopes, memory=self._memory_for_leases
-            ),
+            holder=self.holder,
             events=self.events,
             clock=self.clock,
         )
@@ -369,6 +372,7 @@ class Rooms:
         await asyncio.gather(*self._ending, return_exceptions=True)
         await self.monitor.stop()
         await self.thinker.close()
+        await asyncio.to_thread(self.holder.leave)
         await self.own_calls.flush()
         await self.database.close()
 

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -192,9 +193,10 @@ def _log_file(given: Path) -> Finding:
 
 async def _enforcement() -> Finding:
     """Whether commands can be held to their leases: control groups of our own can be made."""
-    home = await anyio.to_thread.run_sync(find_home)
+    home = await anyio.to_thread.run_sync(partial(find_home, owner="doctor"))
+    home.leave()
     if not home.reason:
-        where = ", ".join(sorted({str(folder) for folder in home.folders.values()}))
+        where = ", ".join(sorted({str(folder.parent) for folder in home.folders.values()}))
         return Finding("enforcement", "ok", f"control groups of version {home.version} in {where}")
     return Finding(
         "enforcement",

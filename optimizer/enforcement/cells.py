@@ -54,22 +54,20 @@ class Cells:
     """Makes cells where control groups are ours to make.
 
     Args:
-        find_home: Finds the control groups that we may make; asked once.
+        home: Answers where control groups may be made.
     """
 
-    def __init__(self, find_home: Callable[[], Home]) -> None:
-        self._find_home = find_home
-        self._home: Home | None = None
+    def __init__(self, home: Callable[[], Home]) -> None:
+        self._home = home
         self._numbers = count()
 
     def make(self, most_bytes: int) -> Cell | None:
         """A new cell of so many bytes; None where none can be made."""
-        if self._home is None:
-            self._home = self._find_home()
-        if self._home.reason:
+        home = self._home()
+        if home.reason:
             return None
-        version = self._home.version
-        above = self._home.folders["" if version == 2 else "memory"]
+        version = home.version
+        above = home.folders["" if version == 2 else "memory"]
         values = (v2_values if version == 2 else v1_values)(Limits(most_bytes=most_bytes))
         folder = above / f"cell-{os.getpid()}-{next(self._numbers)}"
         try:

@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import time
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from optimizer.enforcement.limits import Limits, v1_values, v2_values, weight
 from optimizer.machine.cgroups import own_folders
 
 HOME = "sro"
-"""The folder below which each run has one."""
+"""Begins the name of the folder below which each run has one."""
 
 _LEAF = "sro-daemon"
 _NEEDED = ("cpu", "memory")
@@ -187,25 +188,33 @@ class Home:
             folder.mkdir(exist_ok=True)
         return Group(self.version, folders)
 
+    def leave(self) -> None:
+        """Take the folder above all groups away, unless something still runs below it."""
+        for folder in self.folders.values():
+            _removed(folder)
 
-def find_home(root: Path = Path("/")) -> Home:
+
+def find_home(root: Path = Path("/"), *, owner: str = "") -> Home:
     """Find out which control groups are ours to make, and make the folder for them.
 
     Args:
         root: Root of the file tree that holds `proc` and `sys`.
+        owner: Whose folder it is: what one daemon makes, weighs and takes away, no other touches,
+            and the next daemon of the same owner finds.
     """
+    name = f"{HOME}-{zlib.crc32(owner.encode()):08x}" if owner else HOME
     own = own_folders(root)
     if not own:
         return Home(reason="no control groups are mounted")
     problems = []
     try:
-        return _home_v2(own[""])
+        return _home_v2(own[""], name)
     except KeyError:
         problems.append("v2 is not mounted")
     except OSError as error:
         problems.append(f"v2: {error.strerror or error}")
     try:
-        return _home_v1(own)
+        return _home_v1(own, name)
     except KeyError as error:
         problems.append(f"v1 has no {error.args[0]} controller")
     except OSError as error:
@@ -213,7 +222,7 @@ def find_home(root: Path = Path("/")) -> Home:
     return Home(reason="; ".join(problems))
 
 
-def _home_v2(own: Path) -> Home:
+def _home_v2(own: Path, name: str) -> Home:
     """A group between two others may hold no process, so we step aside into a leaf of our own."""
     offered = (own / "cgroup.controllers").read_text().split()
     missing = [controller for controller in _NEEDED if controller not in offered]
@@ -226,7 +235,7 @@ def _home_v2(own: Path) -> Home:
         except OSError:
             _step_aside(folder)
             _hand_down(folder)
-    home = _made(folder / HOME)
+    home = _made(folder / name)
     _hand_down(home)
     return Home(2, {"": home})
 
@@ -251,8 +260,9 @@ def _step_aside(folder: Path) -> None:
     (leaf / "cgroup.procs").write_text(here[0])
 
 
-def _home_v1(own: Mapping[str, Path]) -> Home:
-    return Home(1, {name: _made(own[name] / HOME) for name in (*_NEEDED, "cpuacct", "freezer")})
+def _home_v1(own: Mapping[str, Path], name: str) -> Home:
+    wanted = (*_NEEDED, "cpuacct", "freezer")
+    return Home(1, {controller: _made(own[controller] / name) for controller in wanted})
 
 
 def _made(folder: Path) -> Path:

@@ -53,6 +53,12 @@ class Holder:
             self._home = self._find_home()
         return self._home
 
+    def leave(self) -> None:
+        """Take the control groups' folder away, unless something runs below it; `home` is anew."""
+        if self._home is not None:
+            self._home.leave()
+            self._home = None
+
     def hold(self, run: Run, pid: int) -> Held:
         """Put a command into a control group; else it is to begin in a scope, or hold itself."""
         reason = self.home.reason

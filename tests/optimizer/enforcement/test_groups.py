@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from optimizer.enforcement.groups import Group, Home, find_home
-from optimizer.enforcement.limits import Limits
+from optimizer.enforcement.limits import Limits, weight
 
 BURN = "import os\nos.fork()\nwhile True: pass"
 FILL = "import sys\nkept = bytearray(int(sys.argv[1]) << 20)\nprint(len(kept), flush=True)"
@@ -58,10 +58,40 @@ def used(group: Group) -> float:
     return use.cpu_s
 
 
+def read_weight(home: Home) -> int:
+    file = (
+        home.folders[""] / "cpu.weight" if home.version == 2 else home.folders["cpu"] / "cpu.shares"
+    )
+    return int(file.read_text())
+
+
 def test_where_no_group_can_be_made_the_reason_is_told() -> None:
     home = find_home()
 
     assert bool(home.folders) != bool(home.reason)
+
+
+def test_what_one_daemon_makes_weighs_and_takes_away_is_not_its_neighbours(
+    tmp_path: Path, group: Group
+) -> None:
+    one, two = (find_home(owner=f"{tmp_path}/{name}") for name in ("one", "two"))
+    try:
+        one.make("lease")
+        two.weigh(1)
+        one.weigh(3)
+        one.leave()
+        assert all((folder / "lease").is_dir() for folder in one.folders.values())
+        assert not any((folder / "lease").exists() for folder in two.folders.values())
+        assert {read_weight(home) for home in (one, two)} == {
+            weight(n, version=one.version) for n in (3, 1)
+        }
+    finally:
+        one.make("lease").remove()
+        for home in (one, two):
+            home.leave()
+
+    assert not any(folder.exists() for home in (one, two) for folder in home.folders.values())
+    assert group.use() is not None, "a third one's groups are there still"
 
 
 def test_a_burner_with_two_processes_is_held_to_its_cores(group: Group) -> None:
