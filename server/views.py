@@ -38,6 +38,8 @@ _HEALTH = (
     "cpu_usage",
     "memory_usage",
     "reliability_score",
+    "reliability_seen",
+    "reliability_basis",
     "issues",
     "warnings",
     "details",

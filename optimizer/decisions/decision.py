@@ -135,8 +135,8 @@ class Decision(_Noun):
         None, description="Of estimated_cost, by the spread of prices and of expected attempts."
     )
     reliability: float | None = Field(
-        description="Probability that nothing runs out and no request fails; min_reliability "
-        "limits it."
+        description="Probability that nothing runs out and a request does not fail, at least "
+        "(of few requests this is low though none failed); min_reliability limits it."
     )
     reliability_bounds: tuple[float, float] | None = Field(
         description="By the cautious and by the kindest reading of the evidence."

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from optimizer.machine.readings import GpuReading, Usage, percent
-from optimizer.monitoring.probes import ProbeResult
-from optimizer.monitoring.sample import METRICS, GpuUse, Sample
+from optimizer.monitoring.probes import NOT_ASKED, ProbeResult
+from optimizer.monitoring.sample import METRICS, GpuUse, Reliability, Sample
 from optimizer.monitoring.workload import Figures
 
 ROLES = ("primary", "secondary")
@@ -16,7 +16,7 @@ _MEASURED = {*METRICS, "network_errors_s", "disk_errors_s"}
 def compose(
     usage: Usage,
     workload: Figures,
-    reliability: float | str,
+    reliability: Reliability | str,
     probed: Mapping[str, ProbeResult],
     *,
     targets: Sequence[str],
@@ -28,16 +28,17 @@ def compose(
     Args:
         usage: What the machine's counters say.
         workload: What the doors counted.
-        reliability: The score, or why it is not known.
+        reliability: What is known of it, or why nothing is.
         probed: The last answers of the probes, by name.
         targets: Names of the configured probes; the first two are primary and secondary.
         host: The machine.
         at: When it was measured.
     """
-    answers = {name: probed.get(name, ProbeResult(None, "not asked yet")) for name in targets}
+    answers = {name: probed.get(name, ProbeResult(None, NOT_ASKED)) for name in targets}
     unknown = {**usage.unknown, **workload.unknown}
+    known = None if isinstance(reliability, str) else reliability
     if isinstance(reliability, str):
-        unknown["reliability_score"] = reliability
+        unknown |= dict.fromkeys(("reliability_score", "reliability_seen"), reliability)
     latency: dict[str, float | None] = {}
     for place, role in enumerate(ROLES):
         answer = (
@@ -66,7 +67,9 @@ def compose(
         failures_hour=workload.failures_hour,
         response_time_ms=workload.response_time_ms,
         response_time_p95_ms=workload.response_time_p95_ms,
-        reliability_score=reliability if isinstance(reliability, float) else None,
+        reliability_score=known and known.at_least,
+        reliability_seen=known and known.seen,
+        reliability_basis=known and known.basis,
         network_latency_primary_ms=latency["primary"],
         network_latency_secondary_ms=latency["secondary"],
         network_latency=latency,

@@ -28,6 +28,7 @@ from optimizer.monitoring.sample import (
     DEFAULT_THRESHOLDS,
     Alert,
     Health,
+    Reliability,
     Sample,
     Threshold,
     Trend,
@@ -80,11 +81,11 @@ class ReadsMachine(Protocol):
         """
 
 
-Reliability = Callable[[int, int], float | str]
-"""Failed requests of the last hour and all of them, to a score or the reason why there is none."""
+JudgesReliability = Callable[[int, int], Reliability | str]
+"""Failed requests of the last hour and all of them, to what they show or why nothing is known."""
 
 
-def _not_foreseen(failures: int, requests: int) -> str:
+def _not_foreseen(failures: int, requests: int) -> Reliability | str:
     return "nobody looks at a forecast here"
 
 
@@ -130,7 +131,7 @@ class PerformanceMonitor:
         events: EventBus | None = None,
         workload: Workload | None = None,
         leased: Callable[[], Awaitable[Mapping[str, float]]] | None = None,
-        reliability: Reliability = _not_foreseen,
+        reliability: JudgesReliability = _not_foreseen,
         probes: Probes | None = None,
         sampler_lock: Path | None = None,
         clock: Clock = utc_now,
@@ -469,7 +470,7 @@ class PerformanceMonitor:
             self._note(NOT_STORED, f"alerts are in memory only: {error}")
 
     def _watched(self, sample: Sample) -> dict[str, float | None]:
-        return {metric: sample.value(metric) for metric in self.thresholds}
+        return {metric: sample.watched(metric) for metric in self.thresholds}
 
     async def _keep(self, sample: Sample) -> None:
         if self._keeper is None or not self._own_lock():

@@ -14,6 +14,9 @@ from optimizer.errors import ConfigurationError, McpServerError
 if TYPE_CHECKING:
     import httpx
 
+NOT_ASKED = "not asked yet"
+"""The reason until a service was asked for the first time."""
+
 TIMEOUT = timedelta(seconds=5)
 """A neighbour that has not answered by then counts as down, as the Alita manager counts it."""
 

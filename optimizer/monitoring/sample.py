@@ -1,7 +1,7 @@
 """What the monitor knows: samples, trends, thresholds, alerts, health."""
 
 from collections.abc import Iterable
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
@@ -54,6 +54,31 @@ METRICS: dict[str, Metric] = {
     )
 }
 """Every stored metric, by name, in the order of the stored columns. None is ever negative."""
+
+
+RELIABILITY_SCORE = (
+    "Probability, 0 to 1, that nothing runs out in the next day and a request does not fail: at "
+    "least this, with 95 % confidence in how often requests fail; what min_reliability limits, if "
+    "nothing changes"
+)
+RELIABILITY_SEEN = (
+    "The same with requests failing as often as they were seen to in the last hour; what an alert "
+    "about reliability_score looks at"
+)
+
+
+class Reliability(NamedTuple):
+    """How probable it is that all goes well, if nothing changes.
+
+    Attributes:
+        at_least: By the cautious bound of how often requests fail, 0 to 1.
+        seen: With requests failing as often as they were seen to, 0 to 1.
+        basis: What both come from, in words with numbers.
+    """
+
+    at_least: float
+    seen: float
+    basis: str
 
 
 class GpuUse(_Noun):
@@ -119,7 +144,13 @@ class Sample(_Noun):
         None, ge=0, description="95th percentile of the time to answer, last 5 minutes."
     )
     reliability_score: FiniteFloat | None = Field(
-        None, ge=0, le=1, description="Probability that nothing runs out and no request fails."
+        None, ge=0, le=1, description=RELIABILITY_SCORE + "."
+    )
+    reliability_seen: FiniteFloat | None = Field(
+        None, ge=0, le=1, description=RELIABILITY_SEEN + "."
+    )
+    reliability_basis: str | None = Field(
+        None, description="What the two come from; null while they are."
     )
     network_latency: dict[str, float | None] = Field(
         default_factory=lambda: dict.fromkeys(("primary", "secondary")),
@@ -140,6 +171,13 @@ class Sample(_Noun):
         """One stored metric by name; None when it is not known."""
         value: float | None = getattr(self, metric)
         return value
+
+    def watched(self, metric: str) -> float | None:
+        """What an alert about a metric looks at; of reliability what was seen, not what may be.
+
+        An alert says that something is wrong; a bound that is low for want of requests does not.
+        """
+        return self.value("reliability_seen" if metric == "reliability_score" else metric)
 
     @property
     def used(self) -> dict[str, float]:
@@ -240,9 +278,10 @@ class Health(_Noun):
     host: str
     cpu_usage: float = Field(description=METRICS["cpu_usage"].description)
     memory_usage: float = Field(description=METRICS["memory_usage"].description)
-    reliability_score: float | None = Field(
-        description="Probability, 0 to 1, that nothing runs out in the next day and a request does "
-        "not fail, by the cautious bounds of both: what min_reliability limits, if nothing changes."
+    reliability_score: float | None = Field(description=RELIABILITY_SCORE + ".")
+    reliability_seen: float | None = Field(None, description=RELIABILITY_SEEN + ".")
+    reliability_basis: str | None = Field(
+        None, description="What the two come from; null while they are."
     )
     issues: tuple[str, ...] = Field(description="What is critical, a word each.")
     warnings: tuple[str, ...] = Field(description="What to keep an eye on, a word each.")

@@ -11,6 +11,8 @@ from optimizer.decisions.today import exhaustion_of
 from optimizer.due import Due
 from optimizer.errors import DependencyError
 from optimizer.events import Event, SampleTaken
+from optimizer.monitoring.sample import Reliability
+from optimizer.monitoring.workload import MINIMUM_REQUESTS
 
 logger = logging.getLogger("sequential_resource_optimization.forecasting")
 
@@ -40,8 +42,11 @@ class Outlook:
         self._exhaustion: tuple[float, float] | None = None
         self._reason = NOT_YET
 
-    def reliability(self, failures: int, requests: int) -> float | str:
+    def reliability(self, failures: int, requests: int) -> Reliability | str:
         """The reliability of changing nothing, as a decision computes it; or why it is unknown.
+
+        What was seen is told beside the cautious bound, which a decision limits: of few requests
+        the bound is low though none has failed.
 
         Args:
             failures: Requests of the last hour that failed.
@@ -49,8 +54,15 @@ class Outlook:
         """
         if self._exhaustion is None:
             return self._reason
-        _, p_error = error_bounds(observed_error_rate(failures, requests), requests)
-        return reliability(self._exhaustion[1], p_error)
+        p_exhaustion = self._exhaustion[1]
+        seen = observed_error_rate(failures, requests)
+        _, at_most = error_bounds(seen, requests)
+        return Reliability(
+            at_least=reliability(p_exhaustion, at_most),
+            seen=reliability(p_exhaustion, seen or 0.0),
+            basis=f"{_failing(failures, requests, at_most)}; that cpu, memory or storage runs out "
+            f"in the next day has a probability of {100 * p_exhaustion:.3g} % at most",
+        )
 
     def hear(self, event: Event) -> None:
         """Look again when an hour has begun; every five minutes until there is a forecast."""
@@ -97,3 +109,15 @@ class Outlook:
         except DependencyError:
             self.forget()
             raise
+
+
+def _failing(failures: int, requests: int, at_most: float) -> str:
+    if requests < MINIMUM_REQUESTS:
+        return (
+            f"{requests} requests in the last hour are too few to say how often one fails "
+            f"({MINIMUM_REQUESTS} needed), so failures are left out"
+        )
+    return (
+        f"{failures} of {requests} requests of the last hour failed, from which at most "
+        f"{100 * at_most:.3g} % fail (95 % confidence; more requests show more)"
+    )

@@ -27,6 +27,9 @@ def health(answer: Json) -> RenderableType:
     reliability = answer.get("reliability_score")
     if reliability is not None:
         use.add_row("reliability_score", number(reliability, digits=3), "")
+    seen = answer.get("reliability_seen")
+    if seen is not None:
+        use.add_row("reliability_seen", number(seen, digits=3), "")
     details = answer.get("details", {})
     return Group(
         Text.assemble(status(answer["status"]), f"  {answer.get('host', '')}", *_when(answer)),
@@ -34,8 +37,14 @@ def health(answer: Json) -> RenderableType:
         *marked("○", _free(answer)),
         *marked("!", [details.get(word, word) for word in answer["issues"]], "red"),
         *marked("!", [details.get(word, word) for word in answer["warnings"]], "yellow"),
+        *marked("~", _basis(answer)),
         *reasons(answer.get("unknown")),
     )
+
+
+def _basis(answer: Json) -> list[str]:
+    basis = answer.get("reliability_basis")
+    return [f"reliability: {basis}"] if basis else []
 
 
 def metrics(answer: Json) -> RenderableType:

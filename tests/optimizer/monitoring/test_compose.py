@@ -5,17 +5,18 @@ from dataclasses import replace
 from optimizer.machine.readings import GpuReading, usage_between
 from optimizer.monitoring.compose import compose
 from optimizer.monitoring.probes import ProbeResult
-from optimizer.monitoring.sample import METRICS, Sample
+from optimizer.monitoring.sample import METRICS, Reliability, Sample
 from optimizer.monitoring.workload import Figures
 from tests.optimizer.monitoring.fakes import NOON, READING
 
 QUIET = Figures(None, None, None, None, 0, 0, 0, {"error_rate": "no requests"})
+LIKELY = Reliability(at_least=0.84, seen=0.94, basis="0 of 20 requests failed")
 
 
 def composed(probed: dict[str, ProbeResult], *targets: str) -> Sample:
     usage = usage_between(READING, replace(READING, monotonic_s=1.0, total_ticks=200))
     assert usage is not None
-    return compose(usage, QUIET, 0.94, probed, targets=targets, host="here", at=NOON)
+    return compose(usage, QUIET, LIKELY, probed, targets=targets, host="here", at=NOON)
 
 
 def test_every_metric_that_is_missing_says_why() -> None:
@@ -67,7 +68,7 @@ def test_devices_and_errors_are_shown_beside_the_stored_metrics() -> None:
     usage = usage_between(before, after)
     assert usage is not None
 
-    sample = compose(usage, QUIET, 0.94, {}, targets=(), host="here", at=NOON)
+    sample = compose(usage, QUIET, LIKELY, {}, targets=(), host="here", at=NOON)
 
     assert sample.network_errors_s == 3.0
     assert (sample.gpus[0].usage, sample.gpus[0].memory_usage) == (40.0, 25.0)

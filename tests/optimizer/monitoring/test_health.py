@@ -1,8 +1,11 @@
 """One word for an agent."""
 
+import pytest
+
 from optimizer.monitoring.alerts import AlertState, advance
-from optimizer.monitoring.health import STALLED, assess
-from optimizer.monitoring.sample import DEFAULT_THRESHOLDS, Health
+from optimizer.monitoring.health import PROBES_FAILED, STALLED, assess, explain
+from optimizer.monitoring.probes import NOT_ASKED
+from optimizer.monitoring.sample import ALERTABLE, DEFAULT_THRESHOLDS, Alert, Health, Threshold
 from tests.optimizer.monitoring.fakes import NOON, a_sample
 
 
@@ -59,3 +62,40 @@ def test_servers_that_nobody_needs_are_a_warning_and_degrade_nothing() -> None:
 
     assert health.status == "healthy"
     assert health.warnings == ("mcp_orphans",)
+
+
+@pytest.mark.parametrize("metric", ALERTABLE)
+def test_every_alert_says_what_to_do(metric: str) -> None:
+    alert = Alert(
+        metric=metric, level="warning", value=2, threshold=1, direction="above", raised_at=NOON
+    )
+
+    assert len(explain(alert).partition("What to do: ")[2]) > 20
+
+
+def test_a_service_that_does_not_answer_is_told_once_it_was_asked() -> None:
+    latency = {"primary": 3.0, "secondary": None, "wiki": 3.0, "files": None, "new": None}
+    why = {"network_latency.files": "not reached", "network_latency.new": NOT_ASKED}
+    health = assess(a_sample(network_latency=latency, unknown=why), (), problems={}, at=NOON)
+
+    assert (health.status, health.warnings) == ("healthy", (PROBES_FAILED,))
+    assert health.details[PROBES_FAILED].startswith("no good answer from files: not reached. What")
+
+
+def test_reliability_that_is_low_for_want_of_requests_raises_no_alert() -> None:
+    thresholds = {"reliability_score": Threshold(critical=0.9, direction="below")}
+    young = a_sample(reliability_score=0.84, reliability_seen=0.999)
+    failing = a_sample(reliability_score=0.84, reliability_seen=0.86)
+
+    raised = [
+        advance(
+            AlertState(),
+            {"reliability_score": sample.watched("reliability_score")},
+            thresholds,
+            at=NOON,
+            now_s=0,
+        )[0].raised
+        for sample in (young, failing)
+    ]
+
+    assert [list(each) for each in raised] == [[], ["reliability_score"]]

@@ -16,7 +16,7 @@ from optimizer.machine.reader import Machine
 from optimizer.monitoring.keeper import StoredHistory, no_rollups, stored_figures
 from optimizer.monitoring.monitor import PerformanceMonitor
 from optimizer.monitoring.rollup import roll_up
-from optimizer.monitoring.sample import Threshold
+from optimizer.monitoring.sample import Reliability, Threshold
 from tests.optimizer.monitoring.fakes import (
     NOON,
     FakeKeeper,
@@ -64,7 +64,8 @@ async def test_a_sample_holds_the_machine_between_two_readings() -> None:
 
 async def test_requests_at_the_doors_are_part_of_a_sample() -> None:
     monitor = PerformanceMonitor(
-        machine=FakeMachine(), reliability=lambda failures, requests: failures / requests
+        machine=FakeMachine(),
+        reliability=lambda bad, of: Reliability(at_least=0.8, seen=1 - bad / of, basis="counted"),
     )
     for i in range(40):
         monitor.workload.record(ok=i != 0, latency_ms=20.0)
@@ -72,7 +73,8 @@ async def test_requests_at_the_doors_are_part_of_a_sample() -> None:
     sample = await monitor.sample_once()
 
     assert sample.error_rate == 1 / 40
-    assert sample.reliability_score == 1 / 40
+    assert (sample.reliability_score, sample.reliability_seen) == (0.8, 1 - 1 / 40)
+    assert sample.reliability_basis == "counted"
     assert (sample.failures_hour, sample.requests_hour) == (1, 40)
     assert sample.response_time_ms == pytest.approx(20, rel=0.05)
 

@@ -13,6 +13,7 @@ from optimizer.decisions.risk import error_bounds
 from optimizer.decisions.snapshot import ResourceState, Snapshot, Workload
 from optimizer.errors import StorageError
 from optimizer.events import SampleTaken
+from optimizer.monitoring.sample import Reliability
 from optimizer.operations.outlook import Outlook
 from sequential_resource_optimization import SequentialResourceOptimizer, load_settings
 from tests.optimizer.decisions.conftest import CAPACITY, outlook
@@ -60,8 +61,27 @@ async def test_it_is_the_reliability_that_a_decision_gives_to_changing_nothing()
 
     front = build_front(seen, "system_level", rules=Rules(), max_increase=None)
     assert front.today.reliability is not None
-    assert future.reliability(8, 400) == front.today.reliability
-    assert future.reliability(8, 400) < 1 - error_bounds(0.02, 400)[1]
+    found = future.reliability(8, 400)
+    assert isinstance(found, Reliability)
+    assert found.at_least == front.today.reliability
+    assert found.at_least < 1 - error_bounds(0.02, 400)[1]
+    assert found.at_least < found.seen < 0.98
+
+
+async def test_twenty_good_answers_are_told_as_what_was_seen_and_as_what_they_show() -> None:
+    future = looking_at(snapshot())
+    await future.refresh()
+
+    few, some, many = (future.reliability(0, requests) for requests in (19, 20, 1000))
+
+    assert isinstance(few, Reliability)
+    assert isinstance(some, Reliability)
+    assert isinstance(many, Reliability)
+    assert some.at_least == pytest.approx(0.84 * some.seen, rel=0.01)
+    assert many.at_least == pytest.approx(some.seen, rel=0.01)
+    assert few.seen == some.seen == many.seen
+    assert "0 of 20 requests of the last hour failed, from which at most 16.1 % fail" in some.basis
+    assert "19 requests in the last hour are too few" in few.basis
 
 
 async def test_without_a_forecast_the_reason_is_said() -> None:
@@ -96,7 +116,7 @@ async def test_it_looks_once_an_hour_and_again_after_it_failed() -> None:
         tasks.cancel_scope.cancel()
 
     assert looks == [0, 1, 2]
-    assert isinstance(future.reliability(0, 0), float)
+    assert isinstance(future.reliability(0, 0), Reliability)
 
 
 async def test_until_there_is_a_forecast_it_looks_every_five_minutes() -> None:
