@@ -169,3 +169,10 @@ def beta_interval(a: float, b: float, *, confidence: float = 0.9) -> tuple[float
     """
     tail = (1 - confidence) / 2
     return beta_quantile(tail, a, b), beta_quantile(1 - tail, a, b)
+
+
+def significant(value: float) -> float:
+    """Four significant digits; just under 1 two of what is lacking, so that .99998 is not 1."""
+    if 0.99 < value < 1:
+        return round(value, 1 - math.floor(math.log10(1 - value)))
+    return float(f"{value:.4g}")

@@ -15,6 +15,7 @@ from optimizer.forecasting.forecast import Forecast, MetricForecast
 from optimizer.operations.forecast import ForecastRequest
 from optimizer.operations.select_mcp import brief as brief_selection
 from optimizer.quantities import format_amount
+from optimizer.statistics import significant
 
 View = Literal["brief", "full", "reference"]
 
@@ -173,9 +174,30 @@ def decision(answer: Any, request: BaseModel, view: View) -> Json:
         return shown
     steps = [_tidy(_pick(step, _STEP)) for step in shown["implementation_plan"]]
     told = brief(shown, _DECISION)
+    if "conflict" in told:  # Not rounded: a limit of just these values has to be enough.
+        told["conflict"] = _tidy(shown["conflict"])
+    if "unknown" in told:
+        told["unknown"] = _each_reason_once(told["unknown"])
+    told["reasoning"] = _reasoning(shown["reasoning"])
     if shown["objective_asked"] != shown["strategy"]:
         told["objective_because"] = shown["objective_because"]
     return {**told, "implementation_plan": steps}
+
+
+def _reasoning(reasoning: Json) -> Json:
+    """Who chose, and what that cost; the thoughts are counted, explain_decision has them."""
+    told = {**reasoning, "thoughts": len(reasoning["thoughts"])}
+    if not told["is_estimated"]:
+        del told["is_estimated"]
+    return dict(_rounded(_tidy(told)))
+
+
+def _each_reason_once(unknown: Mapping[str, str]) -> dict[str, str]:
+    """Reasons under the names of all the figures that share them."""
+    figures: dict[str, list[str]] = {}
+    for name, reason in unknown.items():
+        figures.setdefault(reason, []).append(name)
+    return {", ".join(names): reason for reason, names in figures.items()}
 
 
 def explanation(answer: Any, request: BaseModel, view: View) -> Json:
@@ -285,7 +307,7 @@ def _tidy(shown: Mapping[str, Any]) -> Json:
 def _rounded(value: Any) -> Any:
     """Whole numbers as they are, since amounts are exact; others in four significant digits."""
     if isinstance(value, float):
-        return int(value) if value.is_integer() else float(f"{value:.4g}")
+        return int(value) if value.is_integer() else significant(value)
     if isinstance(value, Mapping):
         return {name: _rounded(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
-from optimizer.decisions.asking import impossible
+from optimizer.decisions.asking import impossible, ways_out
 from optimizer.decisions.bounds import cost_bounds, performance_bounds, reliability_bounds
 from optimizer.decisions.caveats import unknown_figures, warnings_of
 from optimizer.decisions.confidence import Confidence, confidence_in
@@ -136,9 +136,7 @@ def what_next(
 ) -> str:
     """What the reader of a decision can do now; it may name the decision."""
     if chosen is None:
-        ways = solution.conflict.relaxations if solution.conflict else ()
-        enough = [way.description for way in ways if way.needed is not None]
-        return "Ask again with one limit loosened: " + ("; or ".join(enough) or "none is enough")
+        return f"Ask again with {ways_out(solution)}"
     is_lease = is_lease_scope(solution.front.scope)
     if solution.status(chosen) == "insufficient_data" and is_lease:
         return "Carry out implementation_plan: a lease ends by itself; unknown says what is missing"

@@ -82,7 +82,7 @@ def chosen_by_client(
         recording: What came of recording them.
         refusal: Why the agent's choice does not stand, if it was refused.
     """
-    recorded = recording.scratchpad is not None and reasoning.scratchpad != "none"
+    recorded = recording.scratchpad == reasoning.scratchpad  # One server has all of them.
     if refusal is not None:
         path = "solver_overrode_client"
     else:
@@ -132,9 +132,18 @@ def impossible(solution: Solution) -> str:
     """Which limits no choice holds, and what would be enough."""
     if solution.conflict is None:
         return "no choice holds the limits"
-    names = " and ".join(solution.conflict.irreducible_set)
-    ways = "; ".join(way.description for way in solution.conflict.relaxations)
-    return f"no choice holds {names}: {ways}"
+    conflict = solution.conflict
+    names = [*conflict.irreducible_set, *(way.name for way in conflict.together)]
+    return f"no choice holds {' and '.join(dict.fromkeys(names))}; {ways_out(solution)} would do"
+
+
+def ways_out(solution: Solution) -> str:
+    """Values of limits that would let a choice through."""
+    if solution.conflict is None:
+        return "fewer limits"
+    alone = [way.description for way in solution.conflict.relaxations if way.needed is not None]
+    together = [way.description for way in solution.conflict.together]
+    return " or ".join(alone) or " together with ".join(together)
 
 
 def thought_over(reasoning: Reasoning, refusal: str | None) -> Reasoning:

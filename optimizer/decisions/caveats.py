@@ -28,10 +28,10 @@ def unknown_figures(
         confidence: What came of that.
         has_band: Whether there are bounds of the improvement.
     """
-    unknown = {} if confidence.reason is None else {"confidence_score": confidence.reason}
     if chosen is None:
-        reason = "no choice holds the limits; see conflict"
-        return unknown | dict.fromkeys((*COSTS, *PERFORMANCES, *RELIABILITIES), reason)
+        names = ("confidence_score", *COSTS, *PERFORMANCES, *RELIABILITIES)
+        return dict.fromkeys(names, "no choice holds the limits; see conflict")
+    unknown = {} if confidence.reason is None else {"confidence_score": confidence.reason}
     if chosen.cost_usd_month is None:
         unknown |= dict.fromkeys(COSTS, _unpriced(solution.front))
     if chosen.performance is None:

@@ -1,5 +1,6 @@
 """Limits: which candidates hold them, and, when none does, which limits conflict."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -44,16 +45,17 @@ class Limit:
         actual = self.actual(candidate)
         if actual is None:
             return None
-        if self._inside(actual, value):
+        if self.inside(actual, value):
             return True
         kindest = self.kindest(candidate) if self.kindest else None
-        return None if kindest is not None and self._inside(kindest, value) else False
+        return None if kindest is not None and self.inside(kindest, value) else False
 
     def slack(self, actual: float, value: float) -> float:
         """How far the figure is inside the limit, in the limit's unit."""
         return value - actual if self.at_most else actual - value
 
-    def _inside(self, actual: float, value: float) -> bool:
+    def inside(self, actual: float, value: float) -> bool:
+        """Whether a figure keeps to the limit."""
         return actual <= value if self.at_most else actual >= value
 
 
@@ -171,7 +173,7 @@ def broken(candidate: Candidate, limits: Asked) -> str | None:
         limit = LIMITS[name]
         actual = limit.actual(candidate)
         if actual is not None and limit.held(candidate, value) is False:
-            return f"{name} {value:g} {limit.unit}: it has {actual:.6g}"
+            return f"{name} {value:.8g} {limit.unit}: it has {actual:.8g}"
     return None
 
 
@@ -186,16 +188,20 @@ def conflict(front_for: FrontFor, limits: Asked) -> Conflict:
         limits: Values by name, which no candidate holds.
 
     Returns:
-        The irreducible set, and for each of it the value that would be enough alone.
+        The irreducible set, and for each of it the value that would be enough alone; where none
+        would, because other limits conflict too, values that are enough together.
     """
     remaining = dict(limits)
     for name in limits:
         without = {key: value for key, value in remaining.items() if key != name}
         if not _possible(front_for, without):
             remaining = without
+    alone = tuple(_relax(front_for, limits, name) for name in remaining)
+    is_enough = any(way.needed is not None for way in alone)
     return Conflict(
         irreducible_set=tuple(remaining),
-        relaxations=tuple(_relax(front_for, limits, name) for name in remaining),
+        relaxations=alone,
+        together=() if is_enough else _together(front_for(None).choices, limits),
     )
 
 
@@ -213,13 +219,54 @@ def _relax(front_for: FrontFor, limits: Asked, name: str) -> Relaxation:
         holding, _ = sift(front_for(limits.get(INCREASE)).choices, others)
         figures = [figure for figure in map(limit.actual, holding) if figure is not None]
         needed = _best(figures, at_most=limit.at_most)
+    return _relaxation(limit, limits[name], needed)
+
+
+def _relaxation(limit: Limit, value: float, needed: float | None) -> Relaxation:
+    needed = None if needed is None else _outward(limit, needed)
     return Relaxation(
-        name=name,
-        limit=limits[name],
+        name=limit.name,
+        limit=value,
         needed=needed,
         unit=limit.unit,
-        description=_relaxed(limit, limits[name], needed),
+        description=_relaxed(limit, value, needed),
     )
+
+
+def _outward(limit: Limit, needed: float) -> float:
+    """Eight significant digits, rounded so that it is still enough."""
+    if needed == 0:
+        return needed
+    scale = 10.0 ** (7 - math.floor(math.log10(abs(needed))))
+    rounded: float = (math.ceil if limit.at_most else math.floor)(needed * scale) / scale
+    return rounded if limit.inside(needed, rounded) else needed
+
+
+def _together(choices: Iterable[Candidate], limits: Asked) -> tuple[Relaxation, ...]:
+    """What the choice needs that breaks the fewest limits, and of those by the smallest share."""
+
+    def excess(candidate: Candidate) -> tuple[int, float]:
+        shares = [
+            abs(needed - limits[name]) / max(abs(limits[name]), 1e-9)
+            for name, needed in _lacking(candidate, limits).items()
+        ]
+        return len(shares), sum(shares)
+
+    nearest = min(choices, key=excess)
+    return tuple(
+        _relaxation(LIMITS[name], limits[name], needed)
+        for name, needed in _lacking(nearest, limits).items()
+    )
+
+
+def _lacking(candidate: Candidate, limits: Asked) -> dict[str, float]:
+    """The limits that a candidate breaks, with its own figures."""
+    return {
+        name: actual
+        for name, value in limits.items()
+        if (actual := LIMITS[name].actual(candidate)) is not None
+        and LIMITS[name].held(candidate, value) is False
+    }
 
 
 def _best(figures: Sequence[float], *, at_most: bool) -> float | None:
@@ -240,4 +287,4 @@ def _least_increase(front_for: FrontFor, others: Asked, limit: float) -> float |
 def _relaxed(limit: Limit, value: float, needed: float | None) -> str:
     if needed is None:
         return f"no value of {limit.name} is enough while the other limits stay"
-    return f"{limit.name} {needed:.6g} {limit.unit} instead of {value:g} is enough"
+    return f"{limit.name} {needed:.8g} instead of {value:.8g} {limit.unit}"

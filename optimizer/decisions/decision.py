@@ -36,7 +36,7 @@ class ConstraintCheck(_Noun):
 
 
 class Relaxation(_Noun):
-    """The smallest change of one limit that makes a decision possible."""
+    """A change of one limit that makes a decision possible, alone or with those beside it."""
 
     name: str
     limit: float
@@ -49,7 +49,10 @@ class Conflict(_Noun):
     """Limits that cannot all hold; leave out any one of the set and the rest can."""
 
     irreducible_set: tuple[str, ...]
-    relaxations: tuple[Relaxation, ...]
+    relaxations: tuple[Relaxation, ...] = Field(description="Of each of the set, alone.")
+    together: tuple[Relaxation, ...] = Field(
+        (), description="Where none is enough alone: values that are enough together."
+    )
 
 
 class ParetoPoint(_Noun):

@@ -127,4 +127,4 @@ def durations(applications: Iterable[Application]) -> dict[str, float]:
 
 def told(remembered: Iterable[Remembered], scope: Scope) -> tuple[str, ...]:
     """What a decision of a scope is told of those before it, newest first, for whoever thinks."""
-    return tuple(one.sentence for one in remembered if one.scope == scope)
+    return tuple(f"{one.sentence.rstrip('.')}." for one in remembered if one.scope == scope)

@@ -156,15 +156,33 @@ def _refusal(solution: Solution, best: Candidate, candidate_id: str) -> str | No
     limit = broken(other, solution.limits)
     if limit is not None:
         return f"{other.id} breaks {limit}"
+    if _is_interrupting(solution.objective, other, best):
+        return f"{other.id} interrupts running work, which {solution.objective.name} does not"
     if not isinstance(solution.objective, Measured):
         return f"{solution.objective.name} has no measure to compare {other.id} by"
     ours = solution.objective.measure(best, solution.request)
     theirs = solution.objective.measure(other, solution.request)
-    if ours is None or theirs is None or theirs > ours + WITHIN * abs(ours):
+    if ours is None or theirs is None:
+        return f"nothing says how {other.id} compares with {best.id}: {_order(solution)} is unknown"
+    if theirs > ours + WITHIN * abs(ours):
         return f"{other.id} is more than {WITHIN:.0%} worse than {best.id}"
     if theirs >= ours and _is_dearer(other, best):
         return f"{other.id} costs more than {WITHIN:.0%} more than {best.id}, and is no better"
     return None
+
+
+def _is_interrupting(objective: Objective, other: Candidate, best: Candidate) -> bool:
+    """Whether the objective puts the other behind for what it does, whatever its figures."""
+    return (
+        isinstance(objective, ByMeasure)
+        and objective.allowed(best)
+        and not objective.allowed(other)
+    )
+
+
+def _order(solution: Solution) -> str:
+    """What the objective orders by and is not known."""
+    return " and ".join(solution.missing) or f"the measure of {solution.objective.name}"
 
 
 def _is_dearer(other: Candidate, best: Candidate) -> bool:

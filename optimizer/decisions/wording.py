@@ -10,6 +10,7 @@ from optimizer.decisions.snapshot import ResourceState, Snapshot
 from optimizer.monitoring.workload import MINIMUM_REQUESTS
 from optimizer.prices import HOURS_PER_MONTH
 from optimizer.quantities import format_amount
+from optimizer.statistics import significant
 
 
 def summarise(candidate: Candidate, front: Front) -> str:
@@ -59,7 +60,7 @@ def _figures(candidate: Candidate) -> Iterator[str]:
     if candidate.reliability is None:
         yield "reliability unknown"
     else:
-        yield f"reliability {candidate.reliability:.4f}"
+        yield f"reliability {significant(candidate.reliability):.12g}"
 
 
 def _slower(performance: float) -> float:

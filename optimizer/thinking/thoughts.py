@@ -6,6 +6,7 @@ one line and cut before they are written anywhere.
 
 from collections.abc import Iterator, Sequence
 
+from optimizer.statistics import significant
 from optimizer.thinking.question import Candidate, Question, Thought, ThoughtKind
 
 MAX_CHARS = 1000
@@ -248,7 +249,7 @@ def number(value: float | None) -> str:
     """Four significant digits, without an exponent for what people meet: `12,346`, `0.9871`."""
     if value is None:
         return "unknown"
-    return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{significant(value):.12g}"
 
 
 def plain(text: str, limit: int) -> str:

@@ -10,13 +10,17 @@ from server.views import Json
 def decision(answer: Json) -> RenderableType:
     """What was decided, its figures, limits and plan."""
     state = answer.get("status", "")
-    return Group(
+    head = [
         Text.assemble((answer["decision_id"], "bold"), f"  {answer['strategy']}  ", status(state)),
         *[Text(answer[name]) for name in ("summary",) if answer.get(name)],
+    ]
+    if state == "infeasible":
+        return Group(*head, *marked("→", [answer["next"]]))
+    return Group(
+        *head,
         _figures(answer),
         *([_limits(answer["constraints"])] if answer.get("constraints") else []),
         *([_plan(answer["implementation_plan"])] if answer["implementation_plan"] else []),
-        *_conflict(answer.get("conflict")),
         *_frame(answer.get("thought_frame")),
         *marked("!", answer.get("warnings", ()), "yellow"),
         *reasons(answer.get("unknown")),
@@ -131,11 +135,3 @@ def _frame(frame: Json | None) -> list[Text]:
         return []
     choices = [f"{one['id']}  {one['summary']}" for one in frame["candidates"]]
     return [Text(frame["question"], style="bold"), *marked("○", choices)]
-
-
-def _conflict(conflict: Json | None) -> list[Text]:
-    if not conflict:
-        return []
-    names = ", ".join(conflict["irreducible_set"])
-    ways = [way["description"] for way in conflict["relaxations"]]
-    return [Text(f"These limits cannot all hold: {names}", style="yellow"), *marked("→", ways)]

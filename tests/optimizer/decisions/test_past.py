@@ -59,4 +59,4 @@ def test_a_scope_is_told_of_its_own_last_decisions(make_snapshot: MakeSnapshot) 
     assert len(told(remembered, "task_level")) == 5
     [sentence] = told(remembered, "system_level")
     assert sentence.startswith("2026-11-22 12:00 balanced_optimization chose ")
-    assert sentence.endswith("not carried out here")
+    assert sentence.endswith("not carried out here.")

@@ -138,6 +138,9 @@ def test_a_conflict_is_irreducible_and_each_relaxation_is_enough_and_the_smalles
             assert any_holds(snapshot, asked | {way.name: way.needed})
             step = 1e-6 * max(1.0, abs(way.needed)) * (1 if LIMITS[way.name].at_most else -1)
             assert not any_holds(snapshot, asked | {way.name: way.needed - step})
+    together = {way.name: way.needed for way in conflict.together if way.needed is not None}
+    assert bool(together) == all(way.needed is None for way in conflict.relaxations)
+    assert any_holds(snapshot, asked | together) or not together
 
 
 def any_holds(snapshot: Snapshot, asked: dict[str, float]) -> bool:
@@ -299,6 +302,51 @@ def test_the_judge_lets_nobody_pay_a_tenth_more_for_nothing_better(
         assert (dear.cost_usd_month or 0.0) > 1.1 * (cheap.cost_usd_month or 0.0)
         assert (refusal is not None) is refuses
         assert not refuses or "costs more than 10% more" in str(refusal)
+
+
+def test_the_judge_lets_nobody_interrupt_work_in_an_emergency(
+    make_snapshot: MakeSnapshot,
+) -> None:
+    solution = solve_on(make_snapshot(), request_of("emergency"))
+    best = solution.best
+    assert best is not None
+    assert best.online
+    interrupting = replace(best, id="restarts", online=False)
+    solution = replace(solution, ranked=(best, interrupting))
+
+    ruling = judge(solution, "restarts")
+
+    assert ruling.stands == best
+    assert "interrupts running work" in str(ruling.refusal)
+
+
+def test_the_judge_calls_nothing_worse_that_it_cannot_compare(
+    make_snapshot: MakeSnapshot, make_state: MakeState
+) -> None:
+    cold = make_snapshot(
+        {"cpu": make_state("cpu", 0.7, outlook=()), "memory": make_state("memory", 0.7, outlook=())}
+    )
+    solution = solve_on(cold, request_of("reliability_optimization"))
+
+    refusal = str(judge(solution, solution.options[1].id).refusal)
+
+    assert "reliability is unknown" in refusal
+    assert "worse" not in refusal
+
+
+def test_limits_that_conflict_each_for_itself_are_loosened_together(
+    make_snapshot: MakeSnapshot,
+) -> None:
+    snapshot = make_snapshot()
+    asked = {"max_cost": 1.0, "min_performance": 99.99}
+    solution = solve_on(snapshot, request_of("cost_minimization", **asked))
+
+    conflict = with_conflict(solution, lambda reach: front_of(snapshot, reach)).conflict
+
+    assert conflict is not None
+    assert [way.needed for way in conflict.relaxations] == [None]
+    assert {way.name for way in conflict.together} == set(asked)
+    assert any_holds(snapshot, {way.name: way.needed or 0.0 for way in conflict.together})
 
 
 def test_measures_are_finite_or_none(make_snapshot: MakeSnapshot) -> None:

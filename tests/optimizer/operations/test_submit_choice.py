@@ -1,6 +1,6 @@
 """An agent that thinks for itself: it is shown a frame, chooses, and is judged like any model."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from optimizer.plugins import Registry
 from optimizer.shared import Shared
 from optimizer.store.decisions import DecisionStore
 from optimizer.store.engine import MEMORY_URL, Database
+from optimizer.thinking.question import Recording, Thought
 from optimizer.thinking.scratchpad import EmbeddedScratchpad
 from optimizer.thinking.thinker import Thinker
 
@@ -146,3 +147,34 @@ def test_the_switch_goes_before_its_alias() -> None:
     assert OptimizationRequest(use_sequential_thinking=False, thinking="client").thinks == "client"
     assert OptimizationRequest(use_sequential_thinking=False).thinks == "off"
     assert OptimizationRequest().thinks == "server"
+
+
+class Elsewhere:
+    """Records further thoughts in another scratchpad than the decision's own."""
+
+    async def record(
+        self, decision_id: str, thoughts: Sequence[Thought], *, budget: timedelta
+    ) -> Recording:
+        return Recording(scratchpad="stdio", warnings=("pool_busy",))
+
+
+async def test_thoughts_in_two_scratchpads_are_said_to_be_whole_in_none(house: House) -> None:
+    decision = await framed(house)
+
+    chosen = await submit_choice(
+        ChoiceRequest(
+            decision_id=decision.decision_id,
+            candidate_id=str(decision.candidate_id),
+            thought="It is the cheapest.",
+        ),
+        keeper=house.keeper,
+        objectives=OBJECTIVES,
+        thinker=Elsewhere(),
+        budget=timedelta(seconds=10),
+        events=house.events,
+    )
+
+    assert decision.reasoning.scratchpad == "embedded"
+    assert chosen.reasoning.scratchpad == "none"
+    assert chosen.reasoning.path == "client_without_scratchpad"
+    assert "pool_busy" in chosen.reasoning.warnings

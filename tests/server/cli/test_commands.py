@@ -93,7 +93,7 @@ def test_health_is_told_with_and_without_a_server(terminal: Terminal) -> None:
 
 
 def test_the_books_are_proven_in_a_terminal(terminal: Terminal) -> None:
-    lease = terminal.json("allocate", "memory=1 MiB", "--ttl", "60")
+    lease = terminal.json("allocate", "memory=1 MiB", "--ttl", "600")
 
     proof = terminal.json("audit")
     table = terminal.run("audit").stdout

@@ -96,23 +96,18 @@ def test_limits_that_conflict_are_named_with_a_way_out() -> None:
         "decision_id": "dec-1",
         "strategy": "cost_minimization",
         "status": "infeasible",
+        "summary": "No choice holds max_cost; max_cost 80 instead of 50 USD/month would do.",
         "estimated_cost": None,
-        "estimated_performance": None,
-        "estimated_reliability": None,
-        "confidence_score": None,
         "implementation_plan": [],
-        "conflict": {
-            "irreducible_set": ["max_cost", "min_reliability"],
-            "relaxations": [{"description": "max_cost 80 instead of 50"}],
-        },
-        "unknown": {"estimated_cost": "no decision holds the limits"},
+        "unknown": {"estimated_cost": "no choice holds the limits; see conflict"},
+        "next": "Ask again with max_cost 80 instead of 50 USD/month",
     }
 
     text = printed("optimize_resources", answer)
 
-    assert "cannot all hold: max_cost, min_reliability" in text
-    assert "max_cost 80 instead of 50" in text
-    assert "no decision holds the limits" in text
+    assert "No choice holds max_cost" in text
+    assert "Ask again with max_cost 80 instead of 50" in text
+    assert "see conflict" not in text
 
 
 def test_an_answer_without_a_table_is_json() -> None:
