@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from types import MappingProxyType
 
 from optimizer.allocation.demand import Demand
@@ -48,7 +49,7 @@ def lease_answer(
         preempted: Which leases gave way to it.
     """
     active = lease.state == "active"
-    fraction = min(grant.granted / grant.requested for grant in lease.grants)
+    fraction = min([grant.granted / grant.requested for grant in lease.grants])
     remaining = (lease.expires_at - at).total_seconds() if active else None
     grants = lease.grants
     return Allocation(
@@ -118,6 +119,7 @@ def answer_for_others(lease: Lease, at: datetime) -> Allocation:
     )
 
 
+@lru_cache(maxsize=1024)
 def text_of(parts: int, unit: Unit) -> str:
     """Whole parts as people write them."""
     return format_amount(from_parts(parts, unit), unit)

@@ -4,8 +4,9 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -118,6 +119,11 @@ class Grant:
     burst: int | None = None
     used: int | None = None
     slots: Mapping[int, int] = field(default_factory=dict)
+
+    @cached_property
+    def in_full(self) -> "Grant":
+        """The same, all of it granted; requests that ask for the same share it."""
+        return replace(self, granted=self.requested)
 
 
 @dataclass(frozen=True)

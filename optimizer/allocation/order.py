@@ -162,17 +162,13 @@ def _room(
     pressures: Mapping[str, Pressure],
 ) -> dict[str, int | None]:
     """What is free of each pool, for as long as the lease would last."""
-    return {
-        name: room_parts(
-            asked.pool,
-            balances[name],
-            max(
-                unmanaged.get(name, 0.0),
-                pressures[name].amount if name in pressures else 0.0,
-            ),
-        )
-        for name, asked in order.demands.items()
-    }
+    room = {}
+    for name, asked in order.demands.items():
+        beyond = unmanaged.get(name, 0.0)
+        if name in pressures:
+            beyond = max(beyond, pressures[name].amount)
+        room[name] = room_parts(asked.pool, balances[name], beyond)
+    return room
 
 
 def _decide_within(

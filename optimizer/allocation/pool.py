@@ -59,6 +59,14 @@ class ResourcePool:
     window: Window | None = None
     slots: int | None = None
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Requests that ask for the same are found by it, so it is made once."""
+        return hash((self.resource, self.host, self.capacity, self.window, self.slots))
+
     @property
     def name(self) -> str:
         """The word that requests use."""
@@ -141,7 +149,7 @@ def room_parts(pool: ResourcePool, balance: Balance, unmanaged: float = 0.0) -> 
     out = balance.leased + balance.spent + balance.overdrawn
     if leasable is None:
         return None if out < MOST_COUNTED else 0
-    return leasable - to_parts(max(0.0, unmanaged), pool.unit) - out
+    return leasable - out - (to_parts(unmanaged, pool.unit) if unmanaged > 0 else 0)
 
 
 class PoolState(BaseModel):

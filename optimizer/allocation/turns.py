@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import anyio
 
@@ -110,10 +111,7 @@ class Turns:
         """
         ahead = 0 if place is None else self._line.ahead_of(place)
         grace_s = self._terms.grace(order.request, wait_s=wait_s)
-
-        def settle(balances: Mapping[str, Balance]) -> Admission | Refusal:
-            return decide(order, balances, self._terms.around(order, balances, ahead))
-
+        settle = partial(self._settle, order, ahead)
         try:
             outcome = await self._ledger.admit(order.draft, settle, grace_s=grace_s)
         except asyncio.CancelledError:
@@ -124,6 +122,12 @@ class Turns:
             for lease in outcome.yielding:
                 self._news.tell(outcome.moment.at, lease, "yielding")
         return outcome, ahead
+
+    def _settle(
+        self, order: Order, ahead: int, balances: Mapping[str, Balance]
+    ) -> Admission | Refusal:
+        """Decide, by the balances of the transaction that acts on it."""
+        return decide(order, balances, self._terms.around(order, balances, ahead))
 
     async def _give_back_unheard(self, order: Order) -> None:
         """Hold no lease that nobody will hear of; with a request id, a retry will."""

@@ -1,11 +1,9 @@
 """Decisions in the database, as JSON with the version of its shape."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import anyio
 import anyio.to_thread
 from sqlalchemy import (
     Column,
@@ -17,14 +15,15 @@ from sqlalchemy import (
     Text,
     delete,
     func,
-    insert,
     select,
     update,
 )
 
 from optimizer.decisions.decision import SCHEMA_VERSION, Decision, Inputs, Record, Written
 from optimizer.decisions.snapshot import Snapshot
-from optimizer.store.engine import Database, UtcDateTime
+from optimizer.store.engine import Database, UtcDateTime, to_microseconds
+from optimizer.store.prepared import insert_of
+from optimizer.store.together import Together
 
 MOST_KEPT = 1000
 """Decisions kept; the reference document's length of the optimisation history."""
@@ -40,16 +39,8 @@ decisions = Table(
     Column("inputs", Text, nullable=False),
 )
 
+_INSERT = insert_of(decisions, *(c.name for c in decisions.c if c.name != "sequence"))
 _NEWEST_FIRST = (decisions.c.created_at.desc(), decisions.c.sequence.desc())
-
-
-@dataclass
-class _Batch:
-    """Decisions that are written together."""
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    written: anyio.Event = field(default_factory=anyio.Event)
-    error: Exception | None = None
 
 
 class DecisionStore:
@@ -63,8 +54,9 @@ class DecisionStore:
     def __init__(self, database: Database, *, keep: int = MOST_KEPT) -> None:
         self._database = database
         self._keep = keep
-        self._next: _Batch | None = None
-        self._turn = anyio.Lock(fast_acquire=True)
+        self._rows: Together[tuple[Any, ...]] = Together(
+            database, self._write, name="decision writer"
+        )
 
     async def save(self, record: Record, written: Written | None = None) -> None:
         """Keep a decision; the oldest beyond what is kept are dropped.
@@ -72,39 +64,20 @@ class DecisionStore:
         It proposes and changes nothing, so the disk is not waited for.
         """
         text = written or Written(record.decision.text(), record.inputs.text())
-        row = {
-            "decision_id": record.decision.decision_id,
-            "created_at": record.decision.created_at,
-            "schema_version": SCHEMA_VERSION,
-            "decision": text.decision,
-            "inputs": text.inputs,
-        }
-        batch = self._next
-        if batch is not None:
-            batch.rows.append(row)
-            await batch.written.wait()
-        else:
-            batch = self._next = _Batch([row])
-            with anyio.CancelScope(shield=True):  # others wait for it
-                await self._write(batch)
-        if batch.error is not None:
-            raise batch.error
+        decision = record.decision
+        row = (
+            decision.decision_id,
+            to_microseconds(decision.created_at),
+            SCHEMA_VERSION,
+            text.decision,
+            text.inputs,
+        )
+        await self._rows.add(row, durable=False)
 
-    async def _write(self, batch: _Batch) -> None:
-        """Write what came until it is this batch's turn."""
-
-        def change(connection: Connection) -> None:
-            connection.execute(insert(decisions), batch.rows)
-            _drop_oldest(connection, self._keep)
-
-        async with self._turn:
-            self._next = None
-            try:
-                await self._database.write(change, durable=False)
-            except Exception as error:  # raised to everybody whose decision it was
-                batch.error = error
-            finally:
-                batch.written.set()
+    def _write(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> list[None]:
+        _INSERT.run_all(connection, rows)
+        _drop_oldest(connection, self._keep)
+        return [None] * len(rows)
 
     async def replace(self, record: Record) -> None:
         """Keep a decision in the place of the one with its id; one that was dropped stays so."""

@@ -60,7 +60,8 @@ def to_microseconds(moment: datetime) -> int:
     Raises:
         TypeError: The moment has no time zone.
     """
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def from_microseconds(microseconds: int) -> datetime:

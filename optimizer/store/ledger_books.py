@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from optimizer.allocation.lease import Grant, Lease
-from optimizer.allocation.pool import Balance, Holder
-from optimizer.allocation.window import Window
+from optimizer.allocation.ledger import Moment
+from optimizer.allocation.pool import Balance, Holder, ResourcePool
 from optimizer.clock import Clock
 from optimizer.quantities import MOST_COUNTED
 from optimizer.store.engine import to_microseconds
@@ -29,7 +29,7 @@ from optimizer.store.ledger_leases import (
     resize_grant,
 )
 from optimizer.store.ledger_tables import grant_log, pools, slots
-from optimizer.store.prepared import Prepared
+from optimizer.store.prepared import insert_of
 
 SOON = timedelta(seconds=60)
 """A lease that ends within this is worth a notice to its holder."""
@@ -43,9 +43,7 @@ _SAVE_POOL = (
     .where(pools.c.host == bindparam("of_host"), pools.c.resource == bindparam("of_resource"))
     .values({name: bindparam(name) for name in ("leased", "spent", "overdrawn", "resets_at")})
 )
-_INSERT_LOG = Prepared(
-    insert(grant_log).values({c.name: bindparam(c.name) for c in grant_log.c if c.name != "seq"})
-)
+_INSERT_LOG = insert_of(grant_log, *(c.name for c in grant_log.c if c.name != "seq"))
 _SLOTS = select(slots).where(slots.c.host == bindparam("host"), slots.c.resource == bindparam("of"))
 _SAVE_SLOT = (
     update(slots)
@@ -119,24 +117,26 @@ class Books:
     Attributes:
         connection: The transaction.
         clock: The ledger's time.
-        windows: Of budgets that refill.
+        pools: The pools that are leased here.
         askers: Names of the principals who ask.
         at: The moment of the transaction.
         accounts: Every pool.
         ended: Leases that ended by themselves and were noticed in this transaction.
         ending: Leases of the askers that end soon, or have to give way.
+        moment: The same moment, when nothing ended or ends soon.
     """
 
     connection: Connection
     clock: Clock
-    windows: Mapping[PoolKey, Window]
+    pools: Mapping[PoolKey, ResourcePool]
     askers: Sequence[str]
     at: datetime = field(init=False)
     accounts: dict[PoolKey, Account] = field(init=False)
     ended: tuple[Lease, ...] = ()
     ending: tuple[Lease, ...] = ()
+    moment: Moment = field(init=False)
     _at_us: int = field(init=False)
-    _log: list[dict[str, Any]] = field(default_factory=list)
+    _log: list[tuple[Any, ...]] = field(default_factory=list)
     _changed: set[PoolKey] = field(default_factory=set)
     _new: list[Lease] = field(default_factory=list)
     _last_token: int | None = None
@@ -151,6 +151,7 @@ class Books:
             for row in self.connection.execute(_LOCK_POOLS)
         }
         self.at = self.clock()
+        self.moment = Moment(self.at)
         self._at_us = to_microseconds(self.at)
 
     def pass_time(self) -> None:
@@ -187,7 +188,8 @@ class Books:
         for grant in lease.grants:
             key = (grant.host, grant.resource)
             self._post(key, "granted", lease.fencing_token, leased=grant.granted)
-            self._hold(key, grant.slots)
+            if grant.slots:
+                self._hold(key, grant.slots)
         self._new.append(lease)
 
     def below(self, priorities: Sequence[str]) -> list[Lease]:
@@ -328,10 +330,11 @@ class Books:
             self._new = []
 
     def _refill(self, until: datetime) -> None:
-        for key, window in self.windows.items():
+        for key, pool in self.pools.items():
             account = self.accounts[key]
-            if account.resets_at is not None and account.resets_at <= until:
-                account.resets_at = window.next_reset(until)
+            due = account.resets_at is not None and account.resets_at <= until
+            if pool.window is not None and due:
+                account.resets_at = pool.window.next_reset(until)
                 self._changed.add(key)
                 if account.spent or account.overdrawn:
                     self._post(
@@ -348,24 +351,14 @@ class Books:
         spent: int = 0,
         overdrawn: int = 0,
     ) -> None:
-        self._ends.clear()
+        if self._ends:
+            self._ends.clear()
         account = self.accounts[key]
         account.leased += leased
         account.spent += spent
         account.overdrawn += overdrawn
         self._changed.add(key)
-        self._log.append(
-            {
-                "at": self._at_us,
-                "host": key[0],
-                "resource": key[1],
-                "fencing_token": token,
-                "event": event,
-                "leased": leased,
-                "spent": spent,
-                "overdrawn": overdrawn,
-            }
-        )
+        self._log.append((self._at_us, key[0], key[1], token, event, leased, spent, overdrawn))
 
 
 def _end_of(lease: Lease) -> Literal["preempted", "expired"]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -12,7 +13,6 @@ from sqlalchemy import (
     Select,
     bindparam,
     func,
-    insert,
     or_,
     select,
     update,
@@ -21,7 +21,7 @@ from sqlalchemy import (
 from optimizer.allocation.lease import Grant, Lease
 from optimizer.store.engine import to_microseconds
 from optimizer.store.ledger_tables import grants, leases
-from optimizer.store.prepared import Prepared
+from optimizer.store.prepared import insert_of
 
 _held = select(leases, *(column for column in grants.c if column.name != "fencing_token"))
 _LEASES = _held.join_from(
@@ -125,14 +125,22 @@ LAST_TOKEN = select(func.max(leases.c.fencing_token))
 """The largest fencing token that was ever given."""
 
 _GIVING_WAY = ("yields_to", "preempted_for", "would_expire_at")
-_MOMENTS = ("granted_at", "expires_at", "ended_at")
-_AS_THEY_ARE = tuple(c.name for c in leases.c if c.name not in _GIVING_WAY + _MOMENTS)
-_INSERT_LEASES = Prepared(
-    insert(leases).values({name: bindparam(name) for name in (*_AS_THEY_ARE, *_MOMENTS)})
+_AS_THEY_ARE = (
+    "fencing_token",
+    "allocation_id",
+    "principal",
+    "request_id",
+    "fingerprint",
+    "purpose",
+    "priority_level",
+    "strategy",
+    "strategy_effect",
+    "ttl_s",
+    "state",
 )
-_INSERT_GRANTS = Prepared(
-    insert(grants).values({c.name: bindparam(c.name) for c in grants.c if c.name != "used"})
-)
+_as_they_are = attrgetter(*_AS_THEY_ARE)
+_INSERT_LEASES = insert_of(leases, *_AS_THEY_ARE, "granted_at", "expires_at", "min_fraction")
+_INSERT_GRANTS = insert_of(grants, *(c.name for c in grants.c if c.name != "used"))
 _UPDATE_LEASE = (
     update(leases)
     .where(leases.c.fencing_token == bindparam("token"))
@@ -193,22 +201,32 @@ def add_leases(connection: Connection, new: Sequence[Lease]) -> None:
     """Write new leases, which are all active, with what they hold."""
     _INSERT_LEASES.run_all(
         connection,
-        (
-            {
-                **vars(lease),
-                "granted_at": to_microseconds(lease.granted_at),
-                "expires_at": to_microseconds(lease.expires_at),
-            }
+        [
+            (
+                *_as_they_are(lease),
+                to_microseconds(lease.granted_at),
+                to_microseconds(lease.expires_at),
+                lease.min_fraction,
+            )
             for lease in new
-        ),
+        ],
     )
     _INSERT_GRANTS.run_all(
         connection,
-        (
-            {**vars(grant), "fencing_token": lease.fencing_token, "slots": _written(grant.slots)}
+        [
+            (
+                lease.fencing_token,
+                grant.host,
+                grant.resource,
+                grant.unit,
+                grant.requested,
+                grant.granted,
+                grant.burst,
+                _written(grant.slots),
+            )
             for lease in new
             for grant in lease.grants
-        ),
+        ],
     )
 
 

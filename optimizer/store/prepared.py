@@ -1,10 +1,9 @@
 """Statements that run often: their text is made once, which costs more than running them."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Dialect, Insert, Update
+from sqlalchemy import Connection, Delete, Dialect, Insert, Table, Update, bindparam, insert
 
 
 class Prepared:
@@ -24,12 +23,16 @@ class Prepared:
         """Run it inside the connection's transaction."""
         connection.exec_driver_sql(*self.in_words_of(connection.dialect, values))
 
-    def run_all(self, connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Run it for each of the rows, in one call of the driver."""
+    def run_all(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Run it for each of the rows, in one call of the driver.
+
+        Args:
+            connection: The transaction.
+            rows: Values in the order of the statement: for an insert, that of the table's columns.
+        """
         dialect = connection.dialect
-        text, names = self._texts.get(dialect.name) or self._make(dialect)
-        pick = itemgetter(*names)
-        connection.exec_driver_sql(text, [pick(row) for row in rows])
+        text, _ = self._texts.get(dialect.name) or self._make(dialect)
+        connection.exec_driver_sql(text, list(rows))
 
     def in_words_of(
         self, dialect: Dialect, values: Mapping[str, Any]
@@ -42,6 +45,11 @@ class Prepared:
         compiled = self._statement.compile(dialect=dialect)
         made = self._texts[dialect.name] = (str(compiled), tuple(compiled.positiontup or ()))
         return made
+
+
+def insert_of(table: Table, *names: str) -> Prepared:
+    """An insert of these columns, named in the order in which the table has them."""
+    return Prepared(insert(table).values({name: bindparam(name) for name in names}))
 
 
 Writing = Sequence[tuple[Prepared, Mapping[str, Any]]]

@@ -151,7 +151,7 @@ async def test_decisions_that_come_at_once_are_written_together_and_all_kept(
             tasks.start_soon(store.save, record(f"opt-{number}"))
 
     assert {past.decision_id for past in await store.recent(50)} == {f"opt-{n}" for n in range(40)}
-    assert database.writes == 2
+    assert database.writes == 1
     await database.close()
 
 
@@ -169,8 +169,8 @@ async def test_every_decision_of_a_batch_hears_that_it_was_not_kept(database: Da
         for name in ("opt-2", "opt-1", "opt-3"):
             tasks.start_soon(save, name)
 
-    assert {past.decision_id for past in await store.recent(9)} == {"opt-1", "opt-2"}
-    assert set(heard) == {"opt-1", "opt-3"}
+    assert [past.decision_id for past in await store.recent(9)] == ["opt-1"]
+    assert set(heard) == {"opt-1", "opt-2", "opt-3"}
 
 
 async def test_a_decision_is_kept_whose_asker_gave_up_while_others_waited_with_it(
