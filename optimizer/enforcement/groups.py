@@ -188,8 +188,16 @@ class Home:
             folder.mkdir(exist_ok=True)
         return Group(self.version, folders)
 
+    def sweep(self) -> None:
+        """Take groups away in which nothing runs: their daemon was killed before it could."""
+        for folder in self.folders.values():
+            for group in folder.iterdir():
+                if group.is_dir():
+                    _removed(group)
+
     def leave(self) -> None:
         """Take the folder above all groups away, unless something still runs below it."""
+        self.sweep()
         for folder in self.folders.values():
             _removed(folder)
 

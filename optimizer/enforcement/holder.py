@@ -51,6 +51,7 @@ class Holder:
         """Where control groups are made, or why none are."""
         if self._home is None:
             self._home = self._find_home()
+            self._home.sweep()
         return self._home
 
     def leave(self) -> None:

@@ -58,6 +58,15 @@ def used(group: Group) -> float:
     return use.cpu_s
 
 
+def children(home: Home) -> set[str]:
+    return {
+        group.name
+        for folder in home.folders.values()
+        for group in folder.iterdir()
+        if group.is_dir()
+    }
+
+
 def read_weight(home: Home) -> int:
     file = (
         home.folders[""] / "cpu.weight" if home.version == 2 else home.folders["cpu"] / "cpu.shares"
@@ -75,20 +84,19 @@ def test_what_one_daemon_makes_weighs_and_takes_away_is_not_its_neighbours(
     tmp_path: Path, group: Group
 ) -> None:
     one, two = (find_home(owner=f"{tmp_path}/{name}") for name in ("one", "two"))
-    try:
-        one.make("lease")
+    busy = one.make("lease")
+    one.make("of a daemon that was killed")
+    with run_in(busy, "sys.stdin.read()") as process:
         two.weigh(1)
         one.weigh(3)
-        one.leave()
-        assert all((folder / "lease").is_dir() for folder in one.folders.values())
-        assert not any((folder / "lease").exists() for folder in two.folders.values())
-        assert {read_weight(home) for home in (one, two)} == {
-            weight(n, version=one.version) for n in (3, 1)
-        }
-    finally:
-        one.make("lease").remove()
-        for home in (one, two):
+        for home in (two, one):
             home.leave()
+        assert children(one) == {"lease"}
+        assert read_weight(one) == weight(3, version=one.version)
+        busy.kill()
+        process.communicate(timeout=10)
+    assert busy.remove()
+    one.leave()
 
     assert not any(folder.exists() for home in (one, two) for folder in home.folders.values())
     assert group.use() is not None, "a third one's groups are there still"
