@@ -6,10 +6,12 @@ import re
 import select
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import pytest
 from optimizer.enforcement.groups import find_home
 from server.cli.run import parsed
 from server.control import ask
+from server.daemon_lock import take_lock
 from tests.server.test_one_machine import META, until
 from tests.serving import CHECKOUT, lonely_environment
 
@@ -45,6 +48,8 @@ for line in sys.stdin:
         print(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": said}), flush=True)
 """
 
+
+MICROSECOND = timedelta(microseconds=1)
 
 BURN = """
 import os, time
@@ -370,6 +375,40 @@ def test_a_run_outlives_its_daemon_and_the_next_which_knows_it_outlives_the_run(
 
     until(lambda: leases(environment) == [])
     assert _another(environment, before["pid"]) == after
+
+
+def test_a_job_keeps_its_lease_while_the_daemon_is_down_for_twice_its_length(
+    environment: dict[str, str],
+) -> None:
+    job = [*SRO, "run", "--cpu", "40 cores", "--", "sh", "-c", "echo $SRO_LEASE_ID; read wait"]
+    with started(job, environment) as one:
+        lease = first_line(one)
+        before = ask(environment["SRO_SOCKET"], "status")
+        assert before is not None
+        os.kill(before["pid"], signal.SIGKILL)
+        nobody_may_start = take_lock(environment["SRO_SOCKET"], wait_s=20)
+        assert nobody_may_start is not None
+        let_time_pass(environment, timedelta(seconds=121))
+        nobody_may_start.release()
+        other = run(environment, "--cpu", "40 cores", "--", "true")
+        held = leases(environment)
+        one.communicate(b"\n", timeout=30)
+
+    assert other.returncode == 75
+    assert b"cpu 40 cores asked, " in other.stderr
+    assert [known["allocation_id"] for known in held] == [lease]
+    until(lambda: leases(environment) == [])
+
+
+def let_time_pass(environment: dict[str, str], passed: timedelta) -> None:
+    """Move all that the ledger knows of time so far into the past; no daemon may run."""
+    with closing(sqlite3.connect(Path(environment["DATA_DIR"]) / "sro.db")) as store, store:
+        for table, column in (
+            ("leases", "granted_at"),
+            ("leases", "expires_at"),
+            ("ledger_watch", "seen_at"),
+        ):
+            store.execute(f"UPDATE {table} SET {column} = {column} - ?", (passed / MICROSECOND,))
 
 
 def _another(environment: dict[str, str], former: int) -> int | None:
