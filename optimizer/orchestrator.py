@@ -89,6 +89,7 @@ from optimizer.operations.record_calls import record_calls
 from optimizer.operations.release import ReleaseRequest, release_allocation
 from optimizer.operations.renew import RenewRequest, renew_allocation
 from optimizer.operations.report_usage import ReportUsageRequest, UsageRecorded, report_usage
+from optimizer.operations.see_tools import see_tools
 from optimizer.operations.select_mcp import SelectMcpRequest, select_mcp
 from optimizer.operations.submit_choice import ChoiceRequest, submit_choice
 from optimizer.operations.synthesis import (
@@ -571,6 +572,24 @@ class SequentialResourceOptimizer:
             calls,
             witness=witness,
             outcomes=self._rooms.outcomes,
+            clock=self._rooms.clock,
+            principal=principal,
+        )
+
+    async def see_tools(
+        self,
+        mcp: str,
+        tools: Sequence[object],
+        *,
+        command: Sequence[str],
+        principal: Principal = LOCAL,
+    ) -> str | None:
+        """Hold a tool list that we saw pass against what is known; no door offers it."""
+        return await see_tools(
+            mcp,
+            tools,
+            command=command,
+            catalog=self._rooms.catalog,
             clock=self._rooms.clock,
             principal=principal,
         )

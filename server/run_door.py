@@ -3,14 +3,14 @@
 Lines of JSON. The front (`optimizer/enforcement/runner.py`) says `{"control": "run", "order"}` and
 hears `{"lease", "said", "environment", "mcp"}`, or `{"refused", "mcp"}`, or `{"failed"}`. It starts
 the command, which waits, says `{"pid"}`, and hears `{"held", "nice", "data_bytes", "prefix"}`; then
-the command begins. Meanwhile it may say `{"calls"}` and hear `{"notice"}` and `{"end"}`. Last
-it says `{"ended"}` and hears `{"released"}`. A front whose daemon ended says `{"control": "run",
-"order", "resumed"}` to the next. One that closes without a word was killed.
+the command begins. Meanwhile it may say `{"calls"}` and `{"tools"}`, and hear `{"notice"}` and
+`{"end"}`. Last it says `{"ended"}` and hears `{"released"}`. A front whose daemon ended says
+`{"control": "run", "order", "resumed"}` to the next. One that closes without a word was killed.
 """
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import anyio
@@ -50,6 +50,11 @@ class RunOptimizer(Protocol):
         principal: Principal,
     ) -> int:
         """Record calls of an MCP server that a tap saw."""
+
+    async def see_tools(
+        self, mcp: str, tools: Sequence[object], *, command: Sequence[str], principal: Principal
+    ) -> str | None:
+        """Hold a tool list that a tap saw against what is known; what a person should know."""
 
 
 class RunDoor:
@@ -101,7 +106,7 @@ class RunDoor:
         if granted is None:
             return
         try:
-            await self._stay(granted)
+            await self._stay(granted, order.command)
         except Exception:
             await self._optimizer.runs.lost(granted.lease)
             raise
@@ -148,7 +153,7 @@ class RunDoor:
         mcp = self._optimizer.runs.server_of(order) if order.is_tapped else None
         return Granted(lease, "", {}, mcp)
 
-    async def _stay(self, granted: Granted) -> None:
+    async def _stay(self, granted: Granted, command: Sequence[str]) -> None:
         """Hear the front until it says that the command ended, or is gone."""
         while (message := await self._next()) is not None:
             if "ended" in message:
@@ -156,13 +161,13 @@ class RunDoor:
                 self._tell({"released": True})
                 return
             try:
-                await self._hear(granted, message)
+                await self._hear(granted, command, message)
             except (OptimizerError, ValidationError) as error:
                 logger.warning("a front was not understood: %s", error)
                 self._tell({"failed": str(error)})
         await self._optimizer.runs.lost(granted.lease)
 
-    async def _hear(self, granted: Granted, message: Message) -> None:
+    async def _hear(self, granted: Granted, command: Sequence[str], message: Message) -> None:
         if "pid" in message:
             held = await self._optimizer.runs.started(
                 granted.lease, int(message["pid"]), front=self._peer.pid
@@ -172,6 +177,12 @@ class RunDoor:
             await self._optimizer.record_calls(
                 granted.mcp, message["calls"], witness="tap", principal=self._peer.principal
             )
+        if granted.mcp is not None and isinstance(message.get("tools"), list):
+            changed = await self._optimizer.see_tools(
+                granted.mcp, message["tools"], command=command, principal=self._peer.principal
+            )
+            if changed is not None:
+                self._tell({"notice": changed})
 
     async def _next(self) -> Message | None:
         """The next message; None at the end, and after what is none."""

@@ -4,9 +4,10 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-EntryStatus = Literal["profiled", "failed", "changed"]
-"""profiled: what is here holds. failed: the last profile failed; `failure` says why. changed: the
-server offers something else than what was approved, and waits for approval."""
+EntryStatus = Literal["profiled", "seen", "failed", "changed"]
+"""profiled: what is here holds. seen: never profiled; its tool list passed through `sro run`.
+failed: the last profile failed; `failure` says why. changed: the server offers something else than
+what was approved, and waits for approval."""
 
 
 class _Noun(BaseModel):
@@ -72,7 +73,9 @@ class CatalogEntry(_Noun):
     source: str = Field(description="Configuration that names it.")
     command: str = Field(description="What starts it, or its origin; secrets are masked.")
     status: EntryStatus
-    profiled_at: AwareDatetime = Field(description="When the last profile ended, UTC.")
+    profiled_at: AwareDatetime = Field(
+        description="When the last profile ended, or it was first seen, UTC."
+    )
     failure: Failure | None = None
     change: Change | None = None
     era: str | None = Field(None, description="modern (2026-07-28) or handshake; asked first.")
@@ -106,7 +109,8 @@ class CatalogEntry(_Noun):
         on = f"{self.profiled_at:%Y-%m-%d}"
         if self.status == "changed" and self.change is not None:
             return (
-                f"what it offers changed after it was approved (seen on {on}; "
+                f"what it offers changed after it was approved (seen on "
+                f"{self.change.seen_at:%Y-%m-%d}; "
                 f"{self.change.told()}); `sro profile --approve {self.id}` when that is right"
             )
         if self.status == "failed" and self.failure is not None:

@@ -11,9 +11,10 @@ from typing import Any, Protocol
 
 import anyio
 
-from optimizer.catalog.entry import CatalogEntry, Failure, Timed, ToolEntry
-from optimizer.catalog.fingerprint import approved, digest, fingerprint, judged
+from optimizer.catalog.entry import CatalogEntry, Failure, Timed
+from optimizer.catalog.fingerprint import approved, fingerprint, judged
 from optimizer.catalog.outcomes import CallOutcome, Witness
+from optimizer.catalog.seen import tool_entry
 from optimizer.catalog.servers import ConfiguredServer, scrubbed
 from optimizer.catalog.tool_tokens import estimate_tokens
 from optimizer.clock import Clock, utc_now
@@ -21,7 +22,6 @@ from optimizer.errors import NotFoundError
 from optimizer.mcp_client.cage import MEMORY_BYTES, Below, Job, MakeCell, Met, meet
 
 AT_ONCE = 4
-MAX_PARAMETERS = 64
 
 Probes = Mapping[str, Mapping[str, Any]]
 """Tool to the arguments that the operator allows it to be called with."""
@@ -190,7 +190,7 @@ def entry_of(
             profiled_at=now,
         )
     hello = report["hello"]
-    tools = tuple(_tool(tool) for tool in report["tools"])
+    tools = tuple(tool_entry(tool) for tool in report["tools"])
     entry = CatalogEntry(
         id=server.id,
         source=server.source,
@@ -237,18 +237,6 @@ def _failure(met: Met, report: Any, server: ConfiguredServer) -> Failure | None:
     if report["failure"] is None:
         return None
     return Failure(**report["failure"], stderr_tail=report["stderr"])
-
-
-def _tool(tool: Mapping[str, Any]) -> ToolEntry:
-    properties = tool["inputSchema"].get("properties")
-    names = list(properties) if isinstance(properties, Mapping) else []
-    return ToolEntry(
-        name=tool["name"],
-        description=tool["description"],
-        parameters=tuple(str(name)[:200] for name in names[:MAX_PARAMETERS]),
-        read_only=tool["readOnly"],
-        digest=digest(tool)[:16],
-    )
 
 
 def _timed(call: Mapping[str, Any]) -> Timed:

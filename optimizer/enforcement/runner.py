@@ -26,6 +26,9 @@ REFUSED, UNAVAILABLE = 75, 69
 REFUSED_CODE = -32010
 """JSON-RPC code of a server that was not started because there is no room."""
 
+MOST_TOOLS_BYTES = 2**20
+"""A longer list of tools is not told to the daemon."""
+
 TRIES = 3
 ANSWER_S = 5.0
 RECONNECT_S = 1.0
@@ -68,6 +71,7 @@ class Runner:
         self._daemon: _Line | None = None
         self._program: Program | None = None
         self._tap: Tap | None = None
+        self._has_told_tools = False
         self._lease = ""
         self._end: Message | None = None
         self._began_s = 0.0
@@ -255,11 +259,15 @@ class Runner:
         if tap.host_left:
             program.end()
         if tap.is_quiet(time.monotonic()):
-            self._tell_calls(tap.read())
+            self._tell_what_passed(tap, tap.read())
 
-    def _tell_calls(self, calls: "list[Call]") -> None:
+    def _tell_what_passed(self, tap: "Tap", calls: "list[Call]") -> None:
         if calls:
             self._tell({"calls": [call._asdict() for call in calls]})
+        if tap.tools is not None and not self._has_told_tools:
+            self._has_told_tools = True
+            if len(json.dumps(tap.tools)) <= MOST_TOOLS_BYTES:
+                self._tell({"tools": tap.tools})
 
     def _tell(self, message: Message) -> None:
         """Tell the daemon; while there is none it is not told."""
@@ -279,7 +287,7 @@ class Runner:
         if self._daemon is None:
             self._resume(None)
         if self._tap is not None:
-            self._tell_calls(self._tap.finish())
+            self._tell_what_passed(self._tap, self._tap.finish())
         code = os.waitstatus_to_exitcode(end["status"])
         used = {"wall_s": time.monotonic() - self._began_s, "exit_code": code}
         self._tell({"ended": used | {name: end[name] for name in ("cpu_s", "peak_bytes")}})

@@ -54,7 +54,9 @@ class CatalogServer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     mcp_id: str
-    status: str = Field(description="configured (never profiled), profiled, failed or changed.")
+    status: str = Field(
+        description="configured (nothing known), seen (by `sro run`), profiled, failed or changed."
+    )
     source: str = Field(description="The configuration that names it.")
     command: str = Field(description="What starts it, or its origin; secrets are masked.")
     profiled_at: AwareDatetime | None = None

@@ -134,7 +134,7 @@ class Session:
                 raise CagedError("too_much", f"it lists more than {self._bounds.tools} tools")
             cursor = page.get("nextCursor")
             if not cursor:
-                return _checked(found, self._bounds)
+                return checked(found, self._bounds)
             if not isinstance(cursor, str) or cursor in cursors:
                 raise CagedError("protocol", "its list of tools never ends: a cursor comes again")
             cursors.add(cursor)
@@ -285,7 +285,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _checked(found: list[object], bounds: Bounds) -> Listed:
+def checked(found: list[object], bounds: Bounds) -> Listed:
     """The tools that can be used; one bad tool does not take the others with it."""
     listed = Listed([])
     seen: set[str] = set()
