@@ -14,8 +14,8 @@ from optimizer.catalog.configured import Candidates
 from optimizer.decisions.levels import MOVABLE, Rules
 from optimizer.decisions.objectives import BUILT_IN as OBJECTIVES
 from optimizer.decisions.objectives import Objective
-from optimizer.decisions.plan import OWN_ACTUATORS
 from optimizer.decisions.snapshot import Lever
+from optimizer.decisions.steps import OWN_ACTUATORS
 from optimizer.decisions.strategy import Strategies
 from optimizer.enforcement.actuators import OperatorCommand, unknown_placeholder
 from optimizer.errors import ConfigurationError

@@ -19,9 +19,9 @@ from optimizer.cost_benefit.analyzer import CostBenefitAnalyzer
 from optimizer.decisions.fronts import Fronts
 from optimizer.decisions.job import Job
 from optimizer.decisions.objectives import Objective
-from optimizer.decisions.plan import ALLOCATE, DEFERRAL, LEASES, QUOTAS
 from optimizer.decisions.request import OptimizationRequest
 from optimizer.decisions.snapshot import Snapshot
+from optimizer.decisions.steps import ALLOCATE, DEFERRAL, LEASES, QUOTAS
 from optimizer.enforcement.actuator import Actuator
 from optimizer.enforcement.cells import Cells
 from optimizer.enforcement.groups import find_home

@@ -13,8 +13,9 @@ from optimizer.decisions.decision import Decision, ImplementationStep, Inputs, T
 from optimizer.decisions.figures import Candidate
 from optimizer.decisions.focus import Focus
 from optimizer.decisions.levels import is_lease_scope
-from optimizer.decisions.plan import CALLER, OPERATOR, make_plan
+from optimizer.decisions.plan import make_plan
 from optimizer.decisions.solve import Solution
+from optimizer.decisions.steps import CALLER, OPERATOR
 from optimizer.decisions.strategy import Meant
 from optimizer.decisions.wording import assumptions, summarise
 from optimizer.thinking.question import Reasoning

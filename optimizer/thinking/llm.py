@@ -38,6 +38,14 @@ OPENROUTER = "https://openrouter.ai/api/v1"
 
 MAX_BODY_BYTES = 2**20
 
+REASONS_NOT = {"enabled": False}
+REASONS_LITTLE = {"effort": "low", "exclude": True}
+"""OpenRouter's `reasoning`: what a model reasons counts against max_tokens, of which a thought has
+few, so it is switched off, and kept low with models that refuse that (HTTP 400).
+
+Source: openrouter.ai/docs/guides/best-practices/reasoning-tokens.
+"""
+
 LONG_REST_S = 600.0
 """How long a refused key or an empty account is left alone."""
 
@@ -84,6 +92,12 @@ class Upstream:
                 problem=f"{shown_url(self.base_url)} would carry key and prompt in the clear",
                 fix="use https, or set ALLOW_INSECURE_UPSTREAM=true for a network that you trust",
             )
+
+    @property
+    def is_openrouter(self) -> bool:
+        """Whether it knows OpenRouter's own parameters; others may refuse what they do not know."""
+        host = urlsplit(self.base_url).hostname or ""
+        return host == "openrouter.ai" or host.endswith(".openrouter.ai")
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -152,6 +166,7 @@ class LanguageModel:
         self._rate = rate or RateLimit()
         self._clock = clock
         self._opened_by: ModelProblem = "upstream"
+        self._always_reason: set[str] = set()
         self._clients: PerLoop[_LazyClient] = PerLoop(lambda: _LazyClient(upstream))
 
     def check(self) -> None:
@@ -192,7 +207,7 @@ class LanguageModel:
             raise ModelError(problem="rate_limited", detail="our own limit a minute is reached")
         models = self.upstream.models
         try:
-            reply = await self._send(
+            reply = await self._answer(
                 {
                     "model": models[min(attempt, len(models) - 1)],
                     "messages": list(messages),
@@ -216,6 +231,24 @@ class LanguageModel:
         client = self._clients.take()
         if client is not None:
             await client.close()
+
+    async def _answer(self, request: dict[str, Any], within: timedelta) -> Reply:
+        """Send a request, and once more when its model turns out to reason always."""
+        if not self.upstream.is_openrouter:
+            return await self._send(request, within)
+        model = request["model"]
+        try:
+            return await self._send(request | self._reasoning(model), within)
+        except ModelError as error:
+            is_bound = error.problem == "rejected" and "reasoning" in error.detail.lower()
+            if model in self._always_reason or not is_bound:
+                raise
+            self._always_reason.add(model)
+        return await self._send(request | self._reasoning(model), within)
+
+    def _reasoning(self, model: str) -> dict[str, Any]:
+        how = REASONS_LITTLE if model in self._always_reason else REASONS_NOT
+        return {"extra_body": {"reasoning": how}}
 
     async def _send(self, request: dict[str, Any], within: timedelta) -> Reply:
         limit_s = within.total_seconds()

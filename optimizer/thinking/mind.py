@@ -185,7 +185,8 @@ class Mind:
         answer = None if reply.is_cut else read_answer(reply.text)
         if answer is not None:
             return answer, reply.text
-        again = messages + next_messages(reply.text, "repair")
+        # Some servers refuse an empty turn, which is what is left of a model that only reasoned.
+        again = messages + next_messages(reply.text, "repair") if reply.text else messages
         if self._affords(turn, self._reservation(again, 2 * limit)):
             reply = await self._ask(turn, again, 2 * limit)
             answer = read_answer(reply.text)

@@ -39,7 +39,7 @@ def show(operation: Operation, answer: Json, *, as_json: bool) -> None:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
     else:
         Console().print(shown(operation.name, answer))
-    if answer.get("state") == "refused" or answer.get("holds") is False:
+    if answer.get("state") in ("refused", "rolled_back") or answer.get("holds") is False:
         sys.exit(FAILED)
 
 

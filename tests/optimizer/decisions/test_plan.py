@@ -6,9 +6,10 @@ import pytest
 from optimizer.decisions.decision import ImplementationStep
 from optimizer.decisions.levels import Rules
 from optimizer.decisions.pareto_front import build_front
-from optimizer.decisions.plan import OPERATOR, make_plan
+from optimizer.decisions.plan import make_plan
 from optimizer.decisions.request import Scope
 from optimizer.decisions.snapshot import LeaseUse, QuietWindow, ResourceState, Snapshot
+from optimizer.decisions.steps import OPERATOR
 
 GIB = 2**30
 MakeSnapshot = Callable[..., Snapshot]

@@ -518,3 +518,54 @@ def test_without_a_key_openrouter_is_no_mind_and_another_server_is_one() -> None
 
 def test_an_upstream_does_not_show_its_key() -> None:
     assert "sk-canary" not in repr(Upstream(base_url="https://h/v1", model="m", key="sk-canary"))
+
+
+@dataclass(frozen=True)
+class Router(Upstream):
+    """A server on loopback that knows OpenRouter's own parameters."""
+
+    @property
+    def is_openrouter(self) -> bool:
+        return True
+
+
+async def test_what_reasons_is_told_not_to_and_kept_low_where_it_refuses() -> None:
+    mandatory = Act(
+        status="400 Bad Request",
+        body={"error": {"code": 400, "message": "Reasoning is mandatory for this endpoint"}},
+    )
+    purse = LedgerPurse()
+    async with upstream([mandatory, chooses("c1")]) as seen:
+        mind = Mind(LanguageModel(Router(base_url=seen.url, model="m")), purse=purse)
+        async with Thinker(EmbeddedScratchpad(), mind=mind) as thinker:
+            paths = [
+                (await thinker.think(question(f"d-{n}"), budget=BUDGET)).reasoning.path
+                for n in range(2)
+            ]
+
+    off, low = {"enabled": False}, {"effort": "low", "exclude": True}
+    assert [request["reasoning"] for request in seen.requests] == [off, low, low]
+    assert paths == ["llm+scratchpad+solver"] * 2
+    assert not purse.reserved
+
+
+async def test_only_openrouter_is_told_how_to_reason() -> None:
+    played = await play([chooses("c1")])
+
+    assert "reasoning" not in played.seen.requests[0]
+    for url, knows in (
+        ("https://openrouter.ai/api/v1", True),
+        ("https://eu.openrouter.ai/api/v1", True),
+        ("https://openrouter.ai.example/v1", False),
+        ("https://example.com/openrouter.ai/v1", False),
+    ):
+        assert Upstream(base_url=url, model="m").is_openrouter is knows
+
+
+async def test_a_model_that_only_reasoned_is_asked_again_without_an_empty_turn() -> None:
+    played = await play([says("", finish_reason="length"), chooses("c1")])
+
+    first, second = played.seen.requests
+    assert second["messages"] == first["messages"]
+    assert second["max_tokens"] == 2 * first["max_tokens"]
+    assert played.path == "llm+scratchpad+solver"
