@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property, partial
 from pathlib import Path
@@ -136,7 +136,9 @@ class Rooms:
             memory=self._memory_for_leases,
         )
         self.outlook = Outlook(self._look_ahead)
-        self.leased = Leased(self._look_at_leases, self.events)
+        self.leased = Leased(
+            self._look_at_leases, self.events, others_wrote=self.database.others_wrote
+        )
         self.monitor = self._build_monitor()
         self.planner = PredictivePlanner(configured.forecast_models(settings), clock=clock)
         self.catalog = CatalogStore(self.database)
@@ -345,8 +347,8 @@ class Rooms:
         await self.monitor.start()
         await self.monitor.glance()
         await self.thinker.open()
-        lasting = {
-            "ledger": self.allocator.run,
+        lasting: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            "ledger": partial(self.allocator.run, self.leased.until_any),
             "applications": self.applications.run,
             "runs": self.runs.keep,
             "own calls": self.own_calls.run,

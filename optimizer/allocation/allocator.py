@@ -1,11 +1,12 @@
 """ResourceAllocator: reserves, renews, settles and releases, for one principal at a time."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
 import anyio
+from anyio.lowlevel import checkpoint
 from pydantic import BaseModel, ConfigDict, Field
 
 from optimizer.allocation.answers import (
@@ -45,6 +46,9 @@ logger = logging.getLogger("sequential_resource_optimization.allocation")
 
 WATCH_S = 30.0
 """How often leases that are over are ended when nobody asks for anything."""
+
+IDLE_WATCH_S = 600.0
+"""The same while nothing is leased: then it is only to forget what ended long ago."""
 
 
 class AllocationList(BaseModel):
@@ -285,14 +289,20 @@ class ResourceAllocator:
         self._news.tell_ended(moment)
         return len(moment.ended)
 
-    async def run(self) -> None:
-        """Keep the ledger until cancelled: end leases that are over, though nobody asks."""
+    async def run(self, until_any: Callable[[], Awaitable[object]] = checkpoint) -> None:
+        """Keep the ledger until cancelled: end leases that are over, though nobody asks.
+
+        Args:
+            until_any: Returns as soon as there may be a lease; until then there is less to do.
+        """
         while True:
             try:
                 await self.expire()
             except StorageError as error:
                 logger.warning("leases that are over could not be ended: %s", error)
             await anyio.sleep(WATCH_S)
+            with anyio.move_on_after(IDLE_WATCH_S):
+                await until_any()
 
     def _answer(self, order: Order, turn: Turn) -> Allocation:
         """What an order got, in words; a new lease is told of."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import anyio
 
+from optimizer.due import Due
 from optimizer.errors import OptimizerError
 
 logger = logging.getLogger("sequential_resource_optimization")
@@ -16,7 +17,7 @@ MOST_KEPT = 5000
 
 
 class OwnCalls:
-    """Hears of every call, and has them recorded every ten seconds.
+    """Hears of every call, and has it recorded within ten seconds, with those that follow it.
 
     Args:
         record: Keeps calls.
@@ -25,6 +26,7 @@ class OwnCalls:
     def __init__(self, record: Callable[[Sequence[Mapping[str, Any]]], Awaitable[object]]) -> None:
         self._record = record
         self._calls: list[Mapping[str, Any]] = []
+        self._due = Due()
 
     def heard(self, tool: str, outcome: str, latency_ms: float) -> None:
         """A call ended.
@@ -36,6 +38,7 @@ class OwnCalls:
         """
         self._calls.append({"tool": tool, "outcome": outcome, "latency_ms": latency_ms})
         del self._calls[:-MOST_KEPT]
+        self._due.set()
 
     async def flush(self) -> None:
         """Have what was heard recorded; what cannot be is kept for the next time."""
@@ -47,9 +50,11 @@ class OwnCalls:
         except OptimizerError as error:
             logger.warning("%d calls of our own could not be recorded: %s", len(calls), error)
             self._calls = calls + self._calls
+            self._due.set()
 
     async def run(self) -> None:
         """Record until cancelled."""
         while True:
+            await self._due.wait()
             await anyio.sleep(EVERY_S)
             await self.flush()

@@ -80,6 +80,8 @@ class _Engine(Protocol):
 
     def write_at_once(self, writing: Writing) -> bool: ...
 
+    def others_wrote(self) -> int | None: ...
+
     async def claim(self, name: str) -> bool: ...
 
     async def close(self) -> None: ...
@@ -225,6 +227,15 @@ class Database:
             Whether it is committed. If not, for whatever reason, nothing was changed: use `write`.
         """
         return self._is_open and self._engine.write_at_once(writing)
+
+    def others_wrote(self) -> int | None:
+        """A number that is another one when another process has written; costs microseconds.
+
+        Returns:
+            None where it cannot be told without waiting: on a server, while a change is being
+            made, and before the first. Then there may be something new.
+        """
+        return self._engine.others_wrote() if self._is_open else None
 
     async def claim(self, name: str) -> bool:
         """Try to be the only one with this name on the store, from now until it is closed.

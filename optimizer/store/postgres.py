@@ -110,6 +110,10 @@ class PostgresEngine:
         """Never: on a server every write waits for the network."""
         return False
 
+    def others_wrote(self) -> int | None:
+        """Nobody can tell without asking the server."""
+        return None
+
     async def claim(self, name: str) -> bool:
         """Hold an advisory lock of this name until the end of this process or of the connection."""
         async with _driver_errors():

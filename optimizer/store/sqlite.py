@@ -160,6 +160,19 @@ class SqliteEngine:
                 raw.execute("ROLLBACK")
             return False
 
+    def others_wrote(self) -> int | None:
+        """A number that changes when another process has written to the file; see `Database`."""
+        if self._in_memory:
+            return 0
+        if self._writer is None or self._writer.closed or self._write_turn.locked():
+            return None
+        raw: Any = self._writer.connection.driver_connection
+        try:
+            _prepare_to_write(self._writer, AT_ONCE)
+            return int(raw.execute("PRAGMA data_version").fetchone()[0])
+        except sqlite3.Error:
+            return None
+
     async def claim(self, name: str) -> bool:
         """Always: whose file it is, a lock beside it says."""
         return True

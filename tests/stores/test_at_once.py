@@ -118,3 +118,38 @@ async def test_before_the_store_is_open_nothing_is_written(store_url: str) -> No
     found = await database.read(lambda c: list(c.scalars(select(notes_table.c.id))))
     assert found == []
     await database.close()
+
+
+async def test_what_others_write_is_told_from_what_we_write(tmp_path: Path) -> None:
+    path = tmp_path / "sro.db"
+    database = Database(f"sqlite:///{path}")
+    assert database.others_wrote() is None
+    await database.write(make_notes)
+    before = database.others_wrote()
+    await database.write(note(1))
+    database.write_at_once([(NOTE, {"id": 2})])
+    assert before is not None
+    assert database.others_wrote() == before
+
+    other = sqlite3.connect(path)
+    other.execute("INSERT INTO notes (id) VALUES (3)")
+    assert database.others_wrote() == before
+    other.commit()
+
+    assert database.others_wrote() != before
+    other.close()
+    await database.close()
+
+
+async def test_while_a_change_is_made_nobody_can_tell_what_others_write(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'sro.db'}")
+    await database.write(make_notes)
+    gate = Gate()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(database.write, gate)
+        await gate.entered()
+
+        assert database.others_wrote() is None
+
+        gate.open()
+    await database.close()

@@ -7,6 +7,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 from pydantic import ValidationError
 
+from optimizer.allocation import allocator as allocator_module
 from optimizer.allocation.lease import Allocation, AllocationRequest
 from optimizer.errors import (
     ForbiddenError,
@@ -553,6 +554,30 @@ async def test_the_watch_ends_leases_until_it_is_cancelled(house: House) -> None
             tasks.cancel_scope.cancel()
 
     assert house.happened[-1].state == "expired"
+
+
+async def test_while_nothing_is_leased_the_watch_waits_to_be_woken(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(allocator_module, "WATCH_S", 0.0)
+    asked, any_leased = anyio.Event(), anyio.Event()
+
+    async def until_any() -> None:
+        asked.set()
+        await any_leased.wait()
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(house.allocator.run, until_any)
+            await asked.wait()
+            await house.ask(resources={"cpu": 1}, ttl_s=1)
+            house.clock.advance(2)
+            any_leased.set()
+            while house.happened[-1].state != "expired":
+                await checkpoint()
+            tasks.cancel_scope.cancel()
+
+    assert [event.state for event in house.happened] == ["active", "expired"]
 
 
 async def until_waiting(house: House, count: int) -> None:
