@@ -6,7 +6,7 @@ servers became 308 processes and 111 GB (anthropics/claude-code issue 45880).
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optimizer.machine.mcp_names import is_launcher, program_of, server_name
@@ -27,6 +27,9 @@ INITS = frozenset(
 )
 """Programs that take over the processes of a parent that ended."""
 
+ALL_AGAIN = 10
+"""Every so many counts, which are a minute apart, no process is taken as it was found before."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -38,6 +41,8 @@ class Entry:
         program: Name of what it runs.
         server: The MCP server that its command line names; None for all others.
         is_launcher: Whether it only runs another program.
+        first_parent: Number of its parent when it was first seen.
+        first_count: Which count that was.
     """
 
     identity: ProcessId
@@ -45,6 +50,8 @@ class Entry:
     program: str
     server: str | None
     is_launcher: bool
+    first_parent: int
+    first_count: int
 
 
 @dataclass(frozen=True)
@@ -104,80 +111,95 @@ class Count:
     orphans: int = 0
 
 
-@dataclass
 class Census:
     """Counts the MCP servers of a machine, from /proc.
 
-    Command lines are read once a process, so that a count costs one small file a process. A copy
-    is an orphan when its parent is another than when it was first seen, or when its parent is an
-    init and its input is a pipe: a service has none, and a server that its host started has.
+    A count reads what is new since the last one, and the servers that it knows: to read all other
+    processes each time would cost more than all samples together. Once in `ALL_AGAIN` counts it
+    reads everything: a program that has become another (exec), and a process that got the number
+    of one which ended since the last count, are noticed by then.
 
-    Attributes:
+    A copy is an orphan when its parent is another than when it was first seen, or when its parent
+    is an init and its input is a pipe: a service has none, and a server that its host started has.
+
+    Args:
         root: Root of the file tree that holds `proc`.
     """
 
-    root: Path = Path("/")
-    _seen: dict[ProcessId, Entry] = field(default_factory=dict)
+    def __init__(self, root: Path = Path("/")) -> None:
+        self._root = root
+        self._entries: dict[int, Entry] = {}
+        self._counts = 0
 
     def count(self) -> Count:
-        """List all processes and count; empty where there is no /proc."""
-        entries = self._list()
-        piped = {pid for pid, each in entries.items() if each.server and self._has_piped_input(pid)}
-        first = {
-            entry.identity.pid: self._seen[entry.identity].parent for entry in entries.values()
-        }
-        copies = find_copies(entries, first_parents=first, piped=piped)
+        """Find all processes and count; empty where there is no /proc."""
+        self._look()
+        servers = [pid for pid, entry in self._entries.items() if entry.server]
+        piped = {pid for pid in servers if self._has_piped_input(pid)}
+        copies = find_copies(self._entries, piped=piped)
         return tally(copies, {pid: self._memory(pid) for c in copies for pid in c.processes})
 
-    def _list(self) -> dict[int, Entry]:
-        try:
-            names = os.listdir(self.root / "proc")
-        except OSError:
-            return {}
-        found = [self._entry(int(name)) for name in names if name.isdecimal()]
-        entries = {entry.identity.pid: entry for entry in found if entry is not None}
-        alive = {entry.identity for entry in entries.values()}
-        self._seen = {each: entry for each, entry in self._seen.items() if each in alive}
-        return entries
+    def _look(self) -> None:
+        """Bring the list of processes up to date."""
+        numbers = self._numbers()
+        known = {pid: entry for pid, entry in self._entries.items() if pid in numbers}
+        if self._counts % ALL_AGAIN:
+            numbers -= {pid for pid, entry in known.items() if not self._may_differ(entry)}
+        for pid in numbers:
+            entry = self._read(pid, known.pop(pid, None))
+            if entry is not None:
+                known[pid] = entry
+        self._entries = known
+        self._counts += 1
 
-    def _entry(self, pid: int) -> Entry | None:
-        """A process as it is now; one that was seen before keeps its name."""
+    def _may_differ(self, entry: Entry) -> bool:
+        """A server's parent may have ended; a new launcher may be what it launches by now."""
+        is_new = self._counts - entry.first_count < ALL_AGAIN
+        return entry.server is not None or (entry.is_launcher and is_new)
+
+    def _numbers(self) -> set[int]:
         try:
-            with open(f"{self.root}/proc/{pid}/stat", "rb") as file:
+            return {int(name) for name in os.listdir(f"{self._root}/proc") if name.isdecimal()}
+        except OSError:
+            return set()
+
+    def _read(self, pid: int, known: Entry | None) -> Entry | None:
+        """A process as it is now; a server that was seen before keeps its name."""
+        try:
+            with open(f"{self._root}/proc/{pid}/stat", "rb") as file:
                 stat = file.read()
             fields = stat[stat.rindex(b")") + 2 :].split()
             identity, parent = ProcessId(pid, int(fields[19])), int(fields[1])
-            known = self._seen.get(identity)
-            if known is not None and (known.server or not known.is_launcher):
-                return Entry(identity, parent, known.program, known.server, known.is_launcher)
-            with open(f"{self.root}/proc/{pid}/cmdline", "rb") as file:
+            if known is not None and known.identity != identity:
+                known = None
+            if known is not None and known.server:
+                return replace(known, parent=parent)
+            with open(f"{self._root}/proc/{pid}/cmdline", "rb") as file:
                 argv = file.read().decode(errors="replace").rstrip("\0").split("\0")
         except (OSError, ValueError, IndexError):
             return None
-        entry = Entry(
+        return Entry(
             identity,
             parent,
             program=program_of(argv) or stat[stat.index(b"(") + 1 : stat.rindex(b")")].decode(),
             server=server_name(argv),
             is_launcher=is_launcher(argv),
+            first_parent=parent if known is None else known.first_parent,
+            first_count=self._counts if known is None else known.first_count,
         )
-        self._seen.setdefault(identity, entry)
-        return entry
 
     def _has_piped_input(self, pid: int) -> bool:
         try:
-            return os.readlink(f"{self.root}/proc/{pid}/fd/0").startswith(("pipe:", "socket:"))
+            return os.readlink(f"{self._root}/proc/{pid}/fd/0").startswith(("pipe:", "socket:"))
         except OSError:
             return False
 
     def _memory(self, pid: int) -> int:
-        use = read_process(pid, self.root)
+        use = read_process(pid, self._root)
         return 0 if use is None else use.memory_bytes
 
 
-def find_copies(
-    entries: Mapping[int, Entry], *, first_parents: Mapping[int, int], piped: set[int]
-) -> tuple[Copy, ...]:
+def find_copies(entries: Mapping[int, Entry], *, piped: set[int]) -> tuple[Copy, ...]:
     """Running copies of MCP servers.
 
     A launcher that names a server and what it launches are one copy; a server below another server
@@ -186,10 +208,11 @@ def find_copies(
 
     Args:
         entries: All processes by number.
-        first_parents: Their parents when they were first seen.
         piped: Processes whose input is a pipe or a socket.
     """
     roots = {pid for pid, entry in entries.items() if entry.server and _begins(entry, entries)}
+    if not roots:
+        return ()
     belongs: dict[int, list[int]] = {root: [] for root in roots}
     for pid in entries:
         root = _root_of(pid, roots, entries)
@@ -200,14 +223,13 @@ def find_copies(
         entry = entries[root]
         host = entries.get(entry.parent)
         left = host is None or (host.program in INITS and root in piped)
-        moved = first_parents.get(root, entry.parent) != entry.parent
         copies.append(
             Copy(
                 pid=root,
                 name=entry.server or "",
                 host="" if host is None else host.program,
                 processes=tuple(sorted(belongs[root])),
-                is_orphan=left or moved,
+                is_orphan=left or entry.parent != entry.first_parent,
             )
         )
     return tuple(copies)

@@ -5,23 +5,28 @@ import subprocess
 import sys
 from pathlib import Path
 
-from optimizer.machine.census import Census, Count, Entry, find_copies, tally
+from optimizer.machine.census import ALL_AGAIN, Census, Count, Entry, find_copies, tally
 from optimizer.machine.mcp_names import is_launcher, program_of, server_name
 from optimizer.machine.processes import ProcessId
 from tests.optimizer.machine.trees import plant
 
 
-def entry(pid: int, parent: int, line: str) -> Entry:
+def entry(pid: int, parent: int, line: str, *, first_parent: int | None = None) -> Entry:
     argv = line.split()
-    identity = ProcessId(pid, pid)
-    return Entry(identity, parent, program_of(argv), server_name(argv), is_launcher(argv))
+    return Entry(
+        ProcessId(pid, pid),
+        parent,
+        program_of(argv),
+        server_name(argv),
+        is_launcher(argv),
+        first_parent=parent if first_parent is None else first_parent,
+        first_count=0,
+    )
 
 
-def counted(
-    *entries: Entry, first_parents: dict[int, int] | None = None, piped: set[int] | None = None
-) -> Count:
+def counted(*entries: Entry, piped: set[int] | None = None) -> Count:
     by_pid = {each.identity.pid: each for each in entries}
-    copies = find_copies(by_pid, first_parents=first_parents or {}, piped=piped or set())
+    copies = find_copies(by_pid, piped=piped or set())
     return tally(copies, dict.fromkeys(by_pid, 100))
 
 
@@ -76,10 +81,10 @@ def test_a_server_with_a_pipe_below_init_has_lost_its_host_and_a_service_has_not
 
 
 def test_a_server_whose_parent_changed_has_lost_its_host_whatever_runs_as_init() -> None:
-    processes = (entry(1, 0, "my-container-app"), entry(5, 1, "uvx mcp-server-git"))
+    init = entry(1, 0, "my-container-app")
 
-    assert counted(*processes, first_parents={5: 1}).orphans == 0
-    assert counted(*processes, first_parents={5: 77}).orphans == 1
+    assert counted(init, entry(5, 1, "uvx mcp-server-git")).orphans == 0
+    assert counted(init, entry(5, 1, "uvx mcp-server-git", first_parent=77)).orphans == 1
 
 
 def stat_of(pid: int, parent: int) -> str:
@@ -109,6 +114,44 @@ def test_a_server_that_outlives_its_host_is_noticed_at_the_next_count(tmp_path: 
 
     assert (before.copies, before.orphans, before.memory_bytes) == (1, 0, 20 * 4096)
     assert after.servers[0].orphans == (5,)
+
+
+def run(root: Path, pid: int, line: str, *, started: int | None = None) -> None:
+    """Let a process run in a tree of files."""
+    stat = stat_of(pid, 1).replace(f" {pid} 0 0", f" {started or pid} 0 0")
+    argv = line.replace(" ", "\0") + "\0"
+    plant(root, {f"proc/{pid}/stat": stat, f"proc/{pid}/cmdline": argv})
+
+
+def test_a_count_reads_what_is_new_and_now_and_then_everything(tmp_path: Path) -> None:
+    run(tmp_path, 1, "init")
+    run(tmp_path, 7, "editor")
+    census = Census(tmp_path)
+    assert census.count().copies == 0
+    run(tmp_path, 8, "uvx mcp-server-git")
+    run(tmp_path, 7, "uvx mcp-server-fetch")
+
+    names = [{server.name for server in census.count().servers} for _ in range(ALL_AGAIN)]
+
+    assert names == [{"git"}] * (ALL_AGAIN - 1) + [{"git", "fetch"}]
+
+
+def test_a_launcher_that_becomes_a_server_is_noticed_at_the_next_count(tmp_path: Path) -> None:
+    run(tmp_path, 7, "sh -c start-all")
+    census = Census(tmp_path)
+    census.count()
+    run(tmp_path, 7, "mcp-server-git")
+
+    assert census.count().copies == 1
+
+
+def test_another_process_under_the_number_of_a_server_is_not_that_server(tmp_path: Path) -> None:
+    run(tmp_path, 7, "mcp-server-git")
+    census = Census(tmp_path)
+    assert census.count().copies == 1
+    run(tmp_path, 7, "editor", started=99)
+
+    assert census.count().copies == 0
 
 
 def test_a_server_of_this_machine_is_counted_while_it_runs(tmp_path: Path) -> None:
