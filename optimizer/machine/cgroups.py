@@ -93,14 +93,24 @@ def find_limits(root: Path = Path("/")) -> Limits:
         The smallest CPU quota in cores and the smallest memory limit in bytes, each None when no
         group sets one or when this is not Linux.
     """
-    try:
-        paths = parse_membership((root / "proc/self/cgroup").read_text())
-        mounts = parse_mounts((root / "proc/self/mountinfo").read_text())
-    except OSError:
-        return Limits(cpu=None, memory=None)
+    mounts, paths = _membership(root)
     cpu = _smallest(root, mounts, paths, "cpu")
     memory = _smallest(root, mounts, paths, "memory")
     return Limits(cpu=cpu, memory=memory)
+
+
+def limit_files(root: Path = Path("/")) -> tuple[str, ...]:
+    """The files that say what limits this process: while they say the same, `find_limits` does.
+
+    Args:
+        root: Root of the file tree that holds `proc` and `sys`.
+    """
+    mounts, paths = _membership(root)
+    files = [root / "proc/self/cgroup"]
+    for controller in ("cpu", "memory"):
+        for _, group, name in _places(root, mounts, paths, controller):
+            files += [group.folder / each for each in (name, *_BESIDE.get(name, ()))]
+    return tuple(str(file) for file in files if file.exists())
 
 
 def own_folders(root: Path = Path("/")) -> dict[str, Path]:
@@ -112,11 +122,7 @@ def own_folders(root: Path = Path("/")) -> dict[str, Path]:
     Returns:
         By controller of version 1; version 2 has the key "".
     """
-    try:
-        paths = parse_membership((root / "proc/self/cgroup").read_text())
-        mounts = parse_mounts((root / "proc/self/mountinfo").read_text())
-    except OSError:
-        return {}
+    mounts, paths = _membership(root)
     folders: dict[str, Path] = {}
     for mount in mounts:
         for controller in mount.controllers if mount.version == 1 else [""]:
@@ -124,6 +130,16 @@ def own_folders(root: Path = Path("/")) -> dict[str, Path]:
             if group is not None:
                 folders.setdefault(controller, group.folder)
     return folders
+
+
+def _membership(root: Path) -> tuple[list[Mount], dict[str, str]]:
+    """The hierarchies and this process's groups in them; nothing where there are none."""
+    try:
+        paths = parse_membership((root / "proc/self/cgroup").read_text())
+        mounts = parse_mounts((root / "proc/self/mountinfo").read_text())
+    except OSError:
+        return [], {}
+    return mounts, paths
 
 
 def parse_membership(text: str) -> dict[str, str]:
@@ -215,23 +231,34 @@ _FILES: dict[tuple[Version, str], tuple[str, ...]] = {
 }
 """Where limits stand; from memory.high on version 2 throttles a group instead of killing in it."""
 
+_BESIDE = {"cpu.cfs_quota_us": ("cpu.cfs_period_us",)}
+"""What else a limit follows from."""
+
 
 def _smallest(
     root: Path, mounts: list[Mount], paths: dict[str, str], controller: str
 ) -> Limit | None:
     limits = []
+    for mount, group, name in _places(root, mounts, paths, controller):
+        amount = _amount(group, name)
+        if amount is not None:
+            source = f"cgroup v{group.version} {group.shown}/{name}"
+            folder = _usage_folder(root, mounts, group, mount, controller)
+            limits.append(Limit(amount, source, group, folder))
+    return min(limits, key=lambda limit: limit.amount, default=None)
+
+
+def _places(
+    root: Path, mounts: list[Mount], paths: dict[str, str], controller: str
+) -> Iterator[tuple[Mount, Group, str]]:
+    """Where a limit may stand: a hierarchy, a group in it, and the name of a file."""
     for mount in mounts:
         if mount.version == 1 and controller not in mount.controllers:
             continue
         path = paths.get("" if mount.version == 2 else controller)
         for group in _groups(root, mount, path):
             for name in _FILES[group.version, controller]:
-                amount = _amount(group, name)
-                if amount is not None:
-                    source = f"cgroup v{group.version} {group.shown}/{name}"
-                    folder = _usage_folder(root, mounts, group, mount, controller)
-                    limits.append(Limit(amount, source, group, folder))
-    return min(limits, key=lambda limit: limit.amount, default=None)
+                yield mount, group, name
 
 
 def _groups(root: Path, mount: Mount, path: str | None) -> Iterator[Group]:

@@ -1,7 +1,7 @@
-"""What changes rarely: limits, links, disks, and how full the filesystem is."""
+"""What changes rarely: limits, links and disks."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,15 +12,23 @@ from optimizer.machine.capacity import (
     allowed_memory,
     nearest_folder,
     physical_devices,
-    storage_use,
     total_memory,
 )
-from optimizer.machine.cgroups import Limits, find_limits
+from optimizer.machine.cgroups import Limits, find_limits, limit_files
+
+Read = Callable[[str], bytes]
+"""Answers the whole of a file, as `KernelFiles.read`."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A machine as it was found at one moment."""
+    """A machine as it was found at one moment.
+
+    Attributes:
+        cores: Indices of those that the scheduler may put this process on; None for all there are.
+        limit_files: The files that say what limits this process.
+        signs: What it all follows from, but for links and disks.
+    """
 
     found_at_s: float
     proc: str | None
@@ -30,28 +38,31 @@ class Layout:
     memory_bytes: int
     memory_source: str
     cores: frozenset[int] | None
+    limit_files: tuple[str, ...]
+    signs: tuple[object, ...]
     links: frozenset[bytes]
     disks: frozenset[bytes]
     disk_errors: tuple[str, ...]
     storage: Path
-    storage_use: tuple[int, int] | str
 
 
-def find_layout(root: Path, data_dir: Path, *, found_at_s: float) -> Layout:
+def find_layout(root: Path, data_dir: Path, read: Read, *, found_at_s: float) -> Layout:
     """Look at all of it; this asks a filesystem, which may take a while.
 
     Args:
         root: Root of the file tree that holds `proc` and `sys`.
         data_dir: A folder on the filesystem that counts as storage; it need not exist yet.
+        read: Reads a file.
         found_at_s: Now, on the clock that tells how old a layout is.
     """
+    files = limit_files(root)
+    signs = _signs(root, files, read)
     limits = find_limits(root)
     cores = allowed_cores()
     cpu_cores, cpu_source = allowed_cpu(limits, cores=len(cores))
     memory_bytes, memory_source = allowed_memory(limits, total=total_memory(root))
     links = physical_devices(root / "sys/class/net")
     disks = physical_devices(root / "sys/block")
-    storage = nearest_folder(data_dir)
     return Layout(
         found_at_s=found_at_s,
         proc=str(root / "proc") if (root / "proc/stat").exists() else None,
@@ -61,12 +72,37 @@ def find_layout(root: Path, data_dir: Path, *, found_at_s: float) -> Layout:
         memory_bytes=memory_bytes,
         memory_source=memory_source,
         cores=None if len(cores) == os.cpu_count() else cores,
+        limit_files=files,
+        signs=signs,
         links=frozenset(name.encode() for name in links) or _any_links(root),
         disks=frozenset(name.encode() for name in disks),
         disk_errors=_error_counts(root, disks),
-        storage=storage,
-        storage_use=_storage_use(storage),
+        storage=nearest_folder(data_dir),
     )
+
+
+def still_holds(layout: Layout, root: Path, read: Read) -> bool:
+    """Whether cores, memory and limits are as they were found; costs a tenth of finding them.
+
+    Args:
+        layout: What was found.
+        root: Root of the file tree that holds `proc` and `sys`.
+        read: Reads a file.
+    """
+    return layout.signs == _signs(root, layout.limit_files, read)
+
+
+def _signs(root: Path, limit_files: Iterable[str], read: Read) -> tuple[object, ...]:
+    """What says how much this process may use: the scheduler, the host, and control groups."""
+    return (allowed_cores(), total_memory(root), *(_text(file, read) for file in limit_files))
+
+
+def _text(file: str, read: Read) -> bytes:
+    """What a file says; nothing when it is gone."""
+    try:
+        return read(file)
+    except OSError:
+        return b""
 
 
 def _error_counts(root: Path, disks: Iterable[str]) -> tuple[str, ...]:
@@ -81,12 +117,3 @@ def _any_links(root: Path) -> frozenset[bytes]:
         return frozenset(procfs.link_names((root / "proc/net/dev").read_bytes()))
     except OSError:
         return frozenset()
-
-
-def _storage_use(folder: Path) -> tuple[int, int] | str:
-    """Size and used part of a filesystem in bytes, or why nobody knows."""
-    try:
-        size, used = storage_use(folder)
-    except OSError as error:
-        return f"the filesystem of {folder}: {error.strerror}"
-    return (size, used) if size > 0 else f"the filesystem of {folder} states no size"

@@ -4,6 +4,7 @@ Where there is a /proc it is parsed directly: it costs less, and in a container 
 host (giampaolo/psutil issues 1011 and 2100).
 """
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -13,22 +14,23 @@ from pathlib import Path
 from optimizer.errors import DependencyError
 from optimizer.machine import procfs
 from optimizer.machine.attribution import Attribution
+from optimizer.machine.capacity import storage_use
 from optimizer.machine.cgroups import read_cpu_seconds, read_memory_use
 from optimizer.machine.gpus import Gpus
 from optimizer.machine.kernel_files import KernelFiles
-from optimizer.machine.layout import Layout, find_layout
+from optimizer.machine.layout import Layout, Read, find_layout, still_holds
 from optimizer.machine.readings import Reading, percent
 
-LAYOUT_AGE_S = 60.0
-"""How long limits, links, disks and the use of the filesystem are taken as they were found."""
+LAYOUT_AGE_S = 600.0
+"""How long links and disks are taken as they were found, and the groups that may limit us."""
+
+LOOK_AGAIN_S = 60.0
+"""How old the use of the filesystem may be, and a limit that is not the one in force any more."""
 
 MARGIN_S = 1.0
-"""A reading this soon before they are looked up again is not called quick."""
+"""A reading this soon before a filesystem is asked again is not called quick."""
 
 NO_DISK_ERRORS = "no disk here counts its errors (only SCSI disks do)"
-
-Read = Callable[[str], bytes]
-"""Answers the whole of a file, as `KernelFiles.read`."""
 
 
 class Machine:
@@ -53,6 +55,8 @@ class Machine:
         self._root = root
         self._monotonic = monotonic
         self._layout: Layout | None = None
+        self._storage: tuple[int, int] | str = ""
+        self._looked_s = -math.inf
         self._files = KernelFiles()
         self._gpus = Gpus(root)
         self._attribution = attribution or Attribution(root)
@@ -65,29 +69,29 @@ class Machine:
         """
         return (
             self._layout is not None
-            and self._monotonic() - self._layout.found_at_s < LAYOUT_AGE_S - MARGIN_S
+            and self._monotonic() - self._looked_s < LOOK_AGAIN_S - MARGIN_S
             and not self._attribution.leases
             and not self._gpus.are_there
         )
 
     def read(self) -> Reading:
-        """Read every counter once; the filesystem and what changes rarely once a minute.
+        """Read every counter once; the filesystem and the limits once a minute.
 
         Raises:
             DependencyError: CPU or memory cannot be read; there is no sample without them.
         """
         now = self._monotonic()
-        if self._layout is None or now - self._layout.found_at_s >= LAYOUT_AGE_S:
-            self._layout = find_layout(self._root, self._data_dir, found_at_s=now)
-            self._files.close()
+        layout = self._layout
+        if layout is None or now - self._looked_s >= LOOK_AGAIN_S:
+            layout = self._layout = self._look_again(layout, now)
         found = _Found()
-        _show_storage(self._layout, found)
+        _show_storage(self._storage, found)
         _read_load(found)
         try:
-            if self._layout.proc is None:
-                reading = _read_psutil(self._layout, now, found)
+            if layout.proc is None:
+                reading = _read_psutil(layout, now, found)
             else:
-                reading = _read_proc(self._files.read, self._layout.proc, self._layout, now, found)
+                reading = _read_proc(self._files.read, layout.proc, layout, now, found)
         except (OSError, ValueError, LookupError) as error:
             self._layout = None
             raise DependencyError(
@@ -96,6 +100,20 @@ class Machine:
             ) from error
         gpus, leases = self._gpus.read(), self._attribution.read()
         return replace(reading, gpus=gpus, leases=leases) if gpus or leases else reading
+
+    def _look_again(self, former: Layout | None, now: float) -> Layout:
+        """Ask the filesystem, and find out anew what is not as it was."""
+        layout = former
+        if (
+            layout is None
+            or now - layout.found_at_s >= LAYOUT_AGE_S
+            or not still_holds(layout, self._root, self._files.read)
+        ):
+            self._files.close()
+            layout = find_layout(self._root, self._data_dir, self._files.read, found_at_s=now)
+        self._storage = _storage_use(layout.storage)
+        self._looked_s = now
+        return layout
 
 
 @dataclass
@@ -245,11 +263,20 @@ def _read_pressure(read: Read, path: str, metric: str, found: _Found) -> None:
         found.unknown[metric] = f"this kernel does not offer {path} (needs Linux 4.20 with psi=1)"
 
 
-def _show_storage(layout: Layout, found: _Found) -> None:
-    if isinstance(layout.storage_use, str):
-        found.unknown["storage_usage"] = layout.storage_use
+def _storage_use(folder: Path) -> tuple[int, int] | str:
+    """Size and used part of a filesystem in bytes, or why nobody knows."""
+    try:
+        size, used = storage_use(folder)
+    except OSError as error:
+        return f"the filesystem of {folder}: {error.strerror}"
+    return (size, used) if size > 0 else f"the filesystem of {folder} states no size"
+
+
+def _show_storage(use: tuple[int, int] | str, found: _Found) -> None:
+    if isinstance(use, str):
+        found.unknown["storage_usage"] = use
         return
-    size, used = layout.storage_use
+    size, used = use
     found.storage_bytes = size
     found.levels["storage_usage"] = percent(used, size)
 

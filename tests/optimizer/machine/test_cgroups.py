@@ -7,6 +7,7 @@ import pytest
 from optimizer.machine.cgroups import (
     Limits,
     find_limits,
+    limit_files,
     parse_bytes,
     parse_cpu_max,
     parse_membership,
@@ -220,3 +221,24 @@ def test_cpu_max_is_cores_or_none(text: str, cores: float | None) -> None:
 )
 def test_a_limit_in_bytes_or_none(text: str, amount: int | None) -> None:
     assert parse_bytes(text) == amount
+
+
+def test_every_file_that_a_limit_follows_from_is_named(tmp_path: Path) -> None:
+    plant(
+        tmp_path,
+        {
+            "proc/self/cgroup": "4:memory:/job\n2:cpu,cpuacct:/job\n",
+            "proc/self/mountinfo": V1_MOUNTS,
+            "sys/fs/cgroup/cpu,cpuacct/job/cpu.cfs_quota_us": "-1",
+            "sys/fs/cgroup/cpu,cpuacct/job/cpu.cfs_period_us": "100000",
+            "sys/fs/cgroup/memory/memory.limit_in_bytes": "1000",
+        },
+    )
+
+    assert [Path(file).name for file in limit_files(tmp_path)] == [
+        "cgroup",
+        "cpu.cfs_quota_us",
+        "cpu.cfs_period_us",
+        "memory.limit_in_bytes",
+    ]
+    assert limit_files(tmp_path / "nothing") == ()

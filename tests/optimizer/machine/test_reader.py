@@ -116,6 +116,37 @@ def test_limits_are_looked_up_again_after_a_minute(tmp_path: Path) -> None:
     assert (at_once, later) == (2.0, 0.5)
 
 
+@pytest.mark.usefixtures("all_cores")
+def test_a_disk_that_came_is_counted_after_ten_minutes(tmp_path: Path) -> None:
+    plant(tmp_path, PROC)
+    now = [0.0]
+    machine = Machine(data_dir=tmp_path, root=tmp_path, monotonic=lambda: now[0])
+    before = machine.read().counters["disk_read_bytes_s"]
+    another = PROC["proc/diskstats"].replace("vda", "vdb")
+    plant(tmp_path, {"proc/diskstats": PROC["proc/diskstats"] + another})
+    plant(tmp_path, {"sys/block/vdb/device/vendor": "0x1af4"})
+
+    now[0] = 599.0
+    soon = machine.read().counters["disk_read_bytes_s"]
+    now[0] = 600.0 + 60.0
+    later = machine.read().counters["disk_read_bytes_s"]
+
+    assert (soon, later) == (before, 2 * before)
+
+
+@pytest.mark.usefixtures("all_cores")
+def test_memory_that_a_host_gains_counts_after_a_minute(tmp_path: Path) -> None:
+    plant(tmp_path, PROC)
+    now = [0.0]
+    machine = Machine(data_dir=tmp_path, root=tmp_path, monotonic=lambda: now[0])
+    before = machine.read().memory_bytes
+    more = PROC["proc/meminfo"].replace("MemTotal:       1000", "MemTotal:       2000")
+    plant(tmp_path, {"proc/meminfo": more})
+    now[0] = 60.0
+
+    assert (before, machine.read().memory_bytes) == (1000 * 1024, 2000 * 1024)
+
+
 def test_a_system_without_proc_is_read_through_psutil(tmp_path: Path) -> None:
     reading = Machine(data_dir=tmp_path, root=tmp_path).read()
 
