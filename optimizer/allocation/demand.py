@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
-from optimizer.allocation.lease import AllocationRequest, Grant, Lease
+from optimizer.allocation.lease import Grant, Lease
 from optimizer.allocation.pool import ResourcePool
 from optimizer.errors import InvalidRequestError
 from optimizer.quantities import PARTS, RESOURCES, Resource, format_amount, parse_amount, to_parts
@@ -35,25 +35,78 @@ class Demand:
         return Grant(pool.name, pool.host, pool.unit, self.parts, granted=0, burst=self.burst)
 
 
-def read_demands(
-    request: AllocationRequest, pools: Mapping[str, ResourcePool]
-) -> dict[str, Demand]:
-    """Read the amounts of a request.
+@dataclass(frozen=True)
+class Reading:
+    """The amounts of a request, read; requests that ask for the same share one.
 
-    A percentage is of the pool's whole capacity. Of a resource that this machine does not have (no
-    GPU), it is of one unit, so that the request is answered by a refusal.
-
-    Raises:
-        InvalidRequestError: An unknown resource, or an amount that cannot be read; nothing was
-            reserved.
+    Attributes:
+        demands: What is asked of each pool.
     """
-    demands: dict[str, Demand] = {}
-    for name, value in request.resources.items():
-        pool, slot = _find(name, pools)
-        demand = _read(value, pool) if slot is None else _read_slot(name, value, pool, slot)
-        before = demands.get(pool.name)
-        demands[pool.name] = demand if before is None else _together(name, before, demand)
-    return demands
+
+    demands: Mapping[str, Demand]
+
+    @cached_property
+    def parts(self) -> Mapping[str, int]:
+        """The same in whole parts alone."""
+        return {name: demand.parts for name, demand in self.demands.items()}
+
+    @cached_property
+    def grants(self) -> tuple[Grant, ...]:
+        """The same as grants of nothing yet."""
+        return tuple([demand.grant for demand in self.demands.values()])
+
+    @cached_property
+    def leasable(self) -> Mapping[str, int | None]:
+        """What may be leased of each pool, in whole parts."""
+        return {name: demand.pool.leasable_parts for name, demand in self.demands.items()}
+
+    @cached_property
+    def limited(self) -> frozenset[str]:
+        """Resources of which there is only so much."""
+        return frozenset(n for n, d in self.demands.items() if d.pool.capacity is not None)
+
+    @cached_property
+    def has_ranges(self) -> bool:
+        """Whether something is asked for as a range."""
+        return any(demand.burst is not None for demand in self.demands.values())
+
+    @cached_property
+    def has_slots(self) -> bool:
+        """Whether something is held by index."""
+        return any(demand.pool.slots is not None for demand in self.demands.values())
+
+
+class Reader:
+    """Reads amounts against the pools, each request once.
+
+    Args:
+        pools: What there is, by resource.
+    """
+
+    def __init__(self, pools: Mapping[str, ResourcePool]) -> None:
+        self._pools = pools
+        self._known = lru_cache(maxsize=1024)(self._read)
+
+    def __call__(self, resources: Mapping[str, float | str]) -> Reading:
+        """The amounts that a request asks for.
+
+        A percentage is of the pool's whole capacity. Of a resource that this machine does not have
+        (no GPU), it is of one unit, so that the request is answered by a refusal.
+
+        Raises:
+            InvalidRequestError: An unknown resource, or an amount that cannot be read; nothing was
+                reserved.
+        """
+        return self._known(tuple(resources.items()))
+
+    def _read(self, resources: tuple[tuple[str, float | str], ...]) -> Reading:
+        demands: dict[str, Demand] = {}
+        for name, value in resources:
+            pool, slot = _find(name, self._pools)
+            demand = _read(value, pool) if slot is None else _read_slot(name, value, pool, slot)
+            before = demands.get(pool.name)
+            demands[pool.name] = demand if before is None else _together(name, before, demand)
+        return Reading(demands)
 
 
 def read_used(used: Mapping[str, float | str], lease: Lease) -> dict[str, int]:
@@ -137,9 +190,8 @@ def _together(name: str, one: Demand, other: Demand) -> Demand:
     )
 
 
-@lru_cache(maxsize=1024, typed=True)
 def _read(value: float | str, pool: ResourcePool) -> Demand:
-    """An amount of a pool; most requests ask for what was asked for before."""
+    """An amount of a pool."""
     capacity = 1.0 if pool.capacity == 0 else pool.capacity
     amount = parse_amount(value, resource=pool.resource, capacity=capacity)
     parts = to_parts(amount.guaranteed, pool.unit)

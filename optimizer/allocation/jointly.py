@@ -9,6 +9,7 @@ from anyio import to_thread
 
 from optimizer.allocation.admission import Admission, Refusal
 from optimizer.allocation.batch import Bid, Selection, select
+from optimizer.allocation.demand import Reading
 from optimizer.allocation.lease import Allocation, PriorityLevel
 from optimizer.allocation.ledger import MOST_LEASES, Ledger
 from optimizer.allocation.line import WaitingLine
@@ -66,12 +67,10 @@ class Jointly:
             What became of each, and what was chosen.
         """
         everything = replace(
-            orders[0],
-            demands={n: d for o in orders for n, d in o.demands.items()},
-            parts={n: p for o in orders for n, p in o.parts.items()},
+            orders[0], reading=Reading({n: d for o in orders for n, d in o.demands.items()})
         )
         now = asyncio.get_running_loop().time()
-        ahead = self._line.ahead_of(self._line.ticket(everything.limited, "low", now=now))
+        ahead = self._line.ahead_of(self._line.ticket(everything.reading.limited, "low", now=now))
         room = await self._free_for(everything)
         bids = [
             Bid(

@@ -14,7 +14,7 @@ from optimizer.allocation.admission import (
     refuse,
     within_quota,
 )
-from optimizer.allocation.demand import Demand
+from optimizer.allocation.demand import Demand, Reading
 from optimizer.allocation.headroom import Pressure
 from optimizer.allocation.lease import AllocationRequest
 from optimizer.allocation.ledger import Draft
@@ -32,28 +32,26 @@ class Order:
     Attributes:
         request: As it was asked.
         draft: The lease that it would become.
-        demands: What it asks of each pool.
-        parts: The same in whole parts alone.
+        reading: What it asks of each pool.
         strategy: Chooses the share.
         quota: What the asker may hold, in whole parts by resource.
     """
 
     request: AllocationRequest
     draft: Draft
-    demands: Mapping[str, Demand]
-    parts: Mapping[str, int]
+    reading: Reading
     strategy: AllocationStrategy
     quota: Mapping[str, int] = field(default_factory=dict)
 
     @property
-    def limited(self) -> frozenset[str]:
-        """Resources of which there is only so much."""
-        return frozenset(n for n, d in self.demands.items() if d.pool.capacity is not None)
+    def demands(self) -> Mapping[str, Demand]:
+        """What it asks of each pool, by resource."""
+        return self.reading.demands
 
     @property
-    def has_ranges(self) -> bool:
-        """Whether something is asked for as a range."""
-        return any(demand.burst is not None for demand in self.demands.values())
+    def parts(self) -> Mapping[str, int]:
+        """The same in whole parts alone."""
+        return self.reading.parts
 
     @property
     def is_possible(self) -> bool:
@@ -114,7 +112,7 @@ def decide(
     if around.ahead:
         return refuse(order.parts, room)
     placed = _at_slots(order, balances, decision, room)
-    return _with_bursts(order, balances, placed, around) if order.has_ranges else placed
+    return _with_bursts(order, balances, placed, around) if order.reading.has_ranges else placed
 
 
 def decide_as_planned(
@@ -183,7 +181,7 @@ def _decide_within(
         mine,
         min_fraction=order.request.min_fraction,
         strategy=order.strategy,
-        leasable={name: asked.pool.leasable_parts for name, asked in order.demands.items()},
+        leasable=order.reading.leasable,
     )
     if isinstance(decision, Refusal) and mine[decision.binding] != room[decision.binding]:
         return replace(decision, quota=quota[decision.binding])
@@ -197,6 +195,8 @@ def _at_slots(
     room: Mapping[str, int | None],
 ) -> Admission | Refusal:
     """The same with indices; refused where enough is free in all, but not on fitting indices."""
+    if not order.reading.has_slots:
+        return admission
     chosen: dict[str, Mapping[int, int]] = {}
     for name, asked in order.demands.items():
         if asked.pool.slots is None:
@@ -210,7 +210,7 @@ def _at_slots(
         if slots is None:
             return replace(refuse(order.parts, room), binding=name, is_scattered=True)
         chosen[name] = slots
-    return replace(admission, slots=chosen) if chosen else admission
+    return replace(admission, slots=chosen)
 
 
 def _with_bursts(

@@ -59,14 +59,6 @@ class ResourcePool:
     window: Window | None = None
     slots: int | None = None
 
-    def __hash__(self) -> int:
-        return self._hash
-
-    @cached_property
-    def _hash(self) -> int:
-        """Requests that ask for the same are found by it, so it is made once."""
-        return hash((self.resource, self.host, self.capacity, self.window, self.slots))
-
     @property
     def name(self) -> str:
         """The word that requests use."""

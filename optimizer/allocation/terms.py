@@ -7,7 +7,7 @@ from datetime import datetime
 
 from optimizer.allocation.admission import Freeing
 from optimizer.allocation.deferral import Deferral
-from optimizer.allocation.demand import read_demands
+from optimizer.allocation.demand import Reader
 from optimizer.allocation.headroom import Ahead, Pressure, easings, pressure
 from optimizer.allocation.lease import (
     AllocationRequest,
@@ -55,6 +55,10 @@ class Terms:
     ahead: Callable[[], Mapping[str, Ahead]] = dict
     seen: Seen = nothing_seen
     clock: Clock = utc_now
+    _reader: Reader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._reader = Reader(self.pools)
 
     def read(self, request: AllocationRequest, principal: Principal) -> Order:
         """A request, read against the pools.
@@ -63,7 +67,7 @@ class Terms:
             InvalidRequestError: An unknown resource or strategy, or an amount that cannot be read.
         """
         strategy = self.strategies[request.strategy]
-        demands = read_demands(request, self.pools)
+        reading = self._reader(request.resources)
         quota = self.quotas.of(principal.name)
         draft = Draft(
             allocation_id=new_allocation_id(),
@@ -74,12 +78,11 @@ class Terms:
             priority_level=request.priority_level,
             strategy=request.strategy,
             ttl_s=request.ttl_s,
-            asked=tuple(demand.grant for demand in demands.values()),
-            has_quota=not demands.keys().isdisjoint(quota),
+            asked=reading.grants,
+            has_quota=not reading.demands.keys().isdisjoint(quota),
             min_fraction=request.min_fraction,
         )
-        parts = {name: demand.parts for name, demand in demands.items()}
-        return Order(request, draft, demands, parts, strategy, quota)
+        return Order(request, draft, reading, strategy, quota)
 
     def put_off(self, priority: PriorityLevel) -> datetime | None:
         """Until when work of this priority waits; None for not at all."""

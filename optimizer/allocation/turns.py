@@ -85,7 +85,7 @@ class Turns:
         """A place in the line."""
         share = await self._share(order)
         return self._line.ticket(
-            order.limited, order.request.priority_level, now=arrived, share=share
+            order.reading.limited, order.request.priority_level, now=arrived, share=share
         )
 
     async def _share(self, order: Order) -> float:
