@@ -4,10 +4,11 @@
 CPU of this process, all threads, per pair of allocate and release. The statements of the ledger are
 recorded once, with their parameters, and run again on a fresh
 store: through the same store engine in transactions of the same size, and on bare sqlite3. So all
-three do the same writes.
+three do the same writes. Python's collector is set as a server sets it (server/quick_start.py).
 """
 
 import asyncio
+import gc
 import sqlite3
 import statistics
 import sys
@@ -35,6 +36,7 @@ from optimizer.machine.capacity import Capacity
 from optimizer.plugins import Registry
 from optimizer.store.engine import Database
 from optimizer.store.ledger import LedgerKeeper
+from server.quick_start import settle
 from tests.serving import serving
 
 PAIRS = 300
@@ -236,6 +238,8 @@ def show_served() -> None:
 
 def main() -> None:
     """Measure in turns, so that what else runs on the machine meets all alike."""
+    gc.disable()
+    settle()
     if sys.argv[1:] == ["served"]:
         show_served()
         return

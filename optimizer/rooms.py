@@ -507,13 +507,14 @@ class Rooms:
         return problems | storage_problems(self.storage.latest) | self.troubles
 
     def unmanaged(self, leased: Mapping[str, float]) -> dict[str, float]:
-        """The demand that no lease covers, by the latest sample, in each resource's unit."""
+        """The demand for what is named that no lease covers, by the latest sample, in its unit."""
         bound = self.attribution.leases
         use = self.monitor.lease_use.items()
         sample = self.monitor.latest
         used = {} if sample is None else sample.used
+        asked = {name: used[name] for name in leased if name in used}
         seen = (each for id_, each in use if id_ in bound)
-        return beyond_leases(used, leased, seen, before=self.monitor.unmanaged)
+        return beyond_leases(asked, leased, seen, before=self.monitor.unmanaged)
 
     def _note(self, event: object) -> None:
         if isinstance(event, SampleTaken):

@@ -1,6 +1,7 @@
 """Which leases should hold more and which less, now that use and room are known. Pure."""
 
 import math
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -70,16 +71,19 @@ def propose(
     """
     free = dict(room)
     holds = {(one.allocation_id, g.resource): g.granted for one in leases for g in one.grants}
+    shares = _shares(leases, capacity, weights)
     moves = []
-    for lease in sorted(leases, key=lambda one: _turn(one, leases, capacity, weights)):
+    for lease in sorted(leases, key=lambda one: _turn(one, shares[one.principal])):
         for grant in lease.grants:
             if lease.yields_to or kinds.get(grant.resource, "budget") == "budget" or grant.slots:
                 continue
             has = holds[lease.allocation_id, grant.resource]
+            missing = grant.requested - has
+            if missing < 1:
+                continue
             used = seen.get(lease.allocation_id, {}).get(grant.resource)
             if used is not None and HEADROOM * used < has:
                 continue
-            missing = grant.requested - has
             for move in _sources(lease, grant, leases, free, holds, kinds, seen):
                 parts = min(missing, move.parts)
                 if parts < 1:
@@ -95,17 +99,21 @@ def propose(
     return tuple(moves)
 
 
-def _turn(
-    lease: Lease,
-    leases: Sequence[Lease],
-    capacity: Mapping[str, float],
-    weights: Mapping[str, float],
-) -> tuple[int, float, int]:
-    held: dict[str, float] = {}
-    for one in leases:
-        for grant in one.grants if one.principal == lease.principal else ():
-            held[grant.resource] = held.get(grant.resource, 0.0) + grant.granted
-    share = dominant_share(held, capacity) / weights.get(lease.principal, 1.0)
+def _shares(
+    leases: Sequence[Lease], capacity: Mapping[str, float], weights: Mapping[str, float]
+) -> dict[str, float]:
+    """Dominant share of each principal that holds something, by its weight."""
+    held: dict[str, Counter[str]] = defaultdict(Counter)
+    for lease in leases:
+        for grant in lease.grants:
+            held[lease.principal][grant.resource] += grant.granted
+    return {
+        name: dominant_share(parts, capacity) / weights.get(name, 1.0)
+        for name, parts in held.items()
+    }
+
+
+def _turn(lease: Lease, share: float) -> tuple[int, float, int]:
     return -PRIORITIES.index(lease.priority_level), share, lease.fencing_token
 
 

@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import anyio
@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimizer.allocation.lease import public_name
+from optimizer.allocation.lease import Lease, public_name
 from optimizer.allocation.pool import build_pools
+from optimizer.allocation.reallocation import propose
 from optimizer.errors import ForbiddenError
 from optimizer.events import SampleTaken
 from optimizer.identity import LOCAL
@@ -205,3 +206,34 @@ async def test_moves_never_take_below_the_least_nor_beyond_the_request(
     again = await control.controller.look(apply=False)
     assert again.proposals == ()
     await database.close()
+
+
+class Walked(list[Lease]):
+    """Counts how often somebody walks along it."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[Lease]:
+        self.walks += 1
+        return super().__iter__()
+
+
+async def test_leases_that_hold_all_they_asked_for_are_looked_at_once_however_many(
+    house: House,
+) -> None:
+    for _ in range(30):
+        await house.ask(resources={"cpu": "1m"})
+    leases = Walked(await house.allocator.held())
+
+    moves = propose(
+        leases,
+        {"cpu": 1000},
+        kinds={"cpu": "compressible"},
+        capacity={"cpu": 8000.0},
+        seen={},
+        weights={},
+    )
+
+    assert moves == ()
+    assert len(leases) == 30
+    assert leases.walks <= 3
