@@ -54,6 +54,10 @@ for_s = 120
 default_horizon_hours = 48
 models = ["linear_trend", "seasonal_patterns"]
 
+[pools]
+github_api = "5000/h"               # a capacity alone: refills each hour
+"mcp:playwright" = 3                # at most three copies of that server under `sro run`
+
 [pools.browser]
 capacity = 4                        # at most four browsers at once
 kind = "incompressible"

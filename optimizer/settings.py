@@ -155,7 +155,8 @@ class Settings(Table):
     optimization_strategies: Strategies = Field(Strategies(), description="See the table below.")
     forecasting: Forecasting = Field(Forecasting(), description="See the table below.")
     pools: dict[str, PoolSetting] = Field(
-        default_factory=dict, description="Pools by name; only in sro.toml."
+        default_factory=dict,
+        description="Pools by name, each a table or its capacity alone; only in sro.toml.",
     )
     prices: dict[str, PriceSetting] = Field(
         default_factory=dict, description="Prices by resource, over the built-in table."

@@ -40,7 +40,7 @@ class Forecasting(Table):
 
 
 class PoolSetting(Table):
-    """A pool that sro.toml names, or corrects."""
+    """A pool that sro.toml names, or corrects; where nothing else is said, its capacity alone."""
 
     capacity: float | str = Field(
         description='How much there is: 4, "8 GiB", "5000/h", "20 USD/day" (a window refills).'
@@ -58,6 +58,12 @@ class PoolSetting(Table):
         None,
         description="Whether a lease holds certain ones, by index from 0; gpu is unless false.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _capacity_alone(cls, given: Any) -> Any:
+        is_amount = isinstance(given, int | float | str) and not isinstance(given, bool)
+        return {"capacity": given} if is_amount else given
 
 
 class PriceSetting(Table):

@@ -4,6 +4,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from threading import Lock
 
 from optimizer.allocation.lease import PRIORITIES
 from optimizer.enforcement.groups import Home
@@ -43,22 +44,25 @@ class Holder:
         self._memory = memory
         self._sharing = Sharing()
         self._home: Home | None = None
+        self._finding = Lock()
         self._scopes: tuple[str, ...] | None = None
         self._cores: dict[str, float] = {}
 
     @property
     def home(self) -> Home:
         """Where control groups are made, or why none are."""
-        if self._home is None:
-            self._home = self._find_home()
-            self._home.sweep()
-        return self._home
+        with self._finding:
+            if self._home is None:
+                self._home = self._find_home()
+                self._home.sweep()
+            return self._home
 
     def leave(self) -> None:
         """Take the control groups' folder away, unless something runs below it; `home` is anew."""
-        if self._home is not None:
-            self._home.leave()
-            self._home = None
+        with self._finding:
+            if self._home is not None:
+                self._home.leave()
+                self._home = None
 
     def hold(self, run: Run, pid: int) -> Held:
         """Put a command into a control group; else it is to begin in a scope, or hold itself."""

@@ -46,7 +46,10 @@ def show(operation: Operation, answer: Json, *, as_json: bool) -> None:
 def watch(
     operation: Operation, values: Mapping[str, Any], *, every_s: float, as_json: bool
 ) -> None:
-    """Ask again and again until Ctrl-C: one table that changes in place, or lines of JSON."""
+    """Ask again and again until Ctrl-C: a table that changes in place, or lines of JSON.
+
+    Where no terminal is, each answer is a table below the last.
+    """
     try:
         anyio.run(_watch, operation, values, click.get_current_context().obj, every_s, as_json)
     except KeyboardInterrupt:
@@ -77,11 +80,14 @@ async def _watch(
 ) -> None:
     logging.getLogger("sequential_resource_optimization").addHandler(logging.NullHandler())
     async with nearest_door(load_settings(), server=server) as door:
-        with Live(console=Console(), auto_refresh=False) as live:
+        console = Console()
+        with Live(console=console, auto_refresh=False) as live:
             while True:
                 answer = await door.ask(operation, values)
                 if as_json:
                     click.echo(json.dumps(answer, ensure_ascii=False))
-                else:
+                elif console.is_terminal:
                     live.update(shown(operation.name, answer), refresh=True)
+                else:
+                    console.print(shown(operation.name, answer))
                 await anyio.sleep(every_s)

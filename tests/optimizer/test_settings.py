@@ -153,6 +153,19 @@ def test_an_unknown_key_is_answered_with_the_nearest(text: str, hint: str, tmp_p
         load_settings(config_file=file, environment={})
 
 
+def test_a_pool_may_be_its_capacity_alone(tmp_path: Path) -> None:
+    file = tmp_path / "sro.toml"
+    file.write_text('[pools]\nbrowser = 4\ngithub_api = "5000/h"\n[pools.gpu]\ncapacity = 2')
+
+    pools = load_settings(config_file=file, environment={}).pools
+
+    assert {name: pool.capacity for name, pool in pools.items()} == {
+        "browser": 4,
+        "github_api": "5000/h",
+        "gpu": 2,
+    }
+
+
 def test_examining_tells_everything_that_is_wrong(tmp_path: Path) -> None:
     file = tmp_path / "sro.toml"
     file.write_text("prot = 1\nlog_level = 'loud'\n[weights]\na = 0\n")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -85,7 +86,7 @@ class Workplace:
 
 
 @pytest.fixture
-async def workplace() -> AsyncIterator[Workplace]:
+async def workplace(tmp_path: Path) -> AsyncIterator[Workplace]:
     found = {
         "cpu": Capacity("cpu", 8.0, "core", "test"),
         "memory": Capacity("memory", 16.0 * GIB, "byte", "test"),
@@ -93,7 +94,9 @@ async def workplace() -> AsyncIterator[Workplace]:
     }
     database = Database(MEMORY_URL)
     house = House(FakeClock(), database, build_pools(found, {}, host="here"))
-    yield Workplace(house, find_home())
+    home = find_home(owner=str(tmp_path))
+    yield Workplace(house, home)
+    home.leave()
     await database.close()
 
 
