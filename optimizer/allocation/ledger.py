@@ -86,15 +86,18 @@ class Declined:
     Attributes:
         refusal: Why.
         freeings: What becomes free later if nobody renews: of each resource the earliest, until
-            what is missing is free.
+            what is missing is free. Leases with processes that run are not among it.
         moment: See there.
         yielding: Leases that have got notice to give way to this request.
+        bound: Whole parts of what is missing that such leases hold, by resource; none where
+            others end in time.
     """
 
     refusal: Refusal
     freeings: tuple[Freeing, ...]
     moment: Moment
     yielding: tuple[Lease, ...] = ()
+    bound: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

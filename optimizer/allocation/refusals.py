@@ -99,7 +99,7 @@ def _does_not_fit(
     )
     unknown = {}
     if fits_in is None:
-        unknown["fits_in_s"] = _unforeseeable(demands, refusal, ahead=ahead)
+        unknown["fits_in_s"] = _unforeseeable(demands, declined, ahead=ahead)
     return {
         "summary": f"{why} Nothing was reserved.",
         "strategy_effect": "nothing: no share that you accept is free",
@@ -254,7 +254,8 @@ def _next_of_refusal(
     return f"ask for less {pool.name}, or wait_s={MAX_WAIT_S:g} in case somebody releases early"
 
 
-def _unforeseeable(demands: Mapping[str, Demand], refusal: Refusal, *, ahead: int) -> str:
+def _unforeseeable(demands: Mapping[str, Demand], declined: Declined, *, ahead: int) -> str:
+    refusal = declined.refusal
     if refusal.quota is not None:
         return "it depends on when you release what you hold"
     if ahead and not refusal.shortfalls:
@@ -262,7 +263,15 @@ def _unforeseeable(demands: Mapping[str, Demand], refusal: Refusal, *, ahead: in
     demand = demands[refusal.binding]
     if refusal.is_scattered:
         return f"it depends on which {refusal.binding} is released"
-    leasable = demand.pool.leasable_parts
-    if leasable is not None and leasable < demand.parts:
+    pool, bound = demand.pool, declined.bound.get(refusal.binding, 0)
+    if pool.leasable_parts is not None and pool.leasable_parts < demand.parts:
         return f"it asks for more {refusal.binding} than can ever be leased here"
-    return f"the end of every lease would not free enough {refusal.binding}"
+    if bound:
+        held = text_of(bound, pool.unit)
+        return f"{held} of {refusal.binding} held by processes that keep it for as long as they run"
+    if pool.kind == "budget":
+        return f"what is spent of {refusal.binding} does not come back"
+    return (
+        f"what is used without a lease leaves too little {refusal.binding}, even when every lease "
+        "has ended"
+    )

@@ -354,4 +354,10 @@ def _advice(refused: Allocation) -> str:
     later = [other.wait_s for other in refused.alternatives if other.wait_s > 0]
     if later:
         return f"--wait waits for room, which there may be in {later[0]:.0f} s."
-    return "Ask for less, or wait with --wait." if refused.alternatives else refused.next
+    if refused.alternatives:
+        return "Ask for less, or wait with --wait."
+    if "wait_s" not in refused.next:
+        return refused.next
+    return (
+        f"--wait waits for room; when there is some is not known: {refused.unknown['fits_in_s']}."
+    )

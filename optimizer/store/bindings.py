@@ -22,7 +22,7 @@ from optimizer.quantities import from_parts
 from optimizer.store.engine import Database
 from optimizer.store.ledger_tables import grants, leases
 
-_bindings = Table(
+bindings = Table(
     "lease_bindings",
     MetaData(),
     Column("allocation_id", Text, primary_key=True),
@@ -33,9 +33,9 @@ _bindings = Table(
 )
 
 _ACTIVE_IDS = select(leases.c.allocation_id).where(leases.c.state == "active")
-_DROP_ENDED = delete(_bindings).where(_bindings.c.allocation_id.not_in(_ACTIVE_IDS))
-_DROP_OF_LEASE = delete(_bindings).where(
-    _bindings.c.allocation_id == bindparam("of_lease"), _bindings.c.host == bindparam("of_host")
+_DROP_ENDED = delete(bindings).where(bindings.c.allocation_id.not_in(_ACTIVE_IDS))
+_DROP_OF_LEASE = delete(bindings).where(
+    bindings.c.allocation_id == bindparam("of_lease"), bindings.c.host == bindparam("of_host")
 )
 _IS_HELD = select(leases.c.allocation_id).where(
     leases.c.allocation_id == bindparam("of_lease"),
@@ -79,7 +79,7 @@ class BindingStore:
                 return False
             connection.execute(_DROP_ENDED)
             connection.execute(_DROP_OF_LEASE, {"of_lease": allocation_id, "of_host": self._host})
-            connection.execute(insert(_bindings), rows)
+            connection.execute(insert(bindings), rows)
             return True
 
         return await self._database.write(change, durable=False)
@@ -92,8 +92,8 @@ class BindingStore:
         processes: dict[str, list[ProcessId]] = {}
         groups: dict[str, str | None] = {}
         for row in connection.execute(
-            select(_bindings).where(
-                _bindings.c.host == self._host, _bindings.c.allocation_id.in_(_ACTIVE_IDS)
+            select(bindings).where(
+                bindings.c.host == self._host, bindings.c.allocation_id.in_(_ACTIVE_IDS)
             )
         ):
             groups[row.allocation_id] = row.cgroup

@@ -1,5 +1,6 @@
 """Changes of the ledger: what each does to the books of one transaction."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -48,8 +49,10 @@ def admit(draft: Draft, decide: Decide, grace_s: float | None, books: Books) -> 
         lease = _lease(books, draft, decision)
         books.grant(lease)
         return Admitted(lease, False, moment, yielding, decision.risks)
-    freeings = () if decision.is_lasting else _freeings(books, decision.missing)
-    return Declined(decision, freeings, moment, yielding)
+    if decision.is_lasting:
+        return Declined(decision, (), moment, yielding)
+    freeings, bound = _freeings(books, decision.missing)
+    return Declined(decision, freeings, moment, yielding, bound)
 
 
 def renew(allocation_id: str, principal: str, ttl_s: int | None, books: Books) -> Changed:
@@ -205,9 +208,15 @@ def _balances(books: Books) -> dict[str, Balance]:
     return {pool.name: books.accounts[key].balance for key, pool in books.pools.items()}
 
 
-def _freeings(books: Books, missing: Mapping[str, int]) -> tuple[Freeing, ...]:
-    """What becomes free at resets and at the end of leases, until nothing is missing."""
-    freeings, left = [], dict(missing)
+def _freeings(
+    books: Books, missing: Mapping[str, int]
+) -> tuple[tuple[Freeing, ...], Mapping[str, int]]:
+    """What becomes free at resets and at the end of leases, until nothing is missing.
+
+    Returns:
+        Each moment, and the parts that processes keep for as long as they run.
+    """
+    freeings, left, bound = [], dict(missing), Counter[str]()
     for name, balance in _balances(books).items():
         if balance.resets_at is not None and name in left:
             parts = balance.spent + balance.overdrawn
@@ -217,10 +226,12 @@ def _freeings(books: Books, missing: Mapping[str, int]) -> tuple[Freeing, ...]:
     while any(parts > 0 for parts in left.values()) and (row := next(ends, None)):
         pool = books.pools.get((row.host, row.resource))
         at = None if pool is None else _freed_at(pool, row.expires_at)
-        if at is not None:
+        if row.is_bound:
+            bound[row.resource] += row.granted
+        elif at is not None:
             freeings.append(Freeing(at, {row.resource: row.granted}))
             left[row.resource] -= row.granted
-    return tuple(freeings)
+    return tuple(freeings), bound
 
 
 def _lease(books: Books, draft: Draft, decision: Admission) -> Lease:

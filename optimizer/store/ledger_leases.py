@@ -12,6 +12,7 @@ from sqlalchemy import (
     Row,
     Select,
     bindparam,
+    exists,
     func,
     or_,
     select,
@@ -19,6 +20,7 @@ from sqlalchemy import (
 )
 
 from optimizer.allocation.lease import Grant, Lease
+from optimizer.store.bindings import bindings
 from optimizer.store.engine import to_microseconds
 from optimizer.store.ledger_tables import grants, leases
 from optimizer.store.prepared import insert_of
@@ -82,13 +84,22 @@ HOW_MANY = select(func.count()).where(
 )
 """How many active leases a principal, or everybody, has."""
 
+_IS_BOUND = exists().where(bindings.c.allocation_id == leases.c.allocation_id)
+
 ENDS = (
-    select(leases.c.expires_at, grants.c.host, grants.c.resource, grants.c.granted)
+    select(
+        leases.c.expires_at,
+        grants.c.host,
+        grants.c.resource,
+        grants.c.granted,
+        _IS_BOUND.label("is_bound"),
+    )
     .join_from(leases, grants, leases.c.fencing_token == grants.c.fencing_token)
     .where(_ACTIVE, grants.c.resource.in_(bindparam("resources", expanding=True)))
     .order_by(leases.c.expires_at)
 )
-"""What active leases hold of `resources`, in the order in which they end."""
+"""What active leases hold of `resources`, in the order in which they end if nobody renews, and
+whether processes run under them."""
 
 OWNED = (
     select(grants.c.host, grants.c.resource, func.sum(grants.c.granted).label("granted"))

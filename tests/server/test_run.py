@@ -487,8 +487,12 @@ def test_a_further_copy_is_told_why_in_its_own_protocol(environment: dict[str, s
     error = json.loads(out)["error"]
     assert two.returncode == 75
     assert error["message"].startswith("echo was not started. Refused: mcp:echo 1 slot asked")
-    assert "--wait waits for room, which there may be in" in error["message"]
+    kept = "1 slot of mcp:echo held by processes that keep it for as long as they run"
+    assert error["message"].endswith(
+        f"--wait waits for room; when there is some is not known: {kept}."
+    )
     assert error["data"]["binding_resource"] == "mcp:echo"
+    assert error["data"]["unknown"] == {"fits_in_s": kept}
     assert error["message"] in said.decode()
 
 
