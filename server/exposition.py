@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -71,16 +72,21 @@ class Family:
 
 
 class RequestCounts:
-    """Counts every HTTP request of this process and how long its answer took."""
+    """Counts every HTTP request of this process and how long its answer took.
+
+    A stream of events lasts as long as its client listens, so its time says nothing of ours.
+    """
 
     def __init__(self) -> None:
         self._answers: Counter[tuple[str, str]] = Counter()
         self._cells = [0] * (len(EDGES_S) + 1)
         self._sum_s = 0.0
 
-    def record(self, method: str, status: int, seconds: float) -> None:
-        """Count one answered request."""
+    def record(self, method: str, status: int, seconds: float | None) -> None:
+        """Count one answered request; None is the time of a stream of events."""
         self._answers[method if method in METHODS else "other", str(status)] += 1
+        if seconds is None:
+            return
         self._cells[bisect_left(EDGES_S, seconds)] += 1
         self._sum_s += seconds
 
@@ -94,7 +100,8 @@ class RequestCounts:
             Family(f"{PREFIX}_http_requests_total", "HTTP requests answered.", "counter", answers),
             Family(
                 f"{PREFIX}_http_request_duration_seconds",
-                "Time from a request's arrival to the end of its answer.",
+                "Time from a request's arrival to the end of its answer; without streams of events, "
+                "which last as long as their client listens.",
                 "histogram",
                 tuple(self._histogram()),
             ),
@@ -126,18 +133,21 @@ class Counted:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status, began = 500, time.perf_counter()
+        status, lasts, began = 500, False, time.perf_counter()
 
         async def send_seen(message: Message) -> None:
-            nonlocal status
+            nonlocal status, lasts
             if message["type"] == "http.response.start":
                 status = message["status"]
+                kind = Headers(raw=message["headers"]).get("content-type", "")
+                lasts = kind.startswith("text/event-stream")
             await send(message)
 
         try:
             await self._app(scope, receive, send_seen)
         finally:
-            self._counts.record(scope["method"], status, time.perf_counter() - began)
+            seconds = None if lasts else time.perf_counter() - began
+            self._counts.record(scope["method"], status, seconds)
 
 
 def exposition_route(optimizer: Optimizer, counts: RequestCounts) -> Route:

@@ -6,10 +6,12 @@ import subprocess
 import httpx
 import pytest
 from pydantic import SecretStr
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from optimizer.settings import Settings
 from server.app import create_app
-from server.exposition import CONTENT_TYPE, Family, RequestCounts, exposition
+from server.exposition import CONTENT_TYPE, Counted, Family, RequestCounts, exposition
 from tests.doors.conftest import BASE_URL
 from tests.doors.fakes import FakeOptimizer
 
@@ -54,6 +56,20 @@ async def test_it_is_guarded_like_everything_else(optimizer: FakeOptimizer) -> N
         bearer = await http.get("/metrics", headers={"authorization": f"Bearer {'a' * 32}"})
 
     assert (without.status_code, bearer.status_code) == (401, 200)
+
+
+async def test_a_stream_of_events_is_counted_and_is_no_latency() -> None:
+    async def listening(scope: Scope, receive: Receive, send: Send) -> None:
+        await StreamingResponse([], media_type="text/event-stream")(scope, receive, send)
+
+    counts = RequestCounts()
+    transport = httpx.ASGITransport(app=Counted(listening, counts=counts))
+    async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as http:
+        await http.get("/mcp")
+
+    answers, latencies = counts.families()
+    assert answers.series == (("", {"method": "GET", "code": "200"}, 1.0),)
+    assert latencies.series[-1] == ("_count", {}, 0.0)
 
 
 def test_labels_are_escaped() -> None:
