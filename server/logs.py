@@ -118,7 +118,8 @@ def configure_logging(settings: Settings, *, to_file: bool) -> None:
     to_stderr.setFormatter(formatter)
     root.addHandler(to_stderr)
     logging.captureWarnings(capture=True)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for client in ("httpx", "httpx2"):
+        logging.getLogger(client).setLevel(logging.WARNING)
     change_logging(settings)
     if to_file and settings.log_file:
         _add_file(root, Path(settings.log_file), formatter)

@@ -36,7 +36,7 @@ from optimizer.monitoring.sample import (
 from optimizer.monitoring.sampler_lock import SamplerLock
 from optimizer.monitoring.standing import StandingAlerts
 from optimizer.monitoring.trends import BLOCKS, trend
-from optimizer.monitoring.unmanaged import unmanaged_in, with_unmanaged
+from optimizer.monitoring.unmanaged import last_unmanaged, unmanaged_in, with_unmanaged
 from optimizer.monitoring.workload import Workload
 
 logger = logging.getLogger("sequential_resource_optimization.monitoring")
@@ -227,6 +227,7 @@ class PerformanceMonitor:
         past = Past(self.interval)
         past.load(stored)
         self._past = past
+        self.unmanaged = {**last_unmanaged(stored), **self.unmanaged}
         self.version += 1
 
     async def foresee(

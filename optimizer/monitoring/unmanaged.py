@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from optimizer.machine.attribution import LeaseUse, beyond_leases
+from optimizer.monitoring.keeper import COLUMNS, StoredHistory
 from optimizer.monitoring.sample import Sample
 
 UNMANAGED = {resource: f"unmanaged_{resource}" for resource in ("cpu", "memory", "storage")}
@@ -15,6 +18,17 @@ def unmanaged_in(sample: Sample) -> dict[str, float]:
     """What a sample says of the use that no lease covers, by resource, as far as it is known."""
     told = {resource: sample.value(metric) for resource, metric in UNMANAGED.items()}
     return {resource: amount for resource, amount in told.items() if amount is not None}
+
+
+def last_unmanaged(stored: StoredHistory) -> dict[str, float]:
+    """What a store last knew of it, by resource, so that a restart hides no load behind leases."""
+    last: dict[str, float] = {}
+    for resource, metric in UNMANAGED.items():
+        values = stored.values[:, COLUMNS[metric]]
+        known = values[~np.isnan(values)]
+        if known.size:
+            last[resource] = float(known[-1])
+    return last
 
 
 def with_unmanaged(

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from optimizer.errors import StorageError
 from optimizer.machine.attribution import Binding, LeaseReading, LeaseUse
 from optimizer.machine.readings import Reading
+from optimizer.monitoring.keeper import StoredHistory, no_rollups, stored_figures
 from optimizer.monitoring.monitor import PerformanceMonitor
 from optimizer.monitoring.unmanaged import with_unmanaged
 from tests.optimizer.monitoring.fakes import NOON, READING, FakeKeeper, FakeTime, a_sample
@@ -84,6 +86,20 @@ async def test_an_unbound_lease_neither_hides_a_load_nor_looks_like_one() -> Non
     assert told == [pytest.approx(2.0)] * 5
     machine.job, machine.unleased = 0.0, 0.5
     assert (await monitor.sample_once()).unmanaged_cpu == pytest.approx(0.5)
+
+
+async def test_a_restart_hides_no_load_behind_an_unbound_lease() -> None:
+    before = [a_sample(NOON, unmanaged_cpu=2.0), a_sample(NOON + HALF_MINUTE)]
+    times = np.array([sample.timestamp.timestamp() for sample in before])
+    values = np.array([stored_figures(sample) for sample in before], dtype=np.float64)
+    stored = StoredHistory(times, values, no_rollups(300), no_rollups(3600))
+    machine = EightCores()
+    machine.bound, machine.job, machine.unleased = False, 0.0, 2.0
+    monitor = PerformanceMonitor(machine=machine, keeper=FakeKeeper(stored), leased=four_cores)
+
+    await monitor.reload()
+
+    assert (await monitor.sample_once()).unmanaged_cpu == pytest.approx(2.0)
 
 
 async def test_without_a_ledger_the_unmanaged_rest_is_unknown_with_a_reason() -> None:
