@@ -100,8 +100,8 @@ class RequestCounts:
             Family(f"{PREFIX}_http_requests_total", "HTTP requests answered.", "counter", answers),
             Family(
                 f"{PREFIX}_http_request_duration_seconds",
-                "Time from a request's arrival to the end of its answer; without streams of events, "
-                "which last as long as their client listens.",
+                "Time from a request's arrival to the end of its answer; without streams of "
+                "events, which last as long as their client listens.",
                 "histogram",
                 tuple(self._histogram()),
             ),
