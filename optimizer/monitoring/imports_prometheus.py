@@ -29,25 +29,55 @@ TIMEOUT_S = 30.0
 STEP = timedelta(minutes=5)
 """Of the answers: the narrowest step that is kept long."""
 
+MOST_HOSTS = 1000
+
+MOST_NAMED = 10
+"""Instances that an error lists."""
+
 POINTS_AT_ONCE = 8_000
 """Prometheus refuses more than 11,000 points of a series."""
 
-QUERIES: Mapping[str, str] = {
+_RATE = "sum by (instance) (rate({}[5m]))"
+_USED = "100 * (1 - max by (instance) ({free}) / max by (instance) ({size}))"
+
+FIGURES: Mapping[str, str] = {
     "cpu_usage": (
-        '100 * (1 - sum(rate(node_cpu_seconds_total{mode=~"idle|iowait",SELECT}[5m]))'
-        ' / count(node_cpu_seconds_total{mode="idle",SELECT}))'
+        "100 * (1 - "
+        + _RATE.format('node_cpu_seconds_total{mode=~"idle|iowait",SELECT}')
+        + ' / count by (instance) (node_cpu_seconds_total{mode="idle",SELECT}))'
     ),
-    "memory_usage": (
-        "100 * (1 - sum(node_memory_MemAvailable_bytes{SELECT})"
-        " / sum(node_memory_MemTotal_bytes{SELECT}))"
+    "memory_usage": _USED.format(
+        free="node_memory_MemAvailable_bytes{SELECT}", size="node_memory_MemTotal_bytes{SELECT}"
     ),
-    "load_1m": "sum(node_load1{SELECT})",
-    "load_5m": "sum(node_load5{SELECT})",
-    "load_15m": "sum(node_load15{SELECT})",
-    "network_rx_bytes_s": 'sum(rate(node_network_receive_bytes_total{device!="lo",SELECT}[5m]))',
-    "network_tx_bytes_s": 'sum(rate(node_network_transmit_bytes_total{device!="lo",SELECT}[5m]))',
+    "swap_usage": _USED.format(
+        free="node_memory_SwapFree_bytes{SELECT}", size="node_memory_SwapTotal_bytes{SELECT}"
+    ),
+    "storage_usage": _USED.format(
+        free='node_filesystem_avail_bytes{mountpoint="/",SELECT}',
+        size='node_filesystem_size_bytes{mountpoint="/",SELECT}',
+    ),
+    "load_1m": "sum by (instance) (node_load1{SELECT})",
+    "load_5m": "sum by (instance) (node_load5{SELECT})",
+    "load_15m": "sum by (instance) (node_load15{SELECT})",
+    "cpu_pressure": "100 * " + _RATE.format("node_pressure_cpu_waiting_seconds_total{SELECT}"),
+    "memory_pressure": "100 * "
+    + _RATE.format("node_pressure_memory_waiting_seconds_total{SELECT}"),
+    "io_pressure": "100 * " + _RATE.format("node_pressure_io_waiting_seconds_total{SELECT}"),
+    "network_rx_bytes_s": _RATE.format('node_network_receive_bytes_total{device!="lo",SELECT}'),
+    "network_tx_bytes_s": _RATE.format('node_network_transmit_bytes_total{device!="lo",SELECT}'),
+    "disk_read_bytes_s": _RATE.format("node_disk_read_bytes_total{SELECT}"),
+    "disk_write_bytes_s": _RATE.format("node_disk_written_bytes_total{SELECT}"),
 }
-"""PromQL by stored metric; SELECT stands for the matcher of one instance."""
+"""PromQL by stored metric, of every instance; SELECT stands for the matcher of one of them.
+
+Rates are over five minutes, which holds two scrapes of any usual interval. Without swap 0 / 0 is no
+number, and so it is unknown.
+"""
+
+
+def promql(query: str, instance: str | None = None) -> str:
+    """A query of one instance, or of all."""
+    return query.replace("SELECT", "" if instance is None else f"instance={json.dumps(instance)}")
 
 
 async def fetch_history(
@@ -70,16 +100,16 @@ async def fetch_history(
     import httpx
 
     address = checked_url(url)
-    found: dict[str, dict[float, float]] = {name: {} for name in QUERIES}
+    found: dict[str, dict[float, float]] = {name: {} for name in FIGURES}
     async with httpx.AsyncClient(
         follow_redirects=False, timeout=TIMEOUT_S, trust_env=False
     ) as client:
-        for name, query in QUERIES.items():
+        for name, query in FIGURES.items():
             begin = start
             while begin <= end:
                 until = min(end, begin + POINTS_AT_ONCE * step)
                 asked = {
-                    "query": query.replace("SELECT", f"instance={json.dumps(instance)}"),
+                    "query": promql(query, instance),
                     "start": f"{begin.timestamp():.3f}",
                     "end": f"{until.timestamp():.3f}",
                     "step": f"{step.total_seconds():g}",
@@ -87,7 +117,9 @@ async def fetch_history(
                 body = await ask(client, f"{address}/api/v1/query_range", asked)
                 found[name] |= parse_matrix(body, METRICS[name].maximum)
                 begin = until + step
-    return _arranged(found, instance)
+        if not any(found.values()):
+            raise await _nothing(client, address, instance)
+    return _arranged(found)
 
 
 def parse_matrix(body: bytes, maximum: float | None) -> dict[float, float]:
@@ -107,10 +139,29 @@ def parse_matrix(body: bytes, maximum: float | None) -> dict[float, float]:
         points = [(float(t), float(v)) for row in data["result"] for t, v in row["values"]]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DependencyError(
-            f"PROMETHEUS_URL answers no matrix of Prometheus ({str(error)[:80]}); check it"
+            f"the Prometheus server answers no matrix ({str(error)[:80]}); check its address"
         ) from None
     most = math.inf if maximum is None else maximum
     return {t: v for t, v in points if math.isfinite(v) and 0 <= v <= most}
+
+
+def parse_vector(body: bytes) -> dict[str, float]:
+    """Figures by instance from one answer of `query`; what is no finite number is left out.
+
+    Raises:
+        DependencyError: This is not a vector.
+    """
+    try:
+        data = json.loads(body)["data"]
+        if data["resultType"] != "vector":
+            raise ValueError(f"a {data['resultType']}")
+        pairs = [(str(row["metric"]["instance"]), float(row["value"][1])) for row in data["result"]]
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+        raise DependencyError(
+            f"the Prometheus server answers no vector of instances ({str(error)[:80]}); "
+            "check its address"
+        ) from None
+    return {instance: value for instance, value in pairs[:MOST_HOSTS] if math.isfinite(value)}
 
 
 async def ask(client: "httpx.AsyncClient", url: str, asked: Mapping[str, str]) -> bytes:
@@ -128,15 +179,25 @@ async def ask(client: "httpx.AsyncClient", url: str, asked: Mapping[str, str]) -
                 body += piece
                 if len(body) > MAX_BYTES:
                     raise DependencyError(
-                        f"PROMETHEUS_URL answers more than {MAX_BYTES} bytes; import a shorter time"
+                        f"the Prometheus server at {_place(url)} answers more than {MAX_BYTES} "
+                        "bytes; import fewer days"
                     )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise DependencyError(
-            f"PROMETHEUS_URL cannot be asked ({type(error).__name__}); is the server running?"
+            f"the Prometheus server at {_place(url)} cannot be asked ({type(error).__name__}); "
+            "is it running, and is this its address?"
         ) from None
     if answer.status_code != 200:
-        raise DependencyError(f"PROMETHEUS_URL answers HTTP {answer.status_code}; check it")
+        raise DependencyError(
+            f"the Prometheus server at {_place(url)} answers HTTP {answer.status_code}; "
+            "check its address"
+        )
     return bytes(body)
+
+
+def _place(url: str) -> str:
+    """Host and port, without a name and a password that an address may hold."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def checked_url(url: str) -> str:
@@ -159,17 +220,28 @@ def checked_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _arranged(found: Mapping[str, Mapping[float, float]], instance: str) -> ImportedHistory:
+async def _nothing(client: "httpx.AsyncClient", address: str, instance: str) -> InvalidRequestError:
+    """That there is no history of an instance, with the instances that there are."""
+    body = await ask(client, f"{address}/api/v1/query", {"query": promql(FIGURES["load_1m"])})
+    there = sorted(parse_vector(body))[:MOST_NAMED]
+    known = (
+        f"Instances that it scrapes: {', '.join(there)}"
+        if there
+        else "It scrapes no node_exporter now"
+    )
+    return InvalidRequestError(
+        f"Prometheus recorded nothing of instance {instance[:80]!r} then. {known}. "
+        "Nothing was imported",
+        field="instance",
+    )
+
+
+def _arranged(found: Mapping[str, Mapping[float, float]]) -> ImportedHistory:
     moments = sorted({moment for figures in found.values() for moment in figures})
-    if not moments:
-        raise InvalidRequestError(
-            f"Prometheus recorded nothing of instance {instance[:80]!r} then. Nothing was imported",
-            field="instance",
-        )
     rows = {moment: row for row, moment in enumerate(moments)}
     values = np.full((len(moments), len(COLUMNS)), np.nan)
     for name, figures in found.items():
         for moment, value in figures.items():
             values[rows[moment], COLUMNS[name]] = value
-    metrics = tuple(name for name in QUERIES if found[name])
+    metrics = tuple(name for name in FIGURES if found[name])
     return ImportedHistory(np.array(moments), values, metrics, rows=len(moments))

@@ -1,14 +1,11 @@
 """Other hosts as a Prometheus server sees them now: node_exporter series become their samples.
 
-One instant query a figure answers for every instance at once. Rates are over five minutes, which
-holds two scrapes of any usual interval.
+One instant query a figure answers for every instance at once.
 
 Source: https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries
 """
 
-import json
 import logging
-import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from optimizer.errors import DependencyError, StorageError
-from optimizer.monitoring.imports_prometheus import TIMEOUT_S, ask, checked_url
+from optimizer.monitoring.imports_prometheus import (
+    FIGURES,
+    TIMEOUT_S,
+    ask,
+    checked_url,
+    parse_vector,
+    promql,
+)
 from optimizer.monitoring.keeper import SampleKeeper
 from optimizer.monitoring.sample import METRICS, Sample
 
@@ -28,39 +32,21 @@ logger = logging.getLogger("sequential_resource_optimization.monitoring")
 SOON = timedelta(seconds=15)
 """Prometheus servers scrape no oftener than this by default, so they are asked no oftener."""
 
-MOST_HOSTS = 1000
-
-WINDOW = "[5m]"
-
-_RATE = "sum by (instance) (rate({}" + WINDOW + "))"
-
 QUERIES: Mapping[str, str] = {
-    "cpu_usage": (
-        "100 * (1 - sum by (instance) (rate(node_cpu_seconds_total{mode=~'idle|iowait'}"
-        + WINDOW
-        + ")) / count by (instance) (node_cpu_seconds_total{mode='idle'}))"
-    ),
+    **{name: promql(query) for name, query in FIGURES.items()},
     "cpu_cores": "count by (instance) (node_cpu_seconds_total{mode='idle'})",
-    "memory_bytes": "sum by (instance) (node_memory_MemTotal_bytes)",
-    "memory_available": "sum by (instance) (node_memory_MemAvailable_bytes)",
-    "swap_bytes": "sum by (instance) (node_memory_SwapTotal_bytes)",
-    "swap_free": "sum by (instance) (node_memory_SwapFree_bytes)",
+    "memory_bytes": "max by (instance) (node_memory_MemTotal_bytes)",
+    "memory_available": "max by (instance) (node_memory_MemAvailable_bytes)",
     "storage_bytes": "max by (instance) (node_filesystem_size_bytes{mountpoint='/'})",
-    "storage_available": "max by (instance) (node_filesystem_avail_bytes{mountpoint='/'})",
-    "load_1m": "sum by (instance) (node_load1)",
-    "load_5m": "sum by (instance) (node_load5)",
-    "load_15m": "sum by (instance) (node_load15)",
-    "cpu_pressure": "100 * " + _RATE.format("node_pressure_cpu_waiting_seconds_total"),
-    "memory_pressure": "100 * " + _RATE.format("node_pressure_memory_waiting_seconds_total"),
-    "io_pressure": "100 * " + _RATE.format("node_pressure_io_waiting_seconds_total"),
-    "network_rx_bytes_s": _RATE.format("node_network_receive_bytes_total{device!='lo'}"),
-    "network_tx_bytes_s": _RATE.format("node_network_transmit_bytes_total{device!='lo'}"),
-    "disk_read_bytes_s": _RATE.format("node_disk_read_bytes_total"),
-    "disk_write_bytes_s": _RATE.format("node_disk_written_bytes_total"),
 }
 """PromQL by figure; each answers one number an instance."""
 
 NOT_TOLD = "Prometheus has no such series of this host"
+NO_SWAP = "Prometheus shows no swap of this host"
+OURS = "node_exporter does not know it; this program has to run on that host"
+
+UNSEEN = ("reliability_score", "reliability_seen", "response_time_p95_ms")
+"""Figures of a sample that are not stored metrics, and that no node_exporter has."""
 
 Found = Mapping[str, Mapping[str, float]]
 """Figures by query and instance."""
@@ -138,24 +124,6 @@ class PrometheusHosts:
             self.problem = None
 
 
-def parse_vector(body: bytes) -> dict[str, float]:
-    """Figures by instance from one answer of `query`; what is no finite number is left out.
-
-    Raises:
-        DependencyError: This is not a vector.
-    """
-    try:
-        data = json.loads(body)["data"]
-        if data["resultType"] != "vector":
-            raise ValueError(f"a {data['resultType']}")
-        pairs = [(str(row["metric"]["instance"]), float(row["value"][1])) for row in data["result"]]
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
-        raise DependencyError(
-            f"PROMETHEUS_URL answers no vector of instances ({str(error)[:80]}); check it"
-        ) from None
-    return {instance: value for instance, value in pairs[:MOST_HOSTS] if math.isfinite(value)}
-
-
 def samples_of(found: Found, *, at: datetime) -> tuple[Sample, ...]:
     """A sample of every host whose CPU and memory are known.
 
@@ -169,7 +137,7 @@ def samples_of(found: Found, *, at: datetime) -> tuple[Sample, ...]:
 
 def _sample_of(instance: str, found: Found, at: datetime) -> Sample | None:
     told = {name: values[instance] for name, values in found.items() if instance in values}
-    if not {"cpu_cores", "memory_bytes", "memory_available"} <= told.keys():
+    if not {"cpu_cores", "memory_bytes", "memory_available", "memory_usage"} <= told.keys():
         return None
     if told["cpu_cores"] <= 0 or told["memory_bytes"] <= 0:
         return None
@@ -178,9 +146,6 @@ def _sample_of(instance: str, found: Found, at: datetime) -> Sample | None:
         for name, value in told.items()
         if name in METRICS
     }
-    figures["memory_usage"] = _used_percent(told, "memory_bytes", "memory_available")
-    figures["swap_usage"] = _used_percent(told, "swap_bytes", "swap_free")
-    figures["storage_usage"] = _used_percent(told, "storage_bytes", "storage_available")
     size = int(told.get("storage_bytes", 0))
     return Sample(
         host=instance,
@@ -191,14 +156,15 @@ def _sample_of(instance: str, found: Found, at: datetime) -> Sample | None:
         memory_used_bytes=max(0, int(told["memory_bytes"] - told["memory_available"])),
         storage_bytes=size or None,
         capacity_source=dict.fromkeys(("cpu", "memory", "storage"), "Prometheus, node_exporter"),
-        unknown={name: NOT_TOLD for name in METRICS if figures.get(name) is None},
+        unknown={name: _why(name) for name in (*METRICS, *UNSEEN) if name not in figures},
     )
 
 
-def _used_percent(told: Mapping[str, float], size: str, free: str) -> float | None:
-    if free not in told or told.get(size, 0.0) <= 0:
-        return None
-    return _within(100 * (1 - told[free] / told[size]), 100.0)
+def _why(name: str) -> str:
+    """Why a figure is not known of such a host."""
+    if name == "swap_usage":
+        return NO_SWAP
+    return NOT_TOLD if name in FIGURES else OURS
 
 
 def _within(value: float, maximum: float | None) -> float:

@@ -7,7 +7,6 @@ crash of this process loses nothing that was committed, one of the machine the l
 
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +17,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    CursorResult,
     Double,
     Integer,
     MetaData,
@@ -279,12 +279,14 @@ def _raw(
 ) -> tuple[FloatArray, FloatArray]:
     """Single samples from `start_us` up to but not at `end_us`, oldest first."""
     columns = [_samples.c.at, *(_samples.c[metric] for metric in METRICS)]
-    rows = connection.execute(
-        select(*columns)
-        .where(_samples.c.host_id == host_id, _samples.c.at >= start_us, _samples.c.at < end_us)
-        .order_by(_samples.c.at)
-    ).all()
-    figures = _array(rows, len(columns))
+    figures = _array(
+        connection.execute(
+            select(*columns)
+            .where(_samples.c.host_id == host_id, _samples.c.at >= start_us, _samples.c.at < end_us)
+            .order_by(_samples.c.at)
+        ),
+        len(columns),
+    )
     return figures[:, 0] / 1e6, figures[:, 1:]
 
 
@@ -294,26 +296,32 @@ def _rolled_up(
     """Finished steps with their means; the other kinds stay in the store, NaN here."""
     columns = [_rollups.c.start_s, _rollups.c.samples]
     columns += [_rollups.c[f"{metric}_mean"] for metric in METRICS]
-    rows = connection.execute(
-        select(*columns)
-        .where(
-            _rollups.c.host_id == host_id,
-            _rollups.c.step_s == step_s,
-            _rollups.c.start_s <= now_s - step_s,
-            _rollups.c.start_s > since_s,
-        )
-        .order_by(_rollups.c.start_s)
-    ).all()
-    figures = _array(rows, len(columns))
+    figures = _array(
+        connection.execute(
+            select(*columns)
+            .where(
+                _rollups.c.host_id == host_id,
+                _rollups.c.step_s == step_s,
+                _rollups.c.start_s <= now_s - step_s,
+                _rollups.c.start_s > since_s,
+            )
+            .order_by(_rollups.c.start_s)
+        ),
+        len(columns),
+    )
     mean = figures[:, 2:]
     absent = np.full_like(mean, np.nan)
     whole = figures[:, :2].astype(np.int64)
     return RollUps(step_s, whole[:, 0], whole[:, 1], mean, absent, absent, absent)
 
 
-def _array(rows: Sequence[Any], width: int) -> FloatArray:
-    """Rows as an array; NULL becomes NaN."""
-    return np.array([tuple(row) for row in rows], dtype=np.float64).reshape(len(rows), width)
+def _array(found: CursorResult[Any], width: int) -> FloatArray:
+    """Rows of numbers as an array; NULL becomes NaN.
+
+    As the driver hands them over: SQLAlchemy's own rows cost as much again.
+    """
+    rows = [] if found.cursor is None else found.cursor.fetchall()
+    return np.array(rows, dtype=np.float64).reshape(len(rows), width)
 
 
 def _roll_up_finished(

@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from optimizer.errors import ConfigurationError, DependencyError
+from optimizer.monitoring.imports_prometheus import parse_vector
 from optimizer.monitoring.prometheus_hosts import (
     QUERIES,
     PrometheusHosts,
-    parse_vector,
     samples_of,
 )
 from optimizer.operations.health import HealthRequest
@@ -25,10 +25,9 @@ FIGURES: Mapping[str, float] = {
     "cpu_cores": 4.0,
     "memory_bytes": 1000.0,
     "memory_available": 600.0,
-    "swap_bytes": 0.0,
-    "swap_free": 0.0,
+    "memory_usage": 40.0,
+    "storage_usage": 20.0,
     "storage_bytes": 5000.0,
-    "storage_available": 4000.0,
     "load_1m": 1.5,
 }
 
@@ -61,7 +60,11 @@ async def test_the_hosts_of_a_real_prometheus_can_be_asked_about(
     assert 0 < there.memory_usage < 100
     assert stored is not None
     assert stored.load_1m is not None
-    assert stored.unknown["error_rate"] == "Prometheus has no such series of this host"
+    assert stored.unknown["error_rate"].startswith("node_exporter does not know it")
+    assert (there.reliability_score, set(there.unknown)) == (
+        None,
+        {"reliability_score", "capacity", "free"},
+    )
 
 
 def found(*instances: str, without: str = "", **changed: float) -> dict[str, dict[str, float]]:
@@ -79,7 +82,8 @@ def test_each_instance_becomes_a_sample_and_what_is_not_told_has_its_reason() ->
     assert (web.memory_usage, web.memory_used_bytes) == (40.0, 400)
     assert web.storage_usage == pytest.approx(20.0)
     assert web.swap_usage is None
-    assert {"swap_usage", "cpu_pressure", "throughput"} <= set(web.unknown)
+    assert web.unknown["swap_usage"] == "Prometheus shows no swap of this host"
+    assert {"cpu_pressure", "throughput", "reliability_score"} <= set(web.unknown)
 
 
 @pytest.mark.parametrize("missing", ["cpu_usage", "cpu_cores", "memory_bytes", "memory_available"])
@@ -88,7 +92,9 @@ def test_without_cpu_or_memory_there_is_no_sample(missing: str) -> None:
 
 
 def test_what_a_rate_misses_its_bounds_by_is_cut_off() -> None:
-    (sample,) = samples_of(found("a", cpu_usage=-0.3, memory_available=1001.0), at=NOON)
+    (sample,) = samples_of(
+        found("a", cpu_usage=-0.3, memory_usage=-0.1, memory_available=1001.0), at=NOON
+    )
 
     assert (sample.cpu_usage, sample.memory_usage, sample.memory_used_bytes) == (0.0, 0.0, 0)
 
@@ -113,7 +119,7 @@ def test_no_number_that_is_not_finite_gets_in() -> None:
     ],
 )
 def test_what_is_no_vector_of_instances_is_refused(body: bytes) -> None:
-    with pytest.raises(DependencyError, match="PROMETHEUS_URL"):
+    with pytest.raises(DependencyError, match="no vector of instances"):
         parse_vector(body)
 
 
