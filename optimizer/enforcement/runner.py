@@ -1,7 +1,8 @@
 """The front of `sro run` (I/O): gets a lease, starts the command under it, stays until it ends.
 
 Standard library only: one of these stands in front of every MCP server that a host wraps. The
-daemon holds the lease for as long as this connection lasts; what is said is in `runs.py`.
+daemon holds the lease for as long as this connection lasts; what is said is in
+`server/run_door.py`.
 """
 
 import json
@@ -11,10 +12,11 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping, Set
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Set
+from typing import TYPE_CHECKING
 
-from optimizer.enforcement.watcher import Program
+from optimizer.enforcement.daemon_line import DaemonLine, DaemonLostError, Message
+from optimizer.enforcement.program import Program
 
 if TYPE_CHECKING:
     from optimizer.enforcement.calls import Call
@@ -33,12 +35,7 @@ TRIES = 3
 ANSWER_S = 5.0
 RECONNECT_S = 1.0
 
-Message = dict[str, Any]
 Connect = Callable[[], socket.socket | None]
-
-
-class DaemonLostError(Exception):
-    """The daemon closed the connection before it answered."""
 
 
 class Runner:
@@ -68,7 +65,7 @@ class Runner:
         self._daemons = daemons
         self._say = say
         self._is_quiet = is_quiet
-        self._daemon: _Line | None = None
+        self._daemon: DaemonLine | None = None
         self._program: Program | None = None
         self._tap: Tap | None = None
         self._has_told_tools = False
@@ -97,7 +94,7 @@ class Runner:
         for _ in range(TRIES):
             connection = self._connect()
             assert connection is not None
-            self._daemon = _Line(connection)
+            self._daemon = DaemonLine(connection)
             try:
                 self._daemon.send({"control": "run", "order": self._order})
                 return self._granted(self._daemon)
@@ -106,7 +103,7 @@ class Runner:
         self._say(f"{TRIES} daemons ended before they answered; nothing was started. Try again")
         return None
 
-    def _granted(self, daemon: "_Line") -> Message | None:
+    def _granted(self, daemon: "DaemonLine") -> Message | None:
         """The daemon's answer; it may say first why it takes a while.
 
         Raises:
@@ -225,7 +222,7 @@ class Runner:
             self._say(f"ending {self._end['left']} processes that the command left running")
         return True
 
-    def _listen(self, daemon: "_Line") -> None:
+    def _listen(self, daemon: "DaemonLine") -> None:
         try:
             messages = daemon.read()
         except DaemonLostError:
@@ -247,7 +244,7 @@ class Runner:
         connection = self._reconnect()
         if connection is None:
             return
-        daemon = _Line(connection)
+        daemon = DaemonLine(connection)
         resumed = {"lease": self._lease, "pid": pid}
         try:
             daemon.send({"control": "run", "order": self._order, "resumed": resumed})
@@ -317,56 +314,6 @@ class Runner:
                 self._say(message[word])
         if "end" in message and self._program is not None:
             self._program.end()
-
-
-class _Line:
-    """Messages of JSON, one a line, over the daemon's socket."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self._unread = b""
-        self._waiting: list[Message] = []
-
-    @property
-    def descriptor(self) -> int:
-        return self._connection.fileno()
-
-    def send(self, message: Mapping[str, Any]) -> None:
-        try:
-            self._connection.sendall(json.dumps(message).encode() + b"\n")
-        except OSError as error:
-            raise DaemonLostError from error
-
-    def read(self) -> list[Message]:
-        """Messages that came; waits for at least a part of one."""
-        try:
-            chunk = self._connection.recv(1 << 16)
-        except TimeoutError:
-            raise
-        except OSError as error:
-            raise DaemonLostError from error
-        if not chunk:
-            raise DaemonLostError
-        *lines, self._unread = (self._unread + chunk).split(b"\n")
-        return [json.loads(line) for line in lines]
-
-    def wait_for(self, timeout_s: float | None) -> Message:
-        """The next message.
-
-        Raises:
-            DaemonLostError: None comes any more.
-            TimeoutError: None came in time.
-        """
-        self._connection.settimeout(timeout_s)
-        try:
-            while not self._waiting:
-                self._waiting = self.read()
-        finally:
-            self._connection.settimeout(None)
-        return self._waiting.pop(0)
-
-    def close(self) -> None:
-        self._connection.close()
 
 
 def _host_of() -> int | None:

@@ -17,7 +17,7 @@ from optimizer.enforcement.watcher import NOT_FOUND, NOT_RUNNABLE
 
 FRONT = """
 import json, os, sys
-from optimizer.enforcement.watcher import Program
+from optimizer.enforcement.program import Program
 program = Program(sys.argv[2:], os.environ, in_terminal=os.isatty(0))
 program.pass_signals()
 with open(sys.argv[1], "w") as told:
