@@ -31,7 +31,6 @@ _EDGE_BYTES = 256
 _UNFINISHED = "input_required"
 """A result of protocol 2026-07-28 that asks for more; the call goes on in another request."""
 
-
 MOST_EARLY = 64
 """Answers that are kept until their question is read."""
 
@@ -50,7 +49,7 @@ class Call(NamedTuple):
         tool: Its name.
         outcome: How it ended, in the words of `optimizer.catalog.outcomes`.
         latency_ms: From the moment the request passed to the moment the answer did; None when there
-            was none.
+            was none, or when the moments were noted in the wrong order.
         tokens: Of the answer, as a model reads it, estimated; None when there was none.
     """
 
@@ -142,7 +141,7 @@ class Conversation:
             self._listed(message.get("result"), is_first=asked.cursor is None)
         if asked.method != "tools/call":
             return None
-        latency_ms = max(0.0, at_s - asked.at_s) * 1e3
+        latency_ms = (at_s - asked.at_s) * 1e3 if at_s >= asked.at_s else None
         if line.is_cut:
             return Call(asked.tool, "ok", latency_ms, line.length / CHARACTERS_A_TOKEN)
         outcome, text = _judged(message)

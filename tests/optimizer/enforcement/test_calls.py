@@ -120,13 +120,13 @@ def test_any_cut_of_the_stream_reads_the_same(sizes: list[int], noise: list[byte
     assert [call.tool for call in read] == [f"t{n}" for n in range(5)]
 
 
-def test_an_answer_may_be_noted_before_its_question() -> None:
+def test_an_answer_that_was_noted_before_its_question_has_no_latency() -> None:
     conversation = Conversation()
 
     assert conversation.passed("to_host", line(id=1, result=text("done")), 1.0) == []
     [call] = conversation.passed("to_server", asked(1), 1.1)
 
-    assert (call.tool, call.outcome, call.latency_ms) == ("search", "ok", 0.0)
+    assert (call.tool, call.outcome, call.latency_ms) == ("search", "ok", None)
     assert conversation.passed("to_server", asked(1), 2) == []
 
 
