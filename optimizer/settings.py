@@ -402,6 +402,12 @@ def examine_settings(
         return explain(error, origins, Settings, secrets=SECRETS)
 
 
+def file_to_edit(environment: Mapping[str, str] | None = None) -> Path:
+    """The sro.toml that is read, or where there would be one."""
+    variables = os.environ if environment is None else environment
+    return _find_file(None, variables) or Path(config_folder(variables), "sro.toml")
+
+
 def _find_file(path: Path | None, variables: Mapping[str, str]) -> Path | None:
     if path is not None:
         return path

@@ -106,7 +106,6 @@ class CatalogEntry(_Noun):
     @property
     def held_back(self) -> str | None:
         """Why it should not be chosen now; None when nothing speaks against it."""
-        on = f"{self.profiled_at:%Y-%m-%d}"
         if self.status == "changed" and self.change is not None:
             return (
                 f"what it offers changed after it was approved (seen on "
@@ -115,7 +114,8 @@ class CatalogEntry(_Noun):
             )
         if self.status == "failed" and self.failure is not None:
             return (
-                f"its last profile failed on {on} ({self.failure.detail}); "
+                f"its last profile failed at {self.profiled_at:%Y-%m-%d %H:%M} UTC "
+                f"({self.failure.detail}); "
                 f"`sro profile {self.id}` when that is mended"
             )
         return None

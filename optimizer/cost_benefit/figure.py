@@ -37,6 +37,11 @@ class Figure:
         return {"value": rounded(self.value), "unit": self.unit, "source": self.source}
 
 
+def spoken(value: float, *, digits: int = 3) -> str:
+    """A number for a sentence: so many significant digits, and all before the point."""
+    return f"{value:.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
+
+
 def rounded(value: float | None) -> float | None:
     """A number for an answer: six significant digits."""
     return None if value is None else float(f"{value:.6g}")

@@ -5,7 +5,7 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from optimizer.cost_benefit.figure import Figure, rounded
+from optimizer.cost_benefit.figure import Figure, rounded, spoken
 from optimizer.cost_benefit.option import Option
 from optimizer.cost_benefit.requirements import Requirements
 
@@ -96,7 +96,7 @@ def check_limits(
         limit = requirements.max_context_tokens
         checks.append(_at_most("max_context_tokens", limit, option.context_tokens))
     if requirements.min_reliability is not None:
-        lower = Figure(reliability_lower, "lower 90 % bound of success", "posterior")
+        lower = Figure(reliability_lower, "as the lower 90 % bound of success", "posterior")
         checks.append(_at_least("min_reliability", requirements.min_reliability, lower))
     if requirements.performance_target is not None:
         target = requirements.performance_target
@@ -113,7 +113,8 @@ def _at_most(limit: LimitName, allowed: float, figure: Figure) -> Check:
         return _not_known(limit, allowed, figure)
     held = figure.value <= allowed
     sign = "within" if held else "over"
-    reason = f"{figure.value:.6g} {figure.unit} ({figure.source}) is {sign} {allowed:g}"
+    actual = spoken(figure.value, digits=4)
+    reason = f"{actual} {figure.unit} ({figure.source}) is {sign} {allowed:g}"
     return Check(limit, allowed, figure.value, held, reason)
 
 
@@ -122,7 +123,8 @@ def _at_least(limit: LimitName, allowed: float, figure: Figure) -> Check:
         return _not_known(limit, allowed, figure)
     held = figure.value >= allowed
     sign = "reaches" if held else "is below"
-    reason = f"{figure.value:.4g}, {figure.unit} ({figure.source}), {sign} {allowed:g}"
+    actual = spoken(figure.value, digits=4)
+    reason = f"{actual} {figure.unit} ({figure.source}) {sign} {allowed:g}"
     return Check(limit, allowed, figure.value, held, reason)
 
 

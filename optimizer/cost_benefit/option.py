@@ -119,7 +119,7 @@ class Option:
     @property
     def performance(self) -> Figure:
         """Claimed quality of its answers."""
-        return _claimed("share, 0 to 1", self.claims.performance)
+        return _claimed("of 1", self.claims.performance)
 
     @property
     def context_tokens(self) -> Figure:

@@ -24,6 +24,8 @@ def explain(candidate: Candidate) -> str:
     """One sentence from the terms of the utility."""
     terms, beliefs = candidate.terms, candidate.beliefs
     fit = "" if candidate.match is None else f"fit {beliefs.relevance:.2f} x "
+    is_fit_unknown = any(check.limit == "min_relevance" for check in candidate.unchecked)
+    if_so = " if it fits the task, which is not known" if is_fit_unknown else ""
     costs = [
         f"{usd:.3g} USD {name}"
         for name, usd in (
@@ -36,7 +38,7 @@ def explain(candidate: Candidate) -> str:
     ]
     less = f", less {', '.join(costs)}" if costs else ""
     return (
-        f"worth {terms.net:.3g} USD: a benefit of {terms.benefit:.3g} ({fit}quality "
+        f"worth {terms.net:.3g} USD{if_so}: a benefit of {terms.benefit:.3g} ({fit}quality "
         f"{beliefs.quality:.2f} x success {beliefs.success:.2f}){less}"
     )
 
@@ -64,7 +66,7 @@ def option_view(
         "relevance": rounded(candidate.beliefs.relevance) if candidate.match else None,
         "quality": {
             "value": rounded(quality.mean),
-            "unit": "share, 0 to 1",
+            "unit": "of 1",
             "source": quality.source,
         },
         "performance": option.performance.view(),
@@ -85,5 +87,7 @@ def option_view(
 def rejection(candidate: Candidate) -> Rejection:
     """A candidate that limits reject, with every reason, for an answer."""
     first = candidate.broken[0]
-    reason = "; ".join(check.reason for check in candidate.broken)
+    reason = first.reason
+    if len(candidate.broken) > 1:
+        reason = "; ".join(f"{check.limit}: {check.reason}" for check in candidate.broken)
     return {"mcp_id": candidate.id, "limit": first.limit, "reason": reason}

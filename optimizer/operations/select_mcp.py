@@ -13,6 +13,7 @@ from optimizer.cost_benefit.analysis import (
 )
 from optimizer.cost_benefit.analyzer import CostBenefitAnalyzer
 from optimizer.cost_benefit.descriptor import MAX_CANDIDATES
+from optimizer.cost_benefit.figure import spoken
 from optimizer.cost_benefit.requirements import Mode
 from optimizer.errors import InvalidRequestError
 
@@ -91,7 +92,7 @@ def brief(analysis: McpSelectionAnalysis) -> BriefSelection:
         "set": cover["serves"] if cover else None,
         "missing": cover["missing"] if cover else [],
         "alternatives": recommendations["alternatives"][:MAX_SHOWN],
-        "rejected": analysis["rejected"][:MAX_SHOWN],
+        "rejected": sorted(analysis["rejected"], key=_is_by_words)[:MAX_SHOWN],
         "more_rejected": max(0, len(analysis["rejected"]) - MAX_SHOWN),
         "switch_points": [point["statement"] for point in analysis["switch_points"]],
         "assumptions": {
@@ -102,6 +103,11 @@ def brief(analysis: McpSelectionAnalysis) -> BriefSelection:
         "unknown": analysis["unknown"],
         "warnings": analysis["warnings"],
     }
+
+
+def _is_by_words(rejection: Rejection) -> bool:
+    """Whether its words reject it; that is the least news to whoever wrote the task."""
+    return rejection["limit"] == "min_relevance"
 
 
 def _figures(analysis: McpSelectionAnalysis) -> dict[str, str]:
@@ -117,7 +123,7 @@ def _shown(option: OptionView) -> dict[str, str]:
     reliability = option["reliability"]
     low, high = reliability["interval"]
     shown = {
-        name: f"{figure['value']:g} {figure['unit']}, {figure['source']}"
+        name: f"{spoken(figure['value'])} {figure['unit']}, {figure['source']}"
         if figure["value"] is not None
         else f"not known: {figure['source']}"
         for name, figure in (

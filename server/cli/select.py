@@ -13,6 +13,7 @@ from optimizer.catalog.host_configs import HostConfig, host_config_path, read_ho
 from optimizer.cost_benefit.analysis import McpSelectionAnalysis
 from optimizer.errors import ConfigurationError
 from optimizer.operations.emit_config import Emitted, Saving, emit_config
+from optimizer.settings import file_to_edit
 from server.cli.asking import answered, show
 from server.cli.install import console_script
 from server.cli.options import parameters_of, values_of
@@ -119,6 +120,7 @@ def _told(emitted: Emitted, path: str, copies: int | None) -> Json:
     """The file in numbers; nothing of its content, which may hold secrets."""
     limit = {
         "copies": copies,
+        "file": str(file_to_edit()),
         "sro_toml": "\n".join(
             f'[pools."mcp:{i}"]\ncapacity = {copies}\nkind = "incompressible"'
             for i in emitted.chosen

@@ -1,5 +1,7 @@
 """`sro select`, `route` and `validation`."""
 
+from collections.abc import Iterable
+
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -19,7 +21,7 @@ def selection(answer: Json) -> RenderableType:
         *marked("~", [point["statement"] for point in answer.get("switch_points", ())], "dim"),
         *marked("!", answer.get("warnings", ()), "yellow"),
         *reasons(answer.get("unknown")),
-        *(_emitted(answer["emitted"]) if "emitted" in answer else []),
+        *(_emitted(answer["emitted"], answer.get("rejected", ())) if "emitted" in answer else []),
     )
 
 
@@ -40,7 +42,7 @@ def _chosen(found: Json) -> list[Text]:
     return [Text(primary or "none", style=style if primary else "yellow")]
 
 
-def _emitted(emitted: Json) -> list[Text]:
+def _emitted(emitted: Json, rejected: Iterable[Json]) -> list[Text]:
     """What the new configuration saves."""
     tokens, memory = emitted["context_tokens"], emitted["memory_bytes_per_session"]
     starts = ", ".join(
@@ -53,12 +55,16 @@ def _emitted(emitted: Json) -> list[Text]:
         f"memory per session {_before_after(memory, 2**20, ' MiB')}",
         f"until the first answer: {starts}",
     ]
-    unmeasured = sorted({*tokens["not_known"], *memory["not_known"]})
+    held_back = {out["mcp_id"]: out["reason"] for out in rejected if out["limit"] == "profile"}
+    not_known = {*tokens["not_known"], *memory["not_known"]}
+    lines += [f"not counted: {i}, {held_back[i]}" for i in sorted(not_known & held_back.keys())]
+    unmeasured = sorted(not_known - held_back.keys())
     if unmeasured:
         lines.append(f"not measured: {', '.join(unmeasured)}; `sro profile` does that")
     if "limit" in emitted:
-        lines.append(f"for at most {emitted['limit']['copies']} copies, put into sro.toml:")
-        lines.append(emitted["limit"]["sro_toml"])
+        limit = emitted["limit"]
+        lines.append(f"for at most {limit['copies']} copies, add to {limit['file']}:")
+        lines.append(limit["sro_toml"])
     return [Text(line) for line in lines]
 
 

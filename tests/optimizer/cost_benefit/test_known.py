@@ -85,7 +85,7 @@ async def test_what_a_descriptor_says_of_its_tools_goes_before_the_profile() -> 
         ),
         (
             {"status": "failed", "failure": Failure(problem="closed", detail="code 1")},
-            "its last profile failed on 2026-11-25 (code 1)",
+            "its last profile failed at 2026-11-25 12:00 UTC (code 1)",
         ),
     ],
 )
