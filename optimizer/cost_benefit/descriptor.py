@@ -21,6 +21,8 @@ MAX_TEXT_READ = 4000
 """Characters of a description that are read; the rest could only stuff keywords."""
 MAX_WORDS = 64
 MAX_NOT_USED = 8
+NOT_READ = "not read"
+"""Why a field is not used that is like no field that is."""
 
 NUMBERS: dict[str, tuple[str, ...]] = {
     "cost_usd": ("cost_usd", "cost", "cost_usd_per_call", "cost_per_call", "usd_per_call"),
@@ -190,7 +192,7 @@ def _not_used(raw: Mapping[str, Any]) -> dict[str, str]:
             reasons[key] = _UNUSABLE[key]
         elif key not in _KNOWN:
             shown = _printable(str(key))[:60]
-            reasons[shown] = f"not read{did_you_mean(shown, _KNOWN)}"
+            reasons[shown] = f"{NOT_READ}{did_you_mean(shown, _KNOWN)}"
     return reasons
 
 

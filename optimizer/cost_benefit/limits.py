@@ -86,7 +86,11 @@ def check_limits(
     if budget is not None:
         cost = option.cost_usd
         total = None if cost.value is None else cost.value * requirements.calls
-        spent = Figure(total, f"USD for {requirements.calls} calls", cost.source)
+        spent = Figure(
+            total,
+            f"USD for {requirements.calls} call{'s' * (requirements.calls != 1)}",
+            cost.source,
+        )
         checks.append(_at_most("budget", budget, spent))
     if requirements.max_latency_ms is not None:
         checks.append(

@@ -1,5 +1,6 @@
 """Which MCP server for a task: one, an order to try them in, or a set."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from optimizer.cost_benefit.analysis import (
@@ -13,6 +14,7 @@ from optimizer.cost_benefit.candidate import Candidate, weigh
 from optimizer.cost_benefit.capabilities import offers
 from optimizer.cost_benefit.chain import Link, best_chain
 from optimizer.cost_benefit.cover import Server, best_cover
+from optimizer.cost_benefit.descriptor import NOT_READ
 from optimizer.cost_benefit.draws import Stake, probability_best
 from optimizer.cost_benefit.figure import rounded
 from optimizer.cost_benefit.option import Option
@@ -24,8 +26,12 @@ from optimizer.cost_benefit.utility import Coefficients, coefficients
 from optimizer.cost_benefit.views import option_view, recommendation, rejection
 
 MAX_ALTERNATIVES = 5
+MAX_NOT_USED = 4
+"""Fields that are named."""
 MAX_COMPARED = 50
 """Candidates whose probability to be best is drawn; those behind have next to none."""
+
+_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 
 
 def select_mcp_servers(
@@ -84,7 +90,7 @@ def select_mcp_servers(
             for a in requirements.assumptions()
         ],
         "unknown": _unknown(requirements),
-        "warnings": _warnings(winner, contenders, requirements),
+        "warnings": [*_warnings(winner, contenders, requirements), *_not_used(options)],
     }
 
 
@@ -248,6 +254,24 @@ def _unknown(requirements: Requirements) -> dict[str, str]:
     if requirements.task:
         return {}
     return {"relevance": "no task text was given, so every candidate is taken to fit"}
+
+
+def _not_used(options: Sequence[Option]) -> list[str]:
+    """Fields that meant something and were not read; a name that is no word is not quoted."""
+    without: dict[tuple[str, str], list[str]] = {}
+    for option in options:
+        for name, why in option.not_used.items():
+            if _FIELD.fullmatch(name) and why != NOT_READ:
+                without.setdefault((name, why), []).append(option.id)
+    return [
+        f"{name} of {_first_of(ids)} is not used: {why}"
+        for (name, why), ids in sorted(without.items())[:MAX_NOT_USED]
+    ]
+
+
+def _first_of(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
+    return f"{min(ids)}{more}"
 
 
 def _warnings(

@@ -196,3 +196,34 @@ def test_a_dominated_candidate_names_the_one_that_beats_it() -> None:
     assert analysis["pareto_set"] == ["good"]
     [bad] = [option for option in analysis["options"] if option["mcp_id"] == "bad"]
     assert bad["dominated_by"] == "good"
+
+
+def test_a_misspelt_figure_is_warned_of_once_and_what_means_nothing_is_not() -> None:
+    candidates = [{"id": name, "latency": 300, "version": "1"} for name in ("b", "a", "c")]
+
+    warnings = select(candidates)["warnings"]
+
+    assert [each for each in warnings if "not used" in each] == [
+        "latency of a and 2 more is not used: not read; did you mean latency_ms?"
+    ]
+
+
+def test_a_fit_that_is_not_known_is_said_to_be_not_known() -> None:
+    candidates = [{"id": "a", "description": "searches papers"}, {"id": "b"}]
+
+    analysis = select(candidates, {"task": "search papers"})
+
+    [other] = analysis["recommendations"]["alternatives"]
+    assert other["mcp_id"] == "b"
+    assert "if it fits the task, which is not known" in other["reason"]
+
+
+def test_each_of_several_broken_limits_is_named() -> None:
+    limits = {"budget": 0.001, "performance_target": 0.9, "expected_calls": 1}
+
+    [rejected] = select([{"id": "a", "cost": 0.01, "performance": 0.5}], limits)["rejected"]
+
+    assert rejected["reason"] == (
+        "budget: 0.01 USD for 1 call (claimed) is over 0.001; "
+        "performance_target: 0.5 of 1 (claimed) is below 0.9"
+    )
