@@ -54,6 +54,8 @@ def compose(
         if answer.reason is not None:
             unknown[f"network_latency.{name}"] = answer.reason
     reading = usage.latest
+    if reading.storage_bytes is None:
+        unknown["storage_bytes"] = f"{reading.storage_source} does not answer"
     return Sample(
         host=host,
         timestamp=at,

@@ -45,8 +45,17 @@ NOT_TOLD = "Prometheus has no such series of this host"
 NO_SWAP = "Prometheus shows no swap of this host"
 OURS = "node_exporter does not know it; this program has to run on that host"
 
-UNSEEN = ("reliability_score", "reliability_seen", "response_time_p95_ms")
-"""Figures of a sample that are not stored metrics, and that no node_exporter has."""
+UNSEEN = (
+    "network_errors_s",
+    "disk_errors_s",
+    "requests",
+    "requests_hour",
+    "failures_hour",
+    "response_time_p95_ms",
+    "reliability_score",
+    "reliability_seen",
+)
+"""Figures of a sample that are not stored metrics, and that node_exporter is not asked for."""
 
 Found = Mapping[str, Mapping[str, float]]
 """Figures by query and instance."""
@@ -147,6 +156,9 @@ def _sample_of(instance: str, found: Found, at: datetime) -> Sample | None:
         if name in METRICS
     }
     size = int(told.get("storage_bytes", 0))
+    unknown = {name: _why(name) for name in (*METRICS, *UNSEEN) if name not in figures}
+    if not size:
+        unknown["storage_bytes"] = NOT_TOLD
     return Sample(
         host=instance,
         timestamp=at,
@@ -156,7 +168,7 @@ def _sample_of(instance: str, found: Found, at: datetime) -> Sample | None:
         memory_used_bytes=max(0, int(told["memory_bytes"] - told["memory_available"])),
         storage_bytes=size or None,
         capacity_source=dict.fromkeys(("cpu", "memory", "storage"), "Prometheus, node_exporter"),
-        unknown={name: _why(name) for name in (*METRICS, *UNSEEN) if name not in figures},
+        unknown=unknown,
     )
 
 
