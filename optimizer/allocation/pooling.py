@@ -109,7 +109,8 @@ def sums(uses: Sequence[FloatArray]) -> FloatArray:
     if not uses:
         return np.zeros(DRAWS)
     picks = _picks(1 << (len(uses) - 1).bit_length())[: len(uses)]
-    return np.asarray(np.take_along_axis(np.stack(uses), picks, axis=1).sum(axis=0))
+    rows = POINTS * np.arange(len(uses))[:, np.newaxis]
+    return np.asarray(np.concatenate(uses).take(picks + rows).sum(axis=0))
 
 
 def pooled(uses: Sequence[FloatArray], quantile: float) -> Pooled:
@@ -121,7 +122,7 @@ def pooled(uses: Sequence[FloatArray], quantile: float) -> Pooled:
     """
     drawn = sums(uses)
     mean = float(drawn.mean())
-    return Pooled(mean, max(0.0, float(np.quantile(drawn, quantile)) - mean))
+    return Pooled(mean, max(0.0, _quantile(drawn, quantile) - mean))
 
 
 def admit_burst(
@@ -160,7 +161,10 @@ def _drawn(lease: Burst, row: int) -> FloatArray:
 
 
 def _quantile(drawn: FloatArray, quantile: float) -> float:
-    return float(np.quantile(drawn, quantile))
+    """Between its neighbours, as `np.quantile` does it at six times the time."""
+    place, beyond = divmod(quantile * (drawn.size - 1), 1.0)
+    low, high = np.sort(drawn)[[int(place), min(int(place) + 1, drawn.size - 1)]]
+    return float(low + beyond * (high - low))
 
 
 @cache

@@ -129,12 +129,13 @@ def relieve(
         resume = [lease for lease in ranked if lease.parked and not lease.swapped]
     gone = {lease.allocation_id for lease in (*park, *end)}
     back = {lease.allocation_id for lease in resume}
-    served = [
-        lease
-        for lease in ranked
-        if lease.allocation_id not in gone and (not lease.parked or lease.allocation_id in back)
-    ]
-    kept = sum(lease.floor for lease in ranked if lease not in served)
+    served: list[LiveLease] = []
+    kept = 0.0
+    for lease in ranked:
+        if lease.allocation_id in gone or (lease.parked and lease.allocation_id not in back):
+            kept += lease.floor
+        else:
+            served.append(lease)
     return Relief(
         highs=share(served, capacity - kept, patience_s=patience_s),
         park=_ids(park),

@@ -9,6 +9,7 @@ from optimizer.allocation.pooling import (
     DRAWS,
     POINTS,
     Burst,
+    FloatArray,
     admit_burst,
     equally_likely,
     pooled,
@@ -65,6 +66,16 @@ def test_the_quantile_of_a_sum_is_that_of_a_much_longer_simulation() -> None:
     low, high = np.quantile(simulated, [0.88, 0.985])
 
     assert low < pooled([use] * 20, 0.95).booked < high
+
+
+@given(st.lists(seen, min_size=1, max_size=6), st.floats(0, 1))
+def test_the_quantile_is_that_of_numpy(observed: list[FloatArray], quantile: float) -> None:
+    uses = [equally_likely(values) for values in observed if values.size]
+    expected = np.quantile(sums(uses), quantile)
+
+    together = pooled(uses, quantile)
+
+    assert together.booked == pytest.approx(max(expected, together.mean), rel=1e-9, abs=1e-9)
 
 
 @given(st.lists(bursts(), max_size=6))
