@@ -5,6 +5,7 @@ policy with runs that ask and with what live runs use. All decisions are those o
 `pressure`, which also drive real leases. Here amounts are MB, because the replay's are.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -23,8 +24,9 @@ runs, 0.95 gives 1 % fewer runs per hour with 60 runs at once and 1.5 % more wit
 HEADROOM_S = 4
 """Seconds of growth that are made free for who is held up: the time until one parked is back."""
 
-AGES_S = (0, 1, 3, 10, 30, 60, 100, 200, 300)
-"""Growth is learnt by age: a run takes its base in the first three seconds, then seldom grows."""
+AGES_S = (0, 1, 2, 3, 10, 30, 60, 100, 200, 300)
+"""Growth is learnt by age: a run takes its base at once within the first three seconds, so each of
+them counts by itself, and then it seldom grows."""
 
 SHORTEST_S, LONGEST_S = 10, 60
 """Bounds of the time for which there is a reserve: until the next run ends, if runs end evenly."""
@@ -102,7 +104,7 @@ class Growth:
         bands = self._learnt.get(seconds)
         if bands is None:
             bands = self._learnt[seconds] = self._learn(seconds)
-        return [bands[np.searchsorted(AGES_S, age, side="right") - 1] for age in ages]
+        return [bands[bisect_right(AGES_S, age) - 1] for age in ages]
 
     def _learn(self, seconds: int) -> tuple[FloatArray, ...]:
         edges = (*AGES_S, max(run.size for run in self._runs))

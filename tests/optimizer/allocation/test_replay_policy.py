@@ -1,6 +1,6 @@
 """The allocator as a policy of a replay, on runs made here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,6 +49,18 @@ def test_runs_are_admitted_until_what_they_will_use_fills_the_machine() -> None:
         live.append(Live(len(live), age_s=0, resident_mb=10.0))
 
     assert 8 <= len(live) <= MACHINE_MB / 200
+
+
+def test_runs_count_with_the_size_that_they_take_a_moment_later() -> None:
+    runs = [Run(np.r_[10.0, 10.0, np.full(300, 200.0)]) for _ in range(10)]
+    asked, live = make(runs, Machine()), []
+    while asked.on_arrival(Asking(len(live)), live, now=0) is not None:
+        live.append(Live(len(live), age_s=0, resident_mb=10.0))
+
+    a_second_old = [replace(run, age_s=1) for run in live]
+
+    assert len(live) == MACHINE_MB / 200
+    assert asked.on_arrival(Asking(len(live)), a_second_old, now=1) is None
 
 
 def test_nobody_is_admitted_while_somebody_is_parked() -> None:
