@@ -16,6 +16,7 @@ from optimizer.store.engine import to_microseconds
 from optimizer.store.ledger_leases import (
     BY_REQUEST,
     ENDING,
+    ENDING_OF_ONE,
     ENDS,
     HOLDERS,
     LAST_TOKEN,
@@ -156,8 +157,12 @@ class Books:
 
     def pass_time(self) -> None:
         """End leases and refill budgets up to now, in the order in which it came about."""
-        wanted = {"at": self.at, "soon": self.at + SOON, "principals": self.askers}
-        found = load_leases(self.connection, ENDING, wanted)
+        by = {"at": self.at, "soon": self.at + SOON}
+        if len(self.askers) == 1:
+            of_one = {**by, "principal": self.askers[0]}
+            found = load_leases(self.connection, ENDING_OF_ONE, of_one)
+        else:
+            found = load_leases(self.connection, ENDING, {**by, "principals": self.askers})
         over = [lease for lease in found if lease.expires_at <= self.at]
         for lease in sorted(over, key=lambda lease: lease.expires_at):
             self._refill(lease.expires_at)

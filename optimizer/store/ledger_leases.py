@@ -31,15 +31,19 @@ _LEASES = _held.join_from(
 ).order_by(leases.c.fencing_token, grants.c.host, grants.c.resource)
 _ACTIVE = leases.c.state == "active"
 
+_OVER = leases.c.expires_at <= bindparam("at")
+_SOON = leases.c.expires_at <= bindparam("soon")
 ENDING = _LEASES.where(
     _ACTIVE,
-    leases.c.expires_at <= bindparam("soon"),
-    or_(
-        leases.c.expires_at <= bindparam("at"),
-        leases.c.principal.in_(bindparam("principals", expanding=True)),
-    ),
+    _SOON,
+    or_(_OVER, leases.c.principal.in_(bindparam("principals", expanding=True))),
 )
 """Active leases that are over at `at`, and those of `principals` that are over by `soon`."""
+
+ENDING_OF_ONE = _LEASES.where(
+    _ACTIVE, _SOON, or_(_OVER, leases.c.principal == bindparam("principal"))
+)
+"""The same for one principal: its text need not be made anew for each list."""
 
 OWN = _LEASES.where(
     leases.c.allocation_id == bindparam("allocation_id"),

@@ -1,6 +1,7 @@
 """Waiting for what has begun and must end, whoever loses patience."""
 
 import asyncio
+import contextlib
 from typing import TypeVar
 
 import anyio
@@ -17,14 +18,13 @@ async def finish(work: "asyncio.Future[ResultT]") -> ResultT:
     Raises:
         asyncio.CancelledError: The caller was cancelled meanwhile; the work is done all the same.
     """
-    cancelled: asyncio.CancelledError | None = None
-    with anyio.CancelScope(shield=True):
-        while not work.done():
-            try:
-                await asyncio.wait([work])
-            except asyncio.CancelledError as error:
-                cancelled = error
-    if cancelled is not None:
-        work.exception()
-        raise cancelled
-    return work.result()
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        with anyio.CancelScope(shield=True):
+            while not work.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([work])
+        if not work.cancelled():
+            work.exception()
+        raise
