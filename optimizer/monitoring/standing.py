@@ -75,8 +75,12 @@ class StandingAlerts:
             now_s: The same moment on the monotonic clock.
         """
         self._broken, changes = advance(self._broken, values, thresholds, at=at, now_s=now_s)
-        self._overuse, over = look_for_overuse(self._overuse, uses, at=at)
-        return (*changes, *over, *self.foresee((), covered=(), until=at, at=at))
+        if uses or self._overuse.raised or self._overuse.suspected:
+            self._overuse, over = look_for_overuse(self._overuse, uses, at=at)
+            changes = (*changes, *over)
+        if self._expected:
+            changes = (*changes, *self.foresee((), covered=(), until=at, at=at))
+        return changes
 
     def foresee(
         self,

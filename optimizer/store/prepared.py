@@ -1,9 +1,13 @@
 """Statements that run often: their text is made once, which costs more than running them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Delete, Dialect, Insert, Table, Update, bindparam, insert
+
+Pick = Callable[[Mapping[str, Any]], tuple[Any, ...]]
+"""Answers the values of a statement's places, in their order."""
 
 
 class Prepared:
@@ -17,7 +21,7 @@ class Prepared:
 
     def __init__(self, statement: Insert | Update | Delete) -> None:
         self._statement = statement
-        self._texts: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._texts: dict[str, tuple[str, Pick]] = {}
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> None:
         """Run it inside the connection's transaction."""
@@ -38,13 +42,20 @@ class Prepared:
         self, dialect: Dialect, values: Mapping[str, Any]
     ) -> tuple[str, tuple[Any, ...]]:
         """The text for a driver, and the values in the order of its places."""
-        text, names = self._texts.get(dialect.name) or self._make(dialect)
-        return text, tuple(values[name] for name in names)
+        text, pick = self._texts.get(dialect.name) or self._make(dialect)
+        return text, pick(values)
 
-    def _make(self, dialect: Dialect) -> tuple[str, tuple[str, ...]]:
+    def _make(self, dialect: Dialect) -> tuple[str, Pick]:
         compiled = self._statement.compile(dialect=dialect)
-        made = self._texts[dialect.name] = (str(compiled), tuple(compiled.positiontup or ()))
+        made = self._texts[dialect.name] = (str(compiled), _picker(compiled.positiontup or ()))
         return made
+
+
+def _picker(names: Sequence[str]) -> Pick:
+    """Answers the values of these names; `itemgetter` answers no tuple for a single one."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: tuple(values[name] for name in names)
 
 
 def insert_of(table: Table, *names: str) -> Prepared:

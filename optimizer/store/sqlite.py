@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, TypeVarTuple, Unpack
 
 import anyio
 import anyio.to_thread
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
@@ -81,6 +81,21 @@ class _Pending(Generic[ResultT]):
         return self.result[0]
 
 
+@dataclass(frozen=True)
+class _Writer:
+    """The connection that writes, with what a small write needs of it at hand."""
+
+    connection: Connection
+    raw: Any
+    info: dict[Any, Any]
+    dialect: Dialect
+
+    @classmethod
+    def of(cls, connection: Connection) -> "_Writer":
+        pooled = connection.connection
+        return cls(connection, pooled.driver_connection, pooled.info, connection.dialect)
+
+
 class SqliteEngine:
     """Where transactions on a SQLite file, or in memory, run.
 
@@ -92,7 +107,7 @@ class SqliteEngine:
         self._url = url.set(drivername="sqlite")
         self._in_memory = sqlite_path(url) is None
         self._engine: Engine | None = None
-        self._writer: Connection | None = None
+        self._writer: _Writer | None = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sro-store")
         self._write_turn = anyio.Lock(fast_acquire=True)
         self._waiting: list[_Pending[Any]] = []
@@ -133,23 +148,14 @@ class SqliteEngine:
 
     def write_at_once(self, writing: Writing) -> bool:
         """On the event loop, so that it may neither wait for a lock nor write the log back."""
-        if self._writer is None or self._writer.closed or self._schema_cookie is None:
+        writer = self._writer
+        if writer is None or self._schema_cookie is None or self._write_turn.locked():
             return False
+        raw = writer.raw
         try:
-            self._write_turn.acquire_nowait()
-        except anyio.WouldBlock:
-            return False
-        try:
-            return self._run_at_once(self._writer, writing)
-        finally:
-            self._write_turn.release()
-
-    def _run_at_once(self, writer: Connection, writing: Writing) -> bool:
-        raw: Any = writer.connection.driver_connection
-        try:
-            _prepare_to_write(writer, AT_ONCE)
+            _prepare_to_write(raw, writer.info, AT_ONCE)
             raw.execute("BEGIN IMMEDIATE")
-            is_known = self._schema_cookie == _schema_cookie(writer)
+            is_known = self._schema_cookie == _schema_cookie(raw)
             for statement, values in writing if is_known else ():
                 raw.execute(*statement.in_words_of(writer.dialect, values))
             raw.execute("COMMIT" if is_known else "ROLLBACK")
@@ -164,12 +170,12 @@ class SqliteEngine:
         """A number that changes when another process has written to the file; see `Database`."""
         if self._in_memory:
             return 0
-        if self._writer is None or self._writer.closed or self._write_turn.locked():
+        writer = self._writer
+        if writer is None or self._write_turn.locked():
             return None
-        raw: Any = self._writer.connection.driver_connection
         try:
-            _prepare_to_write(self._writer, AT_ONCE)
-            return int(raw.execute("PRAGMA data_version").fetchone()[0])
+            _prepare_to_write(writer.raw, writer.info, AT_ONCE)
+            return int(writer.raw.execute("PRAGMA data_version").fetchone()[0])
         except sqlite3.Error:
             return None
 
@@ -205,7 +211,7 @@ class SqliteEngine:
             with connection.begin():
                 self._refuse_changed_schema(connection)
                 _run_all(batch, connection)
-                self._schema_cookie = _schema_cookie(connection)
+                self._schema_cookie = _schema_cookie(_raw(connection))
         except BaseException as error:
             for pending in batch:
                 pending.error = pending.error or error
@@ -219,19 +225,19 @@ class SqliteEngine:
         SQLite counts changes of a schema in its file header. The first write of an engine is the
         migration itself.
         """
-        if self._schema_cookie not in (None, _schema_cookie(connection)):
+        if self._schema_cookie not in (None, _schema_cookie(_raw(connection))):
             refuse_newer(connection)
 
     def _writing(self) -> Connection:
         """The writer's own connection: to fetch one each time would cost as much as a write."""
-        if self._writer is None or self._writer.closed:
-            self._writer = self._opened().connect()
-        return self._writer
+        if self._writer is None or self._writer.connection.closed:
+            self._writer = _Writer.of(self._opened().connect())
+        return self._writer.connection
 
     def _dispose(self, engine: Engine) -> None:
         writer, self._writer = self._writer, None
         if writer is not None:
-            writer.close()
+            writer.connection.close()
         engine.dispose()
 
     def _opened(self) -> Engine:
@@ -273,8 +279,12 @@ def _on_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> No
     cursor.close()
 
 
-def _schema_cookie(connection: Connection) -> int:
-    raw: Any = connection.connection.driver_connection
+def _raw(connection: Connection) -> Any:
+    """The driver's own connection."""
+    return connection.connection.driver_connection
+
+
+def _schema_cookie(raw: Any) -> int:
     return int(raw.execute("PRAGMA schema_version").fetchone()[0])
 
 
@@ -284,16 +294,15 @@ def _on_begin(connection: Connection) -> None:
     if durable is None:
         connection.exec_driver_sql("BEGIN")
         return
-    _prepare_to_write(connection, DURABLE if durable else LASTING)
+    manner = DURABLE if durable else LASTING
+    _prepare_to_write(_raw(connection), connection.connection.info, manner)
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _prepare_to_write(connection: Connection, manner: _Manner) -> None:
+def _prepare_to_write(raw: Any, info: dict[Any, Any], manner: _Manner) -> None:
     """Say how the next write is to be made, unless the last was made so, too."""
-    info = connection.connection.info
-    if info.get("manner") == manner:
+    if info.get("manner") is manner:
         return
-    raw: Any = connection.connection.driver_connection
     raw.execute(f"PRAGMA synchronous={manner.synchronous}")
     raw.execute(f"PRAGMA busy_timeout={int(BUSY_TIMEOUT_S * 1000) if manner.waits else 0}")
     raw.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES if manner.waits else 0}")
