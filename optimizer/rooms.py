@@ -464,9 +464,14 @@ class Rooms:
             )
         return forecast
 
-    async def _look_ahead(self) -> Snapshot:
-        """What a decision would start from now, after the forecast has raised its alerts."""
-        await self.forecast()
+    async def _look_ahead(self) -> Snapshot | str:
+        """What a decision would start from now, after the forecast has raised its alerts.
+
+        Without a forecast it is the reason why there is none: the rest says nothing of the future.
+        """
+        forecast = await self.forecast()
+        if not forecast.forecast_available and forecast.reason is not None:
+            return forecast.reason
         return await observe(
             self.monitor, self.forecasting, self.allocator, self.prices, self.policy
         )

@@ -32,10 +32,10 @@ class Outlook:
     when to look again, and until there is a forecast the first of five minutes.
 
     Args:
-        look: Forecasts, and answers what a decision would start from.
+        look: Forecasts, and answers what a decision would start from, or why there is no forecast.
     """
 
-    def __init__(self, look: Callable[[], Awaitable[Snapshot]]) -> None:
+    def __init__(self, look: Callable[[], Awaitable[Snapshot | str]]) -> None:
         self._look = look
         self._due = Due()
         self._looked_for: datetime | None = None
@@ -87,6 +87,9 @@ class Outlook:
             DependencyError: The machine or the store cannot be read.
         """
         snapshot = await self._look()
+        if isinstance(snapshot, str):
+            self._exhaustion, self._reason = None, snapshot
+            return
         self._exhaustion = exhaustion_of(snapshot)
         self._reason = next(
             (

@@ -97,6 +97,21 @@ async def test_without_a_forecast_the_reason_is_said() -> None:
     assert future.reliability(0, 0) == "0 hours of history recorded"
 
 
+async def test_a_forecast_that_is_gone_takes_what_was_known_with_it() -> None:
+    seen: list[Snapshot | str] = [snapshot(), "0.1 hours of history recorded"]
+
+    async def look() -> Snapshot | str:
+        return seen.pop(0)
+
+    future = Outlook(look)
+    await future.refresh()
+    before = future.reliability(0, 20)
+    await future.refresh()
+
+    assert isinstance(before, Reliability)
+    assert future.reliability(0, 20) == "0.1 hours of history recorded"
+
+
 async def test_it_looks_once_an_hour_and_again_after_it_failed() -> None:
     looks: list[int] = []
 
