@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pydantic_core import to_json
@@ -16,12 +17,16 @@ from starlette.types import Receive, Scope, Send
 from optimizer.errors import InvalidRequestError
 from optimizer.identity import Principal
 from server.arguments import MAX_DEPTH, schema_of, shown
+from server.awaited import awaited, may_last
 from server.errors import Problem, problem_of, problem_response
 from server.gate import ANONYMOUS
 from server.operation import Operation, Optimizer, perform
 from server.schemas import Schema
 
 API = "/api/v1"
+
+CLIENT_GONE = 499
+"""What the log says of a request whose client did not wait; nobody is sent it."""
 
 _INTEGER = re.compile(r"[+-]?\d{1,18}\Z")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?\Z", re.IGNORECASE)
@@ -74,7 +79,14 @@ class RestPath:
             if isinstance(values, Problem):
                 return problem_response(values)
             asked = operation.parse(values)
-            answer = await perform(operation, asked, self._optimizer, principal=principal)
+            work = partial(perform, operation, asked, self._optimizer, principal=principal)
+            if may_last(asked):
+                with awaited(request.receive) as scope:
+                    answer = await work()
+                if scope.cancelled_caught:
+                    return Response(status_code=CLIENT_GONE)
+            else:
+                answer = await work()
             body = operation.view(answer, asked, "reference")
         except InvalidRequestError as error:
             return problem_response(_without_such_path(problem_of(error), request))

@@ -320,6 +320,20 @@ def test_the_judge_lets_nobody_interrupt_work_in_an_emergency(
     assert "interrupts running work" in str(ruling.refusal)
 
 
+def test_the_judge_checks_the_limits_once_more(make_snapshot: MakeSnapshot) -> None:
+    snapshot = make_snapshot()
+    solution = solve_on(snapshot, request_of("performance_maximization", max_cost=100_000.0))
+    best = solution.best
+    assert best is not None
+    faster = replace(best, id="faster", cost_usd_month=100_001.0)
+    solution = replace(solution, ranked=(best, faster))
+
+    ruling = judge(solution, "faster")
+
+    assert ruling.stands == best
+    assert ruling.refusal == "faster breaks max_cost 100000 USD/month: it has 100001"
+
+
 def test_the_judge_calls_nothing_worse_that_it_cannot_compare(
     make_snapshot: MakeSnapshot, make_state: MakeState
 ) -> None:
