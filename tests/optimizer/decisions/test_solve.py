@@ -235,6 +235,15 @@ def test_an_installed_strategy_decides(make_snapshot: MakeSnapshot) -> None:
     assert solution.status(solution.best) == "optimal"
 
 
+def test_a_strategy_without_a_measure_is_not_outvoted(make_snapshot: MakeSnapshot) -> None:
+    solution = solve(front_of(make_snapshot()), request_of("green_first"), GreenFirst())
+
+    ruling = judge(solution, solution.options[1].id)
+
+    assert ruling.stands == solution.best
+    assert "green_first has no measure" in str(ruling.refusal)
+
+
 class Broken:
     name = "broken"
 
