@@ -22,6 +22,9 @@ LEAST: Mapping[str, float] = {"cpu": 0.05, "memory": 2.0**24}
 LEAST_WALL_S = 1.0
 """A shorter run says little of the cores that it takes: starting is most of it."""
 
+FAILED_AT_ONCE_S = 5.0
+"""A run that fails sooner seldom got to its work, so what it used is not what the command uses."""
+
 _STEP: Mapping[str, float] = {"cpu": 0.05, "memory": 2.0**20}
 
 _RUNTIMES = frozenset({"node", "nodejs", "python", "ruby", "perl", "bash", "sh", "java"})
@@ -56,6 +59,11 @@ class PastRun:
     def cores(self) -> float:
         """Its mean use of CPU."""
         return self.cpu_s / max(self.wall_s, LEAST_WALL_S)
+
+    @property
+    def failed_at_once(self) -> bool:
+        """Whether it ended with an error at its start; one ended by a signal used what it did."""
+        return self.exit_code > 0 and self.wall_s < FAILED_AT_ONCE_S
 
 
 @dataclass(frozen=True)
@@ -106,7 +114,8 @@ def usual_of(runs: Sequence[PastRun], *, given: Collection[str], is_server: bool
 
     Returns:
         The 95th percentile of peaks of memory, and of mean cores where they are reserved, each
-        rounded up; without a past run a first guess, which says that it is one.
+        rounded up, over the runs that did not fail at once; over all where all of them did.
+        Without a past run a first guess, which says that it is one.
     """
     guesses = FIRST_OF_SERVER if is_server else FIRST
     first = {name: amount for name, amount in guesses.items() if name not in given}
@@ -114,13 +123,16 @@ def usual_of(runs: Sequence[PastRun], *, given: Collection[str], is_server: bool
         return Usual({}, "")
     if not runs:
         return Usual(first, f"no run of it is known yet, so {_shown(first)} to begin with")
+    telling = [run for run in runs if not run.failed_at_once] or runs
     used = {
-        "cpu": [run.cores for run in runs],
-        "memory": [float(run.peak_bytes) for run in runs],
+        "cpu": [run.cores for run in telling],
+        "memory": [float(run.peak_bytes) for run in telling],
     }
     found = {name: _rounded(name, _quantile(used[name])) for name in first}
-    times = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
-    return Usual(found, f"{times}, p95 {_shown(found)}")
+    times = "1 run" if len(telling) == 1 else f"{len(telling)} runs"
+    left_out = len(runs) - len(telling)
+    without = f"; {left_out} that failed at once left out" if left_out else ""
+    return Usual(found, f"{times}, p95 {_shown(found)}{without}")
 
 
 def _script(words: Sequence[str]) -> Sequence[str]:
@@ -135,7 +147,7 @@ def _script(words: Sequence[str]) -> Sequence[str]:
 
 
 def _name(word: str) -> str:
-    name = word.rpartition("/")[2]
+    name = "_".join(word.rpartition("/")[2].split())
     return re.sub(r"[\d.]+$", "", name) if name.startswith("python") else name
 
 

@@ -11,7 +11,9 @@ from optimizer.enforcement.usual import FIRST, LEAST, PastRun, command_key, usua
 MIB = 2**20
 
 
-def run(*, wall_s: float = 10, cpu_s: float = 5, peak_bytes: int = 100 * MIB) -> PastRun:
+def run(
+    *, wall_s: float = 10, cpu_s: float = 5, peak_bytes: int = 100 * MIB, exit_code: int = 0
+) -> PastRun:
     return PastRun(
         command="make test",
         directory="/work",
@@ -19,7 +21,7 @@ def run(*, wall_s: float = 10, cpu_s: float = 5, peak_bytes: int = 100 * MIB) ->
         wall_s=wall_s,
         cpu_s=cpu_s,
         peak_bytes=peak_bytes,
-        exit_code=0,
+        exit_code=exit_code,
     )
 
 
@@ -52,6 +54,10 @@ def test_every_command_has_a_short_key(argv: list[str]) -> None:
     assert "=" not in key.partition(" ")[2]
 
 
+def test_a_program_whose_name_has_spaces_is_one_word() -> None:
+    assert command_key(["/opt/My Editor", "open", "a.txt"]) == "My_Editor open a.txt"
+
+
 def test_the_first_run_says_that_nothing_is_known() -> None:
     usual = usual_of([], given=(), is_server=False)
 
@@ -77,6 +83,26 @@ def test_a_short_run_does_not_look_like_a_hungry_one() -> None:
     usual = usual_of([run(wall_s=0.01, cpu_s=0.01)], given=(), is_server=False)
 
     assert usual.resources["cpu"] == LEAST["cpu"]
+
+
+def test_runs_that_failed_at_once_are_left_out_where_others_tell_more() -> None:
+    failed = run(wall_s=0.3, cpu_s=0.1, peak_bytes=20 * MIB, exit_code=2)
+    usual = usual_of([run(), *[failed] * 40], given=(), is_server=False)
+
+    assert usual.resources == {"cpu": 0.5, "memory": 100 * MIB}
+    assert usual.why == "1 run, p95 0.5 core and 100.00 MiB; 40 that failed at once left out"
+    assert usual_of([failed], given=(), is_server=False).resources["memory"] == 20 * MIB
+
+
+@pytest.mark.parametrize(
+    ("wall_s", "exit_code"),
+    [(60, 1), (0.3, -9), (0.3, 0)],
+    ids=["failed late", "ended by a signal", "short and well"],
+)
+def test_other_runs_count(wall_s: float, exit_code: int) -> None:
+    heavy = run(wall_s=wall_s, peak_bytes=900 * MIB, exit_code=exit_code)
+
+    assert usual_of([run(), heavy], given=(), is_server=False).resources["memory"] == 900 * MIB
 
 
 @given(st.lists(st.integers(0, 2**40), min_size=1, max_size=60))
