@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from optimizer.cost_benefit.option import Option, Tool
+from optimizer.cost_benefit.option import Option
 from optimizer.cost_benefit.rarity import rarity
 from optimizer.cost_benefit.synonyms import SYNONYMS
 from optimizer.cost_benefit.words import task_words, words
@@ -35,26 +35,30 @@ class Field(NamedTuple):
 
 
 NAME = Field(weight=5.0, b=0.6, length=3.0)
-DESCRIPTION = Field(weight=0.5)
+DESCRIPTION = Field(weight=0.8, b=0.3, length=20.0)
 TOOL_NAME = Field(weight=4.0, b=0.75, length=2.5)
 TOOL_DESCRIPTION = Field(weight=0.4, b=0.5, length=25.0)
-PARAMETER = Field(weight=0.6)
+PARAMETER = Field(weight=0.45)
 
-K1_SERVER = 1.5
-K1_TOOL = 1.2
+K1_SERVER = 2.2
+K1_TOOL = 1.5
 TOOLS_IN_SERVER = 0.1
 """Weight of a tool's words in the server's document: servers of many tools use every word."""
-SYNONYM = 0.4
-BEST_TOOL = 0.4
+SYNONYM = 0.55
+BEST_TOOL = 0.45
 """Share of the score that the best tool gives; the server's document gives the rest."""
 
-FIT_OFFSET = 4.79
-FIT_SLOPE = 18.2
+FIT_OFFSET = 4.86
+FIT_SLOPE = 17.9
 
 MAX_TOOLS_REMEMBERED = 1000
 
+_NO_SCHEMA: Mapping[str, Any] = {}
+
 Weights = dict[str, float]
 Postings = dict[str, list[tuple[int, float]]]
+Said = tuple[str, str, tuple[str, ...]]
+"""What a tool says of itself: its name, its description and the names of its parameters."""
 
 
 class Text(NamedTuple):
@@ -63,7 +67,7 @@ class Text(NamedTuple):
     id: str
     name: str
     description: str
-    tools: tuple[Tool, ...]
+    tools: tuple[Said, ...]
 
 
 @dataclass(frozen=True)
@@ -225,16 +229,20 @@ def option_text(option: Option) -> Text:
 
 
 def _text(candidate: Mapping[str, Any]) -> Text:
-    tools = []
-    for tool in candidate.get("tools") or ():
-        schema = tool.get("input_schema") or tool.get("inputSchema") or {}
-        tools.append(
-            Tool(
-                tool.get("name") or "",
-                tool.get("description") or "",
-                tuple(schema.get("properties") or ()),
-            )
+    """What of a candidate is matched; every query reads all of it, so it stays plain tuples."""
+    tools = [
+        (
+            tool.get("name") or "",
+            tool.get("description") or "",
+            tuple(
+                (tool.get("input_schema") or tool.get("inputSchema") or _NO_SCHEMA).get(
+                    "properties"
+                )
+                or ()
+            ),
         )
+        for tool in candidate.get("tools") or ()
+    ]
     return Text(
         str(candidate["id"]),
         candidate.get("name") or "",
@@ -281,11 +289,11 @@ def _document(text: Text) -> Document:
     _add(server, words(name), NAME)
     _add(server, words(text.description), DESCRIPTION)
     tools = []
-    for tool in text.tools:
+    for tool_name, description, parameters in text.tools:
         weights: Weights = {}
-        _add(weights, words(tool.name), TOOL_NAME)
-        _add(weights, words(tool.description), TOOL_DESCRIPTION)
-        _add(weights, words(" ".join(tool.parameters)), PARAMETER)
+        _add(weights, words(tool_name), TOOL_NAME)
+        _add(weights, words(description), TOOL_DESCRIPTION)
+        _add(weights, words(" ".join(parameters)), PARAMETER)
         for stem, weight in weights.items():
             server[stem] = server.get(stem, 0.0) + TOOLS_IN_SERVER * weight
         tools.append(_saturated(weights, K1_TOOL))
