@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from optimizer.cost_benefit.option import Option
@@ -86,13 +87,17 @@ class Pool:
         size: Number of candidates.
         servers: Stem to the candidates that use it.
         tools: Stem to the tools that use it; tools are numbered through the pool.
-        owners: Candidate of each tool.
+        first_tools: Number of each candidate's first tool, and how many tools there are.
     """
 
     size: int
     servers: Postings
     tools: Postings
-    owners: tuple[int, ...]
+    first_tools: tuple[int, ...]
+
+    def of_each(self, tool_scores: list[float]) -> list[list[float]]:
+        """The scores of all tools, candidate by candidate."""
+        return [tool_scores[first:end] for first, end in pairwise(self.first_tools)]
 
 
 @dataclass(frozen=True)
@@ -150,22 +155,15 @@ def match_all(task_text: str, options: Sequence[Option]) -> list[Match]:
     query = read_task(task_text)
     pool = _pool(tuple(option_text(option) for option in options))
     scores, tool_scores = _scores(query, pool)
-    matching: list[list[tuple[float, int]]] = [[] for _ in options]
-    for number, (owner, score) in enumerate(zip(pool.owners, tool_scores, strict=True)):
-        if score > 0:
-            matching[owner].append((-score, number))
-    first_tool = [0] * len(options)
-    for i in range(1, len(options)):
-        first_tool[i] = first_tool[i - 1] + len(options[i - 1].tools)
     return [
-        Match(
-            score=scores[i],
-            tools=tuple(
-                option.tools[number - first_tool[i]].name for _, number in sorted(matching[i])[:5]
-            ),
-        )
-        for i, option in enumerate(options)
+        Match(score=score, tools=_best_tools(option, of_tools))
+        for option, score, of_tools in zip(options, scores, tool_scores, strict=True)
     ]
+
+
+def _best_tools(option: Option, scores: list[float]) -> tuple[str, ...]:
+    matching = sorted((-score, number) for number, score in enumerate(scores) if score > 0)
+    return tuple(option.tools[number].name for _, number in matching[:5])
 
 
 def probability_of_fit(score: float) -> float:
@@ -190,17 +188,13 @@ def read_task(text: str) -> Query:
     return Query(alternatives=tuple(groups), total=sum(group[0][1] for group in groups))
 
 
-def _scores(query: Query, pool: Pool) -> tuple[list[float], list[float]]:
-    """The scores of all candidates and of all tools, each 0 to 1."""
+def _scores(query: Query, pool: Pool) -> tuple[list[float], list[list[float]]]:
+    """The scores of all candidates and of the tools of each, 0 to 1."""
     servers = _answered(query, pool.servers, pool.size)
-    tools = _answered(query, pool.tools, len(pool.owners))
-    best_tool: dict[int, float] = {}
-    for owner, score in zip(pool.owners, tools, strict=True):
-        if score >= best_tool.get(owner, 0.0):
-            best_tool[owner] = score
+    tools = pool.of_each(_answered(query, pool.tools, pool.first_tools[-1]))
     scores = [
-        (1 - BEST_TOOL) * server + BEST_TOOL * best_tool.get(i, server)
-        for i, server in enumerate(servers)
+        (1 - BEST_TOOL) * server + BEST_TOOL * max(of_tools, default=server)
+        for server, of_tools in zip(servers, tools, strict=True)
     ]
     return scores, tools
 
@@ -208,18 +202,19 @@ def _scores(query: Query, pool: Pool) -> tuple[list[float], list[float]]:
 def _answered(query: Query, postings: Postings, size: int) -> list[float]:
     """For each of `size` documents, the share of the task's weighted words that it answers."""
     totals = [0.0] * size
-    if query.total <= 0:
-        return totals
     for alternatives in query.alternatives:
+        found = [(weight, postings[stem]) for stem, weight in alternatives if stem in postings]
         best: dict[int, float] = {}
-        for stem, weight in alternatives:
-            for i, saturated in postings.get(stem, ()):
-                answered = weight * saturated
-                if answered > best.get(i, 0.0):
-                    best[i] = answered
+        for weight, using in found:
+            if not best:
+                best = {i: weight * saturated for i, saturated in using}
+                continue
+            for i, saturated in using:
+                if weight * saturated > best.get(i, 0.0):
+                    best[i] = weight * saturated
         for i, answered in best.items():
             totals[i] += answered
-    return [total / query.total for total in totals]
+    return [total / query.total for total in totals] if query.total > 0 else totals
 
 
 def option_text(option: Option) -> Text:
@@ -266,14 +261,14 @@ def _pool(texts: tuple[Text, ...]) -> Pool:
 def _make_pool(texts: tuple[Text, ...]) -> Pool:
     servers: Postings = {}
     tools: Postings = {}
-    owners: list[int] = []
+    first_tools = [0]
     for i, text in enumerate(texts):
         document = _document(text)
         _post(servers, i, document.server)
-        for tool in document.tools:
-            _post(tools, len(owners), tool)
-            owners.append(i)
-    return Pool(size=len(texts), servers=servers, tools=tools, owners=tuple(owners))
+        for number, tool in enumerate(document.tools, first_tools[-1]):
+            _post(tools, number, tool)
+        first_tools.append(first_tools[-1] + len(document.tools))
+    return Pool(size=len(texts), servers=servers, tools=tools, first_tools=tuple(first_tools))
 
 
 def _post(postings: Postings, number: int, weights: Weights) -> None:
