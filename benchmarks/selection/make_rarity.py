@@ -3,7 +3,8 @@
     python benchmarks/selection/make_rarity.py FILE... > optimizer/cost_benefit/rarity.json
 
 FILE: JSON with `candidates: [{id, name, description, tools: [{name, description, input_schema}]}]`
-whose licence lets counts of its words be shipped.
+whose licence lets counts of its words be shipped. The table that ships counts the packages of
+toolsdk-ai/awesome-mcp-registry (packages/*.json, with the tools of indexes/packages-list.json).
 """
 
 import json
