@@ -18,8 +18,8 @@ def draw(measured: Mapping[str, Mapping[str, float]]) -> str:
             'font-size="13" role="img">',
             "<title>Which server for a task, by text: our ranker beside others</title>",
             f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
-            f'<text x="16" y="26" fill="{INK}" font-weight="600">Which server for a task, by its '
-            "words: nDCG@5 among all (above), the first is right among 20 (below)</text>",
+            f'<text x="16" y="26" fill="{INK}" font-weight="600">The right server by a task\'s '
+            "words: nDCG@5 among all (above), first of 20 (below)</text>",
             *_bars(measured),
             "</svg>\n",
         ]
