@@ -7,23 +7,23 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
 
 import anyio
-import anyio.to_thread
 
 from optimizer.clock import Clock, utc_now
 from optimizer.errors import DependencyError, StorageError
 from optimizer.events import EventBus, SampleTaken
 from optimizer.machine.attribution import LeaseUse
-from optimizer.machine.readings import Reading, Usage, usage_between
+from optimizer.machine.readings import Usage
 from optimizer.monitoring.alerts import AlertState, Change, Crossing, advance
 from optimizer.monitoring.compose import compose
 from optimizer.monitoring.health import STALLED, assess
 from optimizer.monitoring.history import Series
 from optimizer.monitoring.keeper import AlertKeeper, SampleKeeper
+from optimizer.monitoring.looks import Looks, ReadsMachine
 from optimizer.monitoring.past import Past
-from optimizer.monitoring.probes import ProbeResult, Probes
+from optimizer.monitoring.probes import Probes
+from optimizer.monitoring.probing import Probing
 from optimizer.monitoring.sample import (
     DEFAULT_THRESHOLDS,
     Alert,
@@ -41,15 +41,6 @@ from optimizer.monitoring.workload import Workload
 
 logger = logging.getLogger("sequential_resource_optimization.monitoring")
 
-GLANCE = timedelta(milliseconds=50)
-"""Between the two readings of a sample on demand, and the least between any two."""
-
-LONGEST_SPAN = timedelta(minutes=1)
-"""A sample on demand is not a mean over more than this, or than an interval if that is longer."""
-
-GLANCES = 20
-COUNTERS_STAND = f"the counters of CPU time stood still for {GLANCES} looks at /proc/stat"
-
 FIRST_SAMPLE = timedelta(seconds=1)
 """The first sample comes this soon after the start, or after one interval if that is shorter."""
 
@@ -64,21 +55,6 @@ TREND_METRICS = {
 
 NOT_STORED = "history_not_stored"
 NOT_SAMPLED = "sampling_failed"
-
-
-class ReadsMachine(Protocol):
-    """The machine room, as far as the monitor needs it."""
-
-    @property
-    def is_quick(self) -> bool:
-        """Whether the next reading cannot hang, so that it needs no worker."""
-
-    def read(self) -> Reading:
-        """Read every counter once.
-
-        Raises:
-            DependencyError: CPU or memory cannot be read.
-        """
 
 
 JudgesReliability = Callable[[int, int], Reliability | str]
@@ -145,20 +121,17 @@ class PerformanceMonitor:
         self.lease_use: Mapping[str, LeaseUse] = {}
         self.unmanaged: Mapping[str, float] = {}
         self.version = 0
-        self._machine = machine
+        self._looks = Looks(machine, interval)
         self._keeper = keeper
         self._events = events or EventBus()
         self._leased = leased
         self._reliability = reliability
-        self._probes = probes or Probes({})
+        self._probing = Probing(probes or Probes({}))
         self._lock = SamplerLock(sampler_lock)
         self._clock = clock
         self._monotonic = monotonic
         self._turn = anyio.Lock(fast_acquire=True)
         self._task: asyncio.Task[None] | None = None
-        self._probing: asyncio.Task[None] | None = None
-        self._probed: dict[str, ProbeResult] = {}
-        self._before: Reading | None = None
         self._latest_s = -math.inf
         self._alerts = StandingAlerts(host, keeper=alert_keeper, events=self._events)
         self._problems: dict[str, str] = {}
@@ -194,21 +167,18 @@ class PerformanceMonitor:
         except StorageError as error:
             self._note(NOT_STORED, f"alerts cannot be read: {error}")
         try:
-            self._before = await self._read()
+            await self._looks.begin()
         except DependencyError as error:
             self._note(NOT_SAMPLED, str(error))
         self._task = asyncio.create_task(self._run(), name="performance-monitor")
 
     async def stop(self) -> None:
         """Stop sampling, and let another process have the store; again, it does nothing."""
-        tasks = [
-            task for task in (self._task, self._probing) if task is not None and not task.done()
-        ]
-        self._task = self._probing = None
-        for task in tasks:
+        task, self._task = self._task, None
+        if task is not None and not task.done():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self._probes.close()
+            await asyncio.gather(task, return_exceptions=True)
+        await self._probing.stop()
         self._lock.release()
 
     async def reload(self) -> None:
@@ -247,12 +217,7 @@ class PerformanceMonitor:
     async def change(self, *, thresholds: Mapping[str, Threshold], probes: Probes) -> None:
         """Go by other thresholds and ask other services, from the next sample on."""
         self.thresholds = {**DEFAULT_THRESHOLDS, **thresholds}
-        former, self._probes = self._probes, probes
-        probing, self._probing, self._probed = self._probing, None, {}
-        if probing is not None:
-            probing.cancel()
-            await asyncio.gather(probing, return_exceptions=True)
-        await former.close()
+        await self._probing.change(probes)
 
     async def sample_once(self) -> Sample:
         """Take one sample, remember it, and keep it in the store.
@@ -263,8 +228,8 @@ class PerformanceMonitor:
             DependencyError: CPU or memory cannot be read.
         """
         async with self._turn:
-            self._begin_probing()
-            usage = await self._measure()
+            self._probing.begin()
+            usage = await self._looks.use(regular=self.is_running)
             sample = self._sample(usage, await self._look_up_leases())
             self.latest, self.lease_use = sample, usage.leases
             self.unmanaged = {**self.unmanaged, **unmanaged_in(sample)}
@@ -293,7 +258,7 @@ class PerformanceMonitor:
             if self._monotonic() - self._latest_s < FIRST_SAMPLE.total_seconds():
                 return
             try:
-                usage = await self._measure()
+                usage = await self._looks.use(regular=self.is_running)
             except DependencyError as error:
                 self._note(NOT_SAMPLED, str(error))
                 return
@@ -311,13 +276,7 @@ class PerformanceMonitor:
         """
         if self.latest is not None and self.is_running and not self._is_stalled():
             return self.latest
-        before = self._machine.read()
-        for _ in range(GLANCES):
-            time.sleep(GLANCE.total_seconds())
-            usage = usage_between(before, self._machine.read())
-            if usage is not None:
-                return self._sample(usage)
-        raise DependencyError(COUNTERS_STAND)
+        return self._sample(self._looks.glance())
 
     def health(self, problems: Mapping[str, str] | None = None) -> Health:
         """How the machine is, in a word, from the latest sample or one on demand.
@@ -405,29 +364,6 @@ class PerformanceMonitor:
             late_s = max(0.0, self._monotonic() - due_s)
             due_s += beat_s * (1 + late_s // beat_s)
 
-    async def _read(self) -> Reading:
-        """On a worker where it may take a while: a filesystem must not stop the event loop."""
-        if self._machine.is_quick:
-            return self._machine.read()
-        return await anyio.to_thread.run_sync(self._machine.read, abandon_on_cancel=True)
-
-    async def _measure(self) -> Usage:
-        """What was used since the last sample; without a recent one, over a glance."""
-        if self._before is None:
-            self._before = await self._read()
-        longest_s = max(self.interval.total_seconds(), LONGEST_SPAN.total_seconds())
-        for _ in range(GLANCES):
-            after = await self._read()
-            apart_s = after.monotonic_s - self._before.monotonic_s
-            if apart_s > longest_s and not self.is_running:
-                self._before, apart_s = after, 0.0
-            usage = usage_between(self._before, after)
-            if usage is not None and apart_s >= GLANCE.total_seconds():
-                self._before = after
-                return usage
-            await asyncio.sleep(GLANCE.total_seconds())
-        raise DependencyError(COUNTERS_STAND)
-
     async def _look_up_leases(self) -> Mapping[str, float] | None:
         """What is leased in all; None without a ledger, or when it cannot be read."""
         if self._leased is None:
@@ -444,25 +380,12 @@ class PerformanceMonitor:
             usage,
             workload,
             self._reliability(workload.failures_hour, workload.requests_hour),
-            self._probed,
-            targets=tuple(self._probes.targets),
+            self._probing.answers,
+            targets=self._probing.targets,
             host=self.host,
             at=self._clock(),
         )
         return with_unmanaged(sample, leased, usage.leases, before=self.unmanaged)
-
-    def _begin_probing(self) -> None:
-        """Ask the services beside the sample, which takes the last answers that there are."""
-        if self._probes.targets and (self._probing is None or self._probing.done()):
-            self._probing = asyncio.create_task(self._probe(), name="probes")
-
-    async def _probe(self) -> None:
-        try:
-            self._probed = await self._probes.measure()
-        except Exception as error:
-            logger.exception("the probes failed")
-            failed = ProbeResult(None, f"the probe failed ({type(error).__name__})")
-            self._probed = dict.fromkeys(self._probes.targets, failed)
 
     async def _announce(self, changes: Sequence[Change], at: datetime) -> None:
         try:

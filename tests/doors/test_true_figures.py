@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from mcp.server import Server
 from starlette.applications import Starlette
 
 from optimizer.machine.readings import GpuReading, Reading
+from optimizer.monitoring.looks import Looks
 from optimizer.monitoring.probes import ProbeResult
 from optimizer.monitoring.sample import METRICS
 from sequential_resource_optimization import SequentialResourceOptimizer, load_settings
@@ -112,7 +114,7 @@ def house(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory) -> I
     made = SequentialResourceOptimizer(settings=chosen)
     with portal.wrap_async_context_manager(made) as sro:
         machine = Drawn()
-        sro.performance_monitor._machine, sro.performance_monitor._before = machine, None
+        sro.performance_monitor._looks = Looks(machine, timedelta(hours=1))
         yield House(
             sro, machine, create_app(sro, chosen), create_mcp_surface(sro, lasting=True).server
         )
@@ -161,7 +163,7 @@ def test_every_figure_is_finite_and_every_gap_has_its_reason(
     house.machine.drawn = drawn
     for ok, latency_ms in requests:
         monitor.workload.record(ok=ok, latency_ms=latency_ms)
-    monitor._probed = {"wiki": probe}
+    monitor._probing.answers = {"wiki": probe}
 
     portal.call(monitor.sample_once)
     said, exposed = portal.call(told, house)
