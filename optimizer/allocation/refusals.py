@@ -116,6 +116,7 @@ def _does_not_fit(
             fits_in,
             ahead=ahead,
             quota=refusal.quota,
+            free=refusal.free[refusal.binding],
             may_preempt=grace_s if _may_preempt(request, pool, refusal) else None,
         ),
         "unknown": unknown,
@@ -234,6 +235,7 @@ def _next_of_refusal(
     *,
     ahead: int,
     quota: int | None,
+    free: int | None,
     may_preempt: float | None,
 ) -> str:
     if ahead and quota is None:
@@ -251,7 +253,8 @@ def _next_of_refusal(
         return f"ask without {pool.name}"
     if pool.kind == "budget":
         return f"ask for less {pool.name}, or raise pools.{pool.name} in sro.toml"
-    return f"ask for less {pool.name}, or wait_s={MAX_WAIT_S:g} in case somebody releases early"
+    wait = f"wait_s={MAX_WAIT_S:g} in case something is given back, or the load falls"
+    return f"ask for less {pool.name}, or {wait}" if free else wait
 
 
 def _unforeseeable(demands: Mapping[str, Demand], declined: Declined, *, ahead: int) -> str:
