@@ -10,9 +10,11 @@ from tests.postgres import Cluster, running_cluster
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C reach what tests start, though a shell's background job ignores it."""
+    """Let signals reach what tests start, whatever ignores them: a background job, nohup."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture
