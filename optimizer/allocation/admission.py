@@ -8,6 +8,9 @@ from datetime import datetime
 from optimizer.allocation.strategies import AllocationStrategy, Room, Scope
 from optimizer.quantities import whole
 
+ROUNDING = 1e-9
+"""What is above a whole number by this share of it is that number."""
+
 
 @dataclass(frozen=True)
 class Admission:
@@ -147,7 +150,7 @@ def refuse(demand: Mapping[str, int], room: Mapping[str, int | None]) -> Refusal
 def least_parts(wanted: int, min_fraction: float) -> int:
     """The fewest whole parts that are min_fraction of what is wanted; at least one."""
     exact = wanted * min_fraction
-    return max(1, min(wanted, math.ceil(exact - 1e-9 * max(1.0, exact))))
+    return max(1, min(wanted, math.ceil(exact - ROUNDING * max(1.0, exact))))
 
 
 @dataclass(frozen=True)

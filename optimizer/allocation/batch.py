@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer.allocation.admission import least_parts
+from optimizer.allocation.admission import ROUNDING, least_parts
 from optimizer.milp import Program, maximise
 from optimizer.quantities import whole
 from optimizer.statistics import FloatArray
@@ -91,15 +91,9 @@ def select(
     demand = np.array(
         [[bid.demand.get(name, 0) for name in names] for bid in bids], dtype=np.int64
     ).reshape(len(bids), len(names))
-    least = np.array(
-        [
-            [least_parts(bid.demand[n], bid.min_fraction) if n in bid.demand else 0 for n in names]
-            for bid in bids
-        ],
-        dtype=np.int64,
-    ).reshape(demand.shape)
     value = np.array([bid.value for bid in bids])
     low = np.array([bid.min_fraction for bid in bids])
+    least = least_of(demand, low)
     top = np.where([bid.least_only for bid in bids], low, 1.0)
     if (np.where((top > low)[:, None], demand, least).sum(axis=0) <= free).all():
         shares, is_proven = top, True
@@ -118,6 +112,18 @@ def select(
         if given is not None
     )
     return Selection(granted, worth, is_proven)
+
+
+def least_of(demand: IntArray, low: FloatArray) -> IntArray:
+    """The fewest whole parts of use, as `admission.least_parts` counts them, of many at once.
+
+    Args:
+        demand: Whole parts wanted, a row a request; 0 is not wanted.
+        low: Least share of each request.
+    """
+    exact = demand * low[:, None]
+    least = np.ceil(exact - ROUNDING * np.maximum(1.0, exact)).astype(np.int64)
+    return np.minimum(demand, np.maximum(1, least))
 
 
 def _exact(
@@ -222,21 +228,21 @@ def _swap(
 
     Only what the prices of the relaxation leave in doubt is looked at. Changes `shares`, `left`.
     """
-    whole_parts = _parts(demand, least, top)
+    whole_parts, parts = _parts(demand, least, top), _parts(demand, least, shares)
     doubtful = np.argsort(np.abs(gain))[:IN_DOUBT]
     for _ in range(PASSES):
         before = shares.copy()
         outside = doubtful[shares[doubtful] == 0]
         for index in outside[np.argsort(-worth[outside])]:
             inside = doubtful[shares[doubtful] > 0]
-            held = _parts(demand[inside], least[inside], shares[inside])
-            fits = (whole_parts[index] <= left + held).all(axis=1)
+            fits = (whole_parts[index] <= left + parts[inside]).all(axis=1)
             has = worth[inside] * shares[inside] / top[inside]
             fits &= has < worth[index]
             if fits.any():
-                at = np.flatnonzero(fits)[np.argmin(has[fits])]
-                shares[inside[at]], shares[index] = 0.0, top[index]
-                left += held[at] - whole_parts[index]
+                out = inside[fits][np.argmin(has[fits])]
+                left += parts[out] - whole_parts[index]
+                shares[out], shares[index] = 0.0, top[index]
+                parts[out], parts[index] = 0, whole_parts[index]
         if (before == shares).all():
             return
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from optimizer.allocation.batch import Bid, Selection, select
+from optimizer.allocation.admission import least_parts
+from optimizer.allocation.batch import Bid, Selection, least_of, select
 from tests.optimizer.allocation.published import knapsacks
 
 PARTS = 1000
@@ -139,3 +140,21 @@ def test_the_solver_writes_nothing_to_stdout() -> None:
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
 
     assert ran.stdout == b""
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.integers(0, 2**60), min_size=3, max_size=3),
+            st.one_of(st.floats(1e-6, 1), st.sampled_from([0.1, 0.25, 1 / 3, 0.7, 1.0])),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_the_least_of_many_is_the_least_of_each(rows: list[tuple[list[int], float]]) -> None:
+    wanted, low = (np.array(column) for column in zip(*rows, strict=True))
+
+    assert least_of(wanted, low).tolist() == [
+        [least_parts(parts, share) if parts else 0 for parts in row] for row, share in rows
+    ]
