@@ -8,7 +8,7 @@ if __name__ == "__main__":
 
     from server.cli.main import main
 
-    sys.exit(main(["serve"]))
+    sys.exit(main(["serve", *sys.argv[1:]]))
 
 from optimizer.allocation.lease import Allocation, AllocationRequest
 from optimizer.decisions.decision import Decision, ImplementationStep

@@ -46,3 +46,15 @@ def test_a_terminal_is_no_host() -> None:
     finally:
         os.close(ours)
         os.close(theirs)
+
+
+def test_the_module_that_serves_takes_the_options_of_serve() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sequential_resource_optimization", "--help"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert "--port" in done.stdout
