@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import select
 import signal
 import socket
 import sqlite3
@@ -21,6 +20,7 @@ from optimizer.enforcement.groups import find_home
 from server.cli.run import parsed
 from server.control import ask
 from server.daemon_lock import take_lock
+from tests.processes import ended
 from tests.server.test_one_machine import META, until
 from tests.serving import CHECKOUT, lonely_environment
 
@@ -134,16 +134,6 @@ def call(environment: dict[str, str], tool: str, **arguments: Any) -> Any:
 def leases(environment: dict[str, str]) -> list[dict[str, Any]]:
     held: list[dict[str, Any]] = call(environment, "list_allocations")["allocations"]
     return held
-
-
-def ended(pid: int, *, within_s: float = 20) -> bool:
-    try:
-        handle = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    readable, _, _ = select.select([handle], [], [], within_s)
-    os.close(handle)
-    return bool(readable)
 
 
 def first_line(process: subprocess.Popen[bytes]) -> str:

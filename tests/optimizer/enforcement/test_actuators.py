@@ -9,6 +9,7 @@ import pytest
 from optimizer.decisions.decision import ImplementationStep
 from optimizer.enforcement.actuator import ActuatorError
 from optimizer.enforcement.actuators import OperatorCommand, unknown_placeholder
+from tests.processes import ended
 
 GIB = 2**30
 
@@ -36,14 +37,6 @@ def step(before: float, after: float, unit: str = "core") -> ImplementationStep:
 
 def writes(path: Path, *arguments: str, **changes: object) -> OperatorCommand:
     return OperatorCommand("web", (sys.executable, "-c", WRITE, str(path), *arguments), **changes)  # type: ignore[arg-type]
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process runs; a zombie does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 async def test_a_command_gets_the_numbers_of_the_decision_and_nothing_else(tmp_path: Path) -> None:
@@ -103,7 +96,7 @@ async def test_a_command_that_hangs_is_ended_with_everything_that_it_started(
     with pytest.raises(ActuatorError, match=r"did not end within 1\.5 s"):
         await command.carry_out(step(2.0, 4.0))
 
-    assert not is_running(int((tmp_path / "pid").read_text()))
+    assert ended(int((tmp_path / "pid").read_text()))
 
 
 async def test_no_key_of_ours_reaches_a_command(
