@@ -215,9 +215,7 @@ async def test_one_request_may_not_take_more_than_its_own_deadline() -> None:
 
 
 async def test_thoughts_before_a_deadline_are_kept_and_the_solver_chooses() -> None:
-    played = await play(
-        [chooses("c1", more=True), Act(hangs=True)], budget=timedelta(milliseconds=700)
-    )
+    played = await play([chooses("c1", more=True), Act(hangs=True)], budget=timedelta(seconds=4))
 
     assert played.path == "solver_only:timeout"
     assert played.verdict.candidate_id == "c0"
