@@ -1,9 +1,8 @@
 """What is asked for, what the ledger remembers of it, and what the asker reads."""
 
-import base64
 import hashlib
 import json
-import os
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -34,7 +33,7 @@ TtlSeconds = Annotated[int, Field(ge=1, le=MAX_TTL_S)]
 
 def new_allocation_id() -> str:
     """An id that cannot be guessed: 144 random bits."""
-    return "alloc_" + base64.urlsafe_b64encode(os.urandom(18)).decode()
+    return "alloc_" + secrets.token_urlsafe(18)
 
 
 class AllocationRequest(BaseModel):
