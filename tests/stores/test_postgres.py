@@ -4,22 +4,21 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import anyio
 import pytest
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, text
 
 from optimizer.allocation.ledger import Admitted
 from optimizer.clock import utc_now
 from optimizer.errors import StorageError
-from optimizer.store import ledger_books, ledger_tables, store_clock
+from optimizer.store import store_clock
 from optimizer.store.engine import Database
 from optimizer.store.ledger import LedgerKeeper
 from tests.postgres import Cluster
-from tests.stores.test_ledger import Desk, FakeClock, draft, open_desk, pools
+from tests.stores.test_ledger import draft, open_desk, pools
 
 PROCESSES = 2
 ALLOCATES = 1000
@@ -98,29 +97,6 @@ async def _looked_up(url: str) -> tuple[int, int, bool]:
     )
     await database.close()
     return audit["browser"].counted, int(highest), all(pool.holds for pool in audit.values())
-
-
-async def test_without_the_row_locks_the_same_rush_breaks_the_books(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    unlocked = select(ledger_tables.pools)
-    monkeypatch.setattr(ledger_books, "_LOCK_POOLS", unlocked)
-    stores = [Database(url) for _ in range(4)]
-    desks = [open_desk(store, FakeClock(), pools(10_000)) for store in stores]
-    await asyncio.gather(*(desk.keeper.sweep() for desk in desks))
-
-    async def take_and_return(desk: Desk) -> None:
-        for _ in range(20):
-            with suppress(StorageError):
-                lease = await desk.lease(draft())
-                await desk.keeper.release(lease, "alice", {})
-
-    async with anyio.create_task_group() as tasks:
-        for desk in desks:
-            tasks.start_soon(take_and_return, desk)
-
-    assert not await desks[0].holds()
-    await asyncio.gather(*(store.close() for store in stores))
 
 
 async def test_processes_that_start_together_migrate_once(url: str) -> None:

@@ -126,17 +126,42 @@ async def test_without_the_lock_of_sqlite_the_rush_fails(
     assert failed.group_contains(StorageError, match="locked")
 
 
-@pytest.mark.usefixtures("pauses")
-async def test_without_the_row_locks_of_postgresql_the_rush_fails(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_locked", [True, False])
+async def test_only_the_row_locks_of_postgresql_keep_the_books(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, is_locked: bool
 ) -> None:
-    monkeypatch.setattr(ledger_books, "_LOCK_POOLS", select(ledger_tables.pools))
+    if not is_locked:
+        monkeypatch.setattr(ledger_books, "_LOCK_POOLS", select(ledger_tables.pools))
+    stores = [Database(postgres_url) for _ in range(2)]
+    one, other = (open_desk(store, FakeClock(), pools(SLOTS)) for store in stores)
+    lease = await one.lease(draft(parts=3))
+    await other.keeper.sweep()
+    save_when_both_have_decided(monkeypatch)
 
-    try:
-        history = await rush(postgres_url, seed=0)
-    except (ExceptionGroup, AssertionError):
-        return
-    assert not is_linearizable(history, SLOTS)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(one.keeper.release, lease, "alice", {})
+        tasks.start_soon(other.take, draft(parts=2))
+
+    assert await one.holds() is is_locked
+    for store in stores:
+        await store.close()
+
+
+def save_when_both_have_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a transaction write once a second one has decided, too, or waits for the first."""
+    save, decided = ledger_books.Books.save, []
+    waits_for_this = text(
+        "SELECT count(*), pg_sleep(0.002) FROM pg_locks"
+        " WHERE NOT granted AND transactionid = pg_current_xact_id()::xid"
+    )
+
+    def meet_and_save(books: ledger_books.Books) -> None:
+        decided.append(books)
+        while len(decided) < 2 and not books.connection.scalar(waits_for_this):
+            pass
+        save(books)
+
+    monkeypatch.setattr(ledger_books.Books, "save", meet_and_save)
 
 
 @pytest.mark.parametrize(
