@@ -357,6 +357,7 @@ class Rooms:
             "outlook": self.outlook.run,
             "headroom": self.headroom.run,
             "reallocation": self.reallocation.run,
+            "language model": self.thinker.warm_up,
         }
         if self.other_hosts is not None:
             lasting["other hosts"] = self.other_hosts.run

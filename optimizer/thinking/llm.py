@@ -226,6 +226,10 @@ class LanguageModel:
         self._breaker.succeeded()
         return reply
 
+    async def warm_up(self) -> None:
+        """Import the SDK, which takes seconds on a busy machine, before the first question."""
+        await self._clients.get().made()
+
     async def close(self) -> None:
         """Close the connections of the running event loop; the next question opens new ones."""
         client = self._clients.take()
@@ -277,7 +281,7 @@ class LanguageModel:
 
 
 class _LazyClient:
-    """The SDK's client, imported and made by the first request of an event loop."""
+    """The SDK's client, imported and made when an event loop first needs it."""
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
@@ -290,7 +294,7 @@ class _LazyClient:
         Raises:
             ModelError: There is no whole answer.
         """
-        client = await self._made()
+        client = await self.made()
         import openai
 
         if self._upstream.key is None:
@@ -313,7 +317,7 @@ class _LazyClient:
         if self._client is not None:
             await self._client.close()
 
-    async def _made(self) -> "AsyncOpenAI":
+    async def made(self) -> "AsyncOpenAI":
         """Import takes half a second, so it goes to a thread."""
         async with self._making:
             if self._client is None:

@@ -124,6 +124,10 @@ class Mind:
         """Version of the prompt."""
         return PROMPT
 
+    async def warm_up(self) -> None:
+        """Have ready what the first question needs."""
+        await self._model.warm_up()
+
     async def close(self) -> None:
         """Close the connections to the model."""
         await self._model.close()

@@ -55,6 +55,9 @@ class Considers(Protocol):
     ) -> None:
         """Choose among the candidates of a question; the opinion is filled as it forms."""
 
+    async def warm_up(self) -> None:
+        """Have ready what the first question needs; may take seconds."""
+
     async def close(self) -> None:
         """Close its connections."""
 
@@ -120,6 +123,11 @@ class Thinker:
     async def open(self) -> None:
         """Begin to connect to the scratchpad, so that the first decision need not wait."""
         await self._scratchpad.open()
+
+    async def warm_up(self) -> None:
+        """Have the language model's client ready, where there is a model; may take seconds."""
+        if self._mind is not None:
+            await self._mind.warm_up()
 
     async def close(self) -> None:
         """Close the scratchpad and the model's connections; the next question opens them again."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from server.quick_start import THRESHOLDS, settle
-from tests.serving import lonely_environment
+from tests.serving import NOWHERE, lonely_environment
 
 LAZY = (
     "asyncpg",  # a PostgreSQL store
@@ -64,6 +64,53 @@ def test_a_server_that_has_started_has_loaded_nothing_that_it_may_never_need(
     assert answer == "{'content': []}"
     assert set(LAZY) & set(modules.split()) == set()
     assert {"mcp_types", "optimizer.orchestrator", "server.running"} <= set(modules.split())
+
+
+ASKED_FOR = """
+import sys, threading
+from importlib.abc import MetaPathFinder
+import anyio
+from optimizer.orchestrator import SequentialResourceOptimizer
+
+class Told(MetaPathFinder):
+    heard = threading.Event()
+    def find_spec(self, name, *_):
+        if name == "openai":
+            self.heard.set()
+
+async def start():
+    async with SequentialResourceOptimizer() as optimizer:
+        if len(sys.argv) > 1:
+            await optimizer.optimize_resources()
+        wait_s = 0 if len(sys.argv) > 1 else 60
+        print(await anyio.to_thread.run_sync(Told.heard.wait, wait_s))
+
+sys.meta_path.insert(0, Told())
+anyio.run(start)
+"""
+
+
+def test_with_a_model_configured_its_client_is_loaded_before_the_first_question(
+    tmp_path: Path,
+) -> None:
+    assert _hears_of_openai(tmp_path, OPENROUTER_BASE_URL=NOWHERE)
+
+
+def test_without_one_not_even_a_question_loads_it(tmp_path: Path) -> None:
+    assert not _hears_of_openai(tmp_path, "asks", OPENROUTER_MODEL="some/model")
+
+
+def _hears_of_openai(folder: Path, *arguments: str, **settings: str) -> bool:
+    """Whether an optimizer that was started, and perhaps asked something, imports the SDK."""
+    done = subprocess.run(
+        [sys.executable, "-c", ASKED_FOR, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=lonely_environment(folder, DATABASE_URL="sqlite:///:memory:", **settings),
+        cwd=Path(__file__).parents[2],
+    )
+    return {"True": True, "False": False}[done.stdout.strip()]
 
 
 def test_the_collector_of_a_process_that_did_not_stop_it_is_left_alone() -> None:
