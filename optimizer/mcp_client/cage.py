@@ -6,11 +6,12 @@ the cage is the parent of all that the server orphans.
 """
 
 import json
+import math
 import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,18 +29,24 @@ MEMORY_BYTES = 150 * 2**20
 """Most memory of a server with all that it starts, by default. A server of Node takes 67 MiB, and
 npx before it 50 more; measured on the servers of benchmarks/selection/real_servers.py."""
 
+HELD_SHARE = 0.9
+"""Part of the memory that a server is held to. The rest is for what a cell does not count, such as
+pages of its program that somebody else read first, and for what comes between two looks."""
+
 FILLED_BYTES_S = 2**33
 """How fast a process fills memory at most: the less is left, the sooner we look again, unless a
 cell holds it."""
 
-SOONEST_S, LATEST_S = 0.003, 0.1
-AHEAD_S = 0.01
-"""What would be too much after so long, at the speed of now, is too much now: a look comes late on
-a busy machine, and looking takes milliseconds."""
+SOONEST_S, LATEST_S = 0.001, 0.1
+STEP_S = 0.003
+"""Speed is measured over no less: memory comes in steps."""
 
-CELL_SHARE = 0.9
-"""Part of the memory that a cell has. The rest is for pages of files, such as those of its program,
-which a cell does not count when somebody else read them first."""
+CLOSE_S, LATE_S = 0.01, 0.003
+"""What would be too much after so long, at the speed of now: is counted exactly, while it stands
+still; is too much already, as a look comes late on a busy machine."""
+
+FAST_BYTES_S = 2**27
+"""Slower ones need not stand still for the milliseconds that counting takes."""
 
 MAX_REPORT_BYTES = 32 * 2**20
 
@@ -140,7 +147,8 @@ async def meet(
         memory_bytes: Memory of the server and what it starts; more ends it.
         on_stage: Hears `connecting`, `listing` and `probing`.
     """
-    cell = await anyio.to_thread.run_sync(make_cell, int(memory_bytes * CELL_SHARE))
+    held_bytes = int(memory_bytes * HELD_SHARE)
+    cell = await anyio.to_thread.run_sync(make_cell, held_bytes)
     cage = await anyio.open_process(
         [sys.executable, "-I", "-c", _PROGRAM],
         stdin=PIPE,
@@ -149,7 +157,7 @@ async def meet(
         env={"PATH": os.environ.get("PATH", "")},
         start_new_session=True,
     )
-    watch = _Watch(cage, below, memory_bytes, is_held=cell is not None)
+    watch = _Watch(cage, below, held_bytes, is_held=cell is not None)
     with anyio.CancelScope() as over_memory:
         try:
             with anyio.move_on_after(total_s) as in_time:
@@ -165,8 +173,8 @@ async def meet(
             with anyio.CancelScope(shield=True):
                 left_over = await watch.end()
                 starved = cell is not None and await anyio.to_thread.run_sync(_emptied, cell)
-    if over_memory.cancelled_caught or starved:
-        most = f"{memory_bytes / 2**20:.0f} MiB of memory"
+    if watch.is_over or starved:
+        most = f"{held_bytes / 2**20:.0f} of {memory_bytes / 2**20:.0f} MiB of memory"
         detail = f"it wanted more than {most}; if it needs them, give --memory to `sro profile`"
         return Met(None, "too_much", detail, watch.resident, left_over)
     if in_time.cancelled_caught:
@@ -180,16 +188,18 @@ async def meet(
 class _Watch:
     """Looks at what runs below the cage."""
 
-    def __init__(self, cage: Process, below: Below, memory_bytes: int, *, is_held: bool) -> None:
+    def __init__(self, cage: Process, below: Below, most_bytes: int, *, is_held: bool) -> None:
         self._cage = cage
         self._below = below
-        self._memory_bytes = memory_bytes
+        self._most_bytes = most_bytes
         self._soonest_s = LATEST_S if is_held else SOONEST_S
         assert cage.stdout is not None
         self._lines = _Lines(cage.stdout)
         self._looked_s = time.monotonic()
-        self._ahead = 0.0
+        self._counted = 0
+        self._speed = 0.0
         self.resident = 0
+        self.is_over = False
 
     async def hear(self) -> Mapping[str, Any] | None:
         """The next thing that the cage says; None when it ended."""
@@ -197,33 +207,48 @@ class _Watch:
         return None if line is None else json.loads(line)
 
     def look(self) -> Mapping[int, int]:
-        """What runs below the cage now."""
-        below = self._below(self._cage.pid, self._memory_bytes - self._ahead)
+        """What runs below the cage now; when it is too much, all of it is ended at once."""
+        below = self._below(self._cage.pid, math.inf)
         resident, now_s = sum(below.values()), time.monotonic()
-        speed = (resident - self.resident) / max(now_s - self._looked_s, SOONEST_S)
-        self._ahead = max(0.0, speed * AHEAD_S)
-        self.resident, self._looked_s = resident, now_s
+        grown = max(0, resident - self._counted)
+        self._speed = grown / max(now_s - self._looked_s, STEP_S)
+        self.resident = self._counted = resident
+        self._looked_s = now_s
+        return self._look_closely(below) if self._is_over_in(CLOSE_S) else below
+
+    def _is_over_in(self, seconds: float) -> bool:
+        return self.resident + self._speed * seconds > self._most_bytes
+
+    def _look_closely(self, below: Mapping[int, int]) -> Mapping[int, int]:
+        """Count pages that are shared in parts."""
+        is_fast = self._speed > FAST_BYTES_S
+        if is_fast:
+            _signal(below, signal.SIGSTOP)
+        below = self._below(self._cage.pid, 0)
+        self.resident = sum(below.values())
+        self.is_over = self._is_over_in(LATE_S)
+        if self.is_over:
+            _signal(below, signal.SIGKILL)
+        elif is_fast:
+            _signal(below, signal.SIGCONT)
         return below
 
     async def look_again(self, over_memory: anyio.CancelScope) -> None:
-        while True:
-            left_s = (self._memory_bytes - self.resident) / FILLED_BYTES_S
+        while not self.is_over:
+            left_s = (self._most_bytes - self.resident) / FILLED_BYTES_S
             await anyio.sleep(min(LATEST_S, max(self._soonest_s, left_s)))
             self.look()
-            if self.resident + self._ahead > self._memory_bytes:
-                over_memory.cancel()
+        over_memory.cancel()
 
     async def end(self) -> int:
         """End everything below the cage, then the cage; how many processes there were."""
         ended: set[int] = set()
         for _ in range(50):
-            below = [pid for pid in self.look() if pid not in ended]
+            below = set(self._below(self._cage.pid, math.inf)) - ended
             if not below:
                 break
-            for pid in below:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-                ended.add(pid)
+            _signal(below, signal.SIGKILL)
+            ended |= below
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
             assert self._cage.stdin is not None
             await self._cage.stdin.aclose()
@@ -281,6 +306,12 @@ async def _talk(
         if on_stage is not None:
             await on_stage(heard["stage"])
     return None
+
+
+def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _emptied(cell: Cell) -> bool:
