@@ -190,7 +190,7 @@ class SequentialResourceOptimizer:
     @property
     def capacities(self) -> dict[str, Capacity]:
         """What this process may use of this machine, by resource; found out on first use."""
-        return self._rooms.capacities
+        return self._rooms.capacities.now
 
     @property
     def resource_allocator(self) -> ResourceAllocator:

@@ -10,7 +10,7 @@ from typing import Any
 
 from optimizer import configured
 from optimizer.allocation.allocator import ResourceAllocator
-from optimizer.allocation.pool import build_pools
+from optimizer.allocation.pool import ResourcePool, build_pools
 from optimizer.allocation.quota import Quotas
 from optimizer.catalog.configured import configured_servers
 from optimizer.catalog.profiler import Profiler
@@ -48,6 +48,7 @@ from optimizer.monitoring.probes import Probes
 from optimizer.monitoring.prometheus_hosts import PrometheusHosts
 from optimizer.operations.apply import Applications, Watch
 from optimizer.operations.bind import bind_allocation
+from optimizer.operations.capacities import Capacities
 from optimizer.operations.census import Counted
 from optimizer.operations.elsewhere import Elsewhere
 from optimizer.operations.experience import Experience
@@ -140,6 +141,11 @@ class Rooms:
             self._look_at_leases, self.events, others_wrote=self.database.others_wrote
         )
         self.monitor = self._build_monitor()
+        self.capacities = Capacities(
+            partial(discover_capacities, data_dir=self.data_folder),
+            latest=lambda: self.monitor.latest,
+            follow=self._refit,
+        )
         self.planner = PredictivePlanner(configured.forecast_models(settings), clock=clock)
         self.catalog = CatalogStore(self.database)
         self.profiler = Profiler(
@@ -182,6 +188,7 @@ class Rooms:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.events.subscribe(self._note)
         self.events.subscribe(self.outlook.hear)
+        self.events.subscribe(self.capacities.hear)
         self.headroom = Headroom(lambda: forecast_unmanaged(self.forecasting))
         self.events.subscribe(self.headroom.hear)
         self.reallocation = Reallocation(
@@ -240,21 +247,28 @@ class Rooms:
             mind=configured.mind(self.settings, purse, hide=(self.host,)),
         )
 
-    @cached_property
-    def capacities(self) -> dict[str, Capacity]:
-        """What this process may use of this machine, by resource; found out on first use."""
-        return discover_capacities(data_dir=self.data_folder)
+    def _build_pools(self, capacities: Mapping[str, Capacity]) -> dict[str, ResourcePool]:
+        return build_pools(capacities, self.settings.pools, host=self.host)
+
+    async def _refit(self, capacities: Mapping[str, Capacity]) -> None:
+        """Lease what may be used now, and forget what was worked out for another amount."""
+        await self.allocator.refit(self._build_pools(capacities))
+        self._lease_changes += 1
+        self.fronts.forget()
 
     @cached_property
     def counted(self) -> Counted:
         """Counts the MCP servers of this machine once a minute."""
-        memory = self.capacities["memory"].amount
-        return Counted(Census().count, memory_bytes=memory, clock=self.clock)
+        return Counted(
+            Census().count,
+            memory_bytes=lambda: self.capacities.now["memory"].amount,
+            clock=self.clock,
+        )
 
     @cached_property
     def allocator(self) -> ResourceAllocator:
         """Leases of what this machine may use."""
-        pools = build_pools(self.capacities, self.settings.pools, host=self.host)
+        pools = self._build_pools(self.capacities.now)
         return ResourceAllocator(
             pools=pools,
             ledger=LedgerKeeper(
@@ -348,6 +362,7 @@ class Rooms:
         await self.monitor.glance()
         await self.thinker.open()
         lasting: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            "capacities": self.capacities.run,
             "ledger": partial(self.allocator.run, self.leased.until_any),
             "applications": self.applications.run,
             "runs": self.runs.keep,

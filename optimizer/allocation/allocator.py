@@ -275,6 +275,21 @@ class ResourceAllocator:
         self._news.tell_ended(holdings.moment)
         return self.terms.states(holdings.balances)
 
+    async def refit(self, pools: Mapping[str, ResourcePool]) -> None:
+        """Go by what there is now; leases stay as they are.
+
+        A quota that is a share of a pool stays what it came to.
+
+        Args:
+            pools: The pools as they were found, by resource; the same ones as before.
+
+        Raises:
+            StorageError: The ledger cannot be written; everything is as it was.
+        """
+        await self._ledger.refit(pools)
+        self.terms.forget_readings()
+        self._news.call()
+
     async def audit(self) -> tuple[PoolAudit, ...]:
         """Every pool, added up from the log of grants and from the leases."""
         return await self._ledger.audit()

@@ -55,12 +55,12 @@ class Reading:
         """The same as grants of nothing yet."""
         return tuple([demand.grant for demand in self.demands.values()])
 
-    @cached_property
+    @property
     def leasable(self) -> Mapping[str, int | None]:
         """What may be leased of each pool, in whole parts."""
         return {name: demand.pool.leasable_parts for name, demand in self.demands.items()}
 
-    @cached_property
+    @property
     def limited(self) -> frozenset[str]:
         """Resources of which there is only so much."""
         return frozenset(n for n, d in self.demands.items() if d.pool.capacity is not None)
@@ -98,6 +98,10 @@ class Reader:
                 reserved.
         """
         return self._known(tuple(resources.items()))
+
+    def forget(self) -> None:
+        """Read anew from now on: the pools are of another size."""
+        self._known.cache_clear()
 
     def _read(self, resources: tuple[tuple[str, float | str], ...]) -> Reading:
         demands: dict[str, Demand] = {}

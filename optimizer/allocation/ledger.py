@@ -7,7 +7,7 @@ from typing import Protocol
 
 from optimizer.allocation.admission import Admission, Freeing, Refusal
 from optimizer.allocation.lease import Grant, Lease, PriorityLevel
-from optimizer.allocation.pool import Balance
+from optimizer.allocation.pool import Balance, ResourcePool
 from optimizer.quantities import Unit
 
 MOST_LEASES = 10_000
@@ -223,6 +223,12 @@ class Ledger(Protocol):
 
     async def sweep(self) -> Moment:
         """End what is over, and note that the ledger is being watched."""
+
+    async def refit(self, pools: Mapping[str, ResourcePool]) -> None:
+        """Let pools be as large as these are; no decision is made in between.
+
+        What is leased stays leased: a pool that is smaller than that has nothing free.
+        """
 
     async def audit(self) -> tuple[PoolAudit, ...]:
         """Add up every pool from the log of grants and from the leases, all of one moment."""

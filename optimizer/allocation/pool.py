@@ -34,9 +34,9 @@ MOST_SLOTS = 4096
 _METERED = "no limit is configured (sro.toml: pools.{name}); use is recorded"
 
 
-@dataclass(frozen=True)
+@dataclass
 class ResourcePool:
-    """Something that is leased.
+    """Something that is leased. Only `resize` changes one.
 
     Attributes:
         resource: Its name, unit and kind.
@@ -73,6 +73,13 @@ class ResourcePool:
     def kind(self) -> Kind:
         """What happens when there is too little."""
         return self.resource.kind
+
+    def resize(self, found: "ResourcePool") -> None:
+        """Be as large as the same pool was found to be now, for everybody who holds this one."""
+        self.capacity, self.capacity_source = found.capacity, found.capacity_source
+        self.reason, self.slots = found.reason, found.slots
+        for worked_out in ("capacity_parts", "leasable_parts"):
+            self.__dict__.pop(worked_out, None)
 
     @cached_property
     def capacity_parts(self) -> int | None:

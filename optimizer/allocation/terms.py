@@ -84,6 +84,10 @@ class Terms:
         )
         return Order(request, draft, reading, strategy, quota)
 
+    def forget_readings(self) -> None:
+        """Read every request anew: a share of a pool is another amount where the pool is."""
+        self._reader.forget()
+
     def put_off(self, priority: PriorityLevel) -> datetime | None:
         """Until when work of this priority waits; None for not at all."""
         return None if self.deferral is None else self.deferral.puts_off(priority)

@@ -50,12 +50,12 @@ class Counted:
 
     Args:
         count: Looks at every process; on a worker.
-        memory_bytes: Memory of the machine; None where it is not known.
+        memory_bytes: Answers the memory of the machine; None where it is not known.
         clock: The wall clock.
     """
 
     def __init__(
-        self, count: Callable[[], Count], *, memory_bytes: float | None, clock: Clock
+        self, count: Callable[[], Count], *, memory_bytes: Callable[[], float | None], clock: Clock
     ) -> None:
         self._count = count
         self._memory_bytes = memory_bytes
@@ -74,7 +74,7 @@ class Counted:
                     copies=found.copies,
                     memory_bytes=found.memory_bytes,
                     orphans=found.orphans,
-                    warnings=warnings_of(found, memory_bytes=self._memory_bytes),
+                    warnings=warnings_of(found, memory_bytes=self._memory_bytes()),
                     counted_at=now,
                 )
             return self.latest

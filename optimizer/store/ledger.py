@@ -190,6 +190,19 @@ class LedgerKeeper:
 
         return await self._change(change, durable=False)
 
+    async def refit(self, pools: Mapping[str, ResourcePool]) -> None:
+        """Let pools be as large as these are; see `Ledger`."""
+        await self._open()
+        found = {(pool.host, pool.name): pool for pool in pools.values()}
+
+        def write(connection: Connection) -> None:
+            write_pools(connection, found, now_of(connection, self._clock))
+            write_slots(connection, found)
+            for key, pool in found.items():
+                self._pools[key].resize(pool)
+
+        await self._database.write(write)
+
     async def audit(self) -> tuple[PoolAudit, ...]:
         """Add up every pool in three ways; see `Ledger`."""
         await self._open()

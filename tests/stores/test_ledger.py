@@ -329,6 +329,33 @@ async def test_a_pool_that_shrinks_below_its_leases_grants_nothing_until_they_en
     assert await desk.holds()
 
 
+async def test_a_pool_that_changes_its_size_while_leases_are_asked_is_never_over_committed(
+    database: Database, clock: FakeClock
+) -> None:
+    desk = open_desk(database, clock, pools(10))
+    granted: list[str] = []
+
+    async def take(number: int) -> None:
+        for _ in range(number % 7):
+            await checkpoint()
+        outcome = await desk.take(draft(parts=1 + number % 2))
+        if isinstance(outcome, Admitted):
+            granted.append(outcome.lease.allocation_id)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(60):
+            tasks.start_soon(take, number)
+            if number % 20 == 10:
+                tasks.start_soon(desk.keeper.refit, pools(10 - number % 3 * 4))
+    await desk.keeper.refit(pools(40))
+    while isinstance(await desk.take(draft()), Admitted):
+        pass
+
+    (browser, _) = await desk.keeper.audit()
+    assert browser.counted == browser.ceiling == 40
+    assert await desk.holds()
+
+
 async def test_a_pool_may_not_change_its_unit_while_some_of_it_is_out(
     database: Database, clock: FakeClock
 ) -> None:

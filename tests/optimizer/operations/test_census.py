@@ -49,7 +49,7 @@ async def test_a_census_is_made_once_a_minute_however_often_it_is_asked() -> Non
         made.append(time.now)
         return a_count(server("git", 1))
 
-    counted = Counted(count, memory_bytes=None, clock=time.clock)
+    counted = Counted(count, memory_bytes=lambda: None, clock=time.clock)
     first = await counted.census()
     assert await counted.census() is first
     time.pass_by(timedelta(seconds=61))
