@@ -281,8 +281,18 @@ class Rooms:
             ahead=self.headroom,
             preemption=configured.preemption(self.settings),
             weights=self.settings.weights,
-            seen=self.reallocation.seen.of,
+            seen=self._used_of,
             clock=self.clock,
+        )
+
+    def _used_of(self, lease: str, resource: str) -> Sequence[float]:
+        """What a lease was seen to use and what its command used before, equally likely.
+
+        The longer it is watched, the less its past counts.
+        """
+        return (
+            *self.runs.used_before(lease, resource),
+            *self.reallocation.seen.of(lease, resource),
         )
 
     async def _leases_that_run(self) -> frozenset[str]:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal
 
 import anyio
@@ -122,12 +123,24 @@ class ResourceAllocator:
         """What each principal may hold."""
         return self.terms.quotas
 
-    async def allocate(self, request: AllocationRequest, principal: Principal) -> Allocation:
+    async def allocate(
+        self,
+        request: AllocationRequest,
+        principal: Principal,
+        *,
+        usual: Mapping[str, Sequence[float]] = MappingProxyType({}),
+    ) -> Allocation:
         """Reserve, or say why not and what fits when.
 
         A request that finds others waiting for the same resources waits behind them, or is refused
         when it does not wait. Cancelled, it leaves nothing reserved; with a `request_id` a lease
         that was just granted stays for the retry.
+
+        Args:
+            request: What is asked.
+            principal: Who asks.
+            usual: What the same used in the past, by resource in the unit of its pool: how far a
+                range may burst rests on it, as nobody saw this lease yet.
 
         Raises:
             ForbiddenError: The principal may only read.
@@ -135,7 +148,7 @@ class ResourceAllocator:
                 a request id that was used for something else; nothing was reserved.
         """
         principal.require_writer("allocate")
-        order = self.terms.read(request, principal)
+        order = self.terms.read(request, principal, usual)
         return self._answer(order, await self._turns.take(order))
 
     async def allocate_batch(

@@ -204,8 +204,8 @@ def risk_notices(lease: Lease, risks: Mapping[str, float]) -> list[str]:
         most = text_of(grant.burst, grant.unit)
         notices.append(
             f"{grant.resource} may burst to {most}: all leases together want more than there is "
-            f"with probability {risks[grant.resource]:.1%}, by what they were seen to use; bursts "
-            "are throttled first."
+            f"with probability {risks[grant.resource]:.1%}, by what they and past runs of their "
+            "commands were seen to use; bursts are throttled first."
         )
     return notices
 

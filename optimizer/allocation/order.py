@@ -22,7 +22,7 @@ from optimizer.allocation.pool import Balance, room_parts
 from optimizer.allocation.pooling import Burst, admit_burst
 from optimizer.allocation.slots import choose_slots
 from optimizer.allocation.strategies import AllocationStrategy
-from optimizer.quantities import PARTS, to_parts
+from optimizer.quantities import PARTS, Unit, to_parts
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class Order:
         reading: What it asks of each pool.
         strategy: Chooses the share.
         quota: What the asker may hold, in whole parts by resource.
+        usual: What the same used in the past, by resource in the unit of its pool, equally likely;
+            nothing where that is not known.
     """
 
     request: AllocationRequest
@@ -42,6 +44,7 @@ class Order:
     reading: Reading
     strategy: AllocationStrategy
     quota: Mapping[str, int] = field(default_factory=dict)
+    usual: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @property
     def demands(self) -> Mapping[str, Demand]:
@@ -111,8 +114,7 @@ def decide(
         return decision
     if around.ahead:
         return refuse(order.parts, room)
-    placed = _at_slots(order, balances, decision, room)
-    return _with_bursts(order, balances, placed, around) if order.reading.has_ranges else placed
+    return _in_detail(order, balances, decision, room, around)
 
 
 def decide_as_planned(
@@ -142,7 +144,7 @@ def decide_as_planned(
         return refuse(demand, room)
     fraction = min(planned[name] / parts for name, parts in demand.items())
     effect = "nothing: shares are chosen for the batch as a whole"
-    return _at_slots(order, balances, Admission(planned, fraction, effect), room)
+    return _in_detail(order, balances, Admission(planned, fraction, effect), room, around)
 
 
 def free_for(
@@ -188,6 +190,18 @@ def _decide_within(
     return decision
 
 
+def _in_detail(
+    order: Order,
+    balances: Mapping[str, Balance],
+    admission: Admission,
+    room: Mapping[str, int | None],
+    around: Surroundings,
+) -> Admission | Refusal:
+    """The same with which ones of indexed pools, and how far ranges may burst."""
+    placed = _at_slots(order, balances, admission, room)
+    return _with_bursts(order, balances, placed, around) if order.reading.has_ranges else placed
+
+
 def _at_slots(
     order: Order,
     balances: Mapping[str, Balance],
@@ -221,7 +235,8 @@ def _with_bursts(
 ) -> Admission | Refusal:
     """The same with how far each range may burst, and the risk that is taken with it.
 
-    A lease that was never looked at counts with all that it may use.
+    A lease of which nothing is known, neither seen nor from the past, counts with all that it may
+    use.
     """
     if isinstance(decision, Refusal):
         return decision
@@ -233,16 +248,11 @@ def _with_bursts(
         unit, pressed = asked.pool.unit, around.pressures.get(name)
         unmanaged = max(around.unmanaged.get(name, 0.0), pressed.amount if pressed else 0.0)
         held = [
-            Burst(
-                float(one.granted),
-                float(one.burst),
-                np.asarray(around.seen(one.allocation_id, name), dtype=np.float64) * PARTS[unit],
-            )
+            _burst(one.granted, one.burst, around.seen(one.allocation_id, name), unit)
             for one in balances[name].holders
         ]
-        nothing = np.empty(0)
         admitted = admit_burst(
-            Burst(float(decision.granted[name]), float(asked.burst), nothing),
+            _burst(decision.granted[name], asked.burst, order.usual.get(name, ()), unit),
             held,
             capacity=float(most - to_parts(unmanaged, unit)),
             quantile=BURST_QUANTILE,
@@ -250,3 +260,9 @@ def _with_bursts(
         bursts[name] = max(decision.granted[name], int(admitted.most))
         risks[name] = admitted.risk
     return replace(decision, bursts=bursts, risks=risks)
+
+
+def _burst(guaranteed: int, most: int, used: Sequence[float], unit: Unit) -> Burst:
+    """A range in whole parts; what was used comes in the unit of the pool."""
+    seen = np.asarray(used, dtype=np.float64) * PARTS[unit]
+    return Burst(float(guaranteed), float(most), seen)

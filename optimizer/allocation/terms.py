@@ -1,9 +1,10 @@
 """Terms: what bears on every decision of the allocator, and orders read by them."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from optimizer.allocation.admission import Freeing
 from optimizer.allocation.deferral import Deferral
@@ -60,8 +61,13 @@ class Terms:
     def __post_init__(self) -> None:
         self._reader = Reader(self.pools)
 
-    def read(self, request: AllocationRequest, principal: Principal) -> Order:
-        """A request, read against the pools.
+    def read(
+        self,
+        request: AllocationRequest,
+        principal: Principal,
+        usual: Mapping[str, Sequence[float]] = MappingProxyType({}),
+    ) -> Order:
+        """A request, read against the pools; `usual` as in `Order`.
 
         Raises:
             InvalidRequestError: An unknown resource or strategy, or an amount that cannot be read.
@@ -82,7 +88,7 @@ class Terms:
             has_quota=not reading.demands.keys().isdisjoint(quota),
             min_fraction=request.min_fraction,
         )
-        return Order(request, draft, reading, strategy, quota)
+        return Order(request, draft, reading, strategy, quota, usual)
 
     def forget_readings(self) -> None:
         """Read every request anew: a share of a pool is another amount where the pool is."""

@@ -1,7 +1,7 @@
 """One command under a lease, as the daemon knows it."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from optimizer.allocation.lease import Allocation
 from optimizer.enforcement.groups import Group, Use
@@ -31,6 +31,7 @@ class Run:
         peak_bytes: The most memory that was seen.
         began_s: When it was started, on the loop's clock.
         renewed_s: When its lease was last renewed.
+        used_before: What past runs of the command used, by resource; see `usual.used_before`.
     """
 
     order: RunOrder
@@ -46,6 +47,7 @@ class Run:
     peak_bytes: int = 0
     began_s: float = 0.0
     renewed_s: float = 0.0
+    used_before: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @property
     def lease(self) -> str:

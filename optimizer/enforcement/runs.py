@@ -17,7 +17,13 @@ from optimizer.enforcement.limits import limits_of
 from optimizer.enforcement.order import Granted, Held, Refused, RunOrder
 from optimizer.enforcement.run import Run, Tell
 from optimizer.enforcement.trees import Tree, descends
-from optimizer.enforcement.usual import RUNS_LOOKED_AT, PastRun, command_key, usual_of
+from optimizer.enforcement.usual import (
+    RUNS_LOOKED_AT,
+    PastRun,
+    command_key,
+    used_before,
+    usual_of,
+)
 from optimizer.errors import InvalidRequestError, LeaseEndedError, NotFoundError, OptimizerError
 from optimizer.events import Event, EventBus, LeaseChanged
 from optimizer.identity import Principal
@@ -96,24 +102,26 @@ class Runs:
             OptimizerError: The order cannot be read, or the store does not answer.
         """
         mcp = self.server_of(order)
-        resources, why = await self._sizes(order, principal, is_server=mcp is not None)
+        past = await self._past(order, principal)
+        resources, why = _sizes(order, past, is_server=mcp is not None)
+        used = used_before(past)
         copies = f"mcp:{mcp}"
         if copies in self._allocator.pools:
             resources.setdefault(copies, 1)
-        allocation = await self._allocate(order, resources, principal, tell)
+        allocation = await self._allocate(order, resources, used, principal, tell)
         if _lacks_guessed_cpu(allocation, order):
             del resources["cpu"]
             why = f"{why}; {UNRESERVED}"
-            allocation = await self._allocate(order, resources, principal, tell)
+            allocation = await self._allocate(order, resources, used, principal, tell)
         if allocation.allocation_id is None:
             named = mcp or self.key_of(order)
             message = f"{named} was not started. {allocation.summary} {_advice(allocation)}"
             return Refused(allocation, message, mcp)
-        run = self._note(order, allocation, principal, tell)
+        run = self._note(order, allocation, used, principal, tell)
         environment = {LEASE_ID: run.lease}
         if "gpu" in allocation.granted:
             environment[DEVICES] = ",".join(map(str, allocation.slots.get("gpu", ())))
-        said = f"lease {run.lease}: {allocation.summary.rstrip('.')}{why}"
+        said = f"lease {run.lease}: {allocation.summary.rstrip('.')}{why}{_risk(allocation)}"
         return Granted(run.lease, said, environment, mcp if order.is_tapped else None)
 
     async def started(self, lease: str, pid: int, *, front: int | None) -> Held:
@@ -165,7 +173,8 @@ class Runs:
             InvalidRequestError: It is not the front's own.
         """
         allocation = await self._allocator.renew(lease, principal)
-        run = self._note(order, allocation, principal, tell)
+        used = used_before(await self._past(order, principal))
+        run = self._note(order, allocation, used, principal, tell)
         if pid is not None:
             await self.started(lease, pid, front=front)
         else:
@@ -270,26 +279,24 @@ class Runs:
         mcp = self.server_of(order)
         return command_key(order.command) if mcp is None else f"mcp:{mcp}"
 
-    async def _sizes(
-        self, order: RunOrder, principal: Principal, *, is_server: bool
-    ) -> tuple[dict[str, float | str], str]:
-        """What to ask for, and why where nobody said it."""
-        given = dict(order.resources)
-        past = await self._keeper.past(
+    def used_before(self, lease: str, resource: str) -> Sequence[float]:
+        """What past runs of a lease's command used, in the unit of the pool; empty if unknown."""
+        run = self._runs.get(lease)
+        return () if run is None else run.used_before.get(resource, ())
+
+    async def _past(self, order: RunOrder, principal: Principal) -> tuple[PastRun, ...]:
+        return await self._keeper.past(
             self.key_of(order),
             directory=order.directory,
             principal=principal.name,
             limit=RUNS_LOOKED_AT,
         )
-        usual = usual_of(past, given=given, is_server=is_server)
-        units = {"cpu": "cores", "memory": "B"}
-        guessed = {name: f"{amount!r} {units[name]}" for name, amount in usual.resources.items()}
-        return guessed | given, f" ({usual.why})" if usual.why else ""
 
     async def _allocate(
         self,
         order: RunOrder,
         resources: Mapping[str, float | str],
+        used: Mapping[str, Sequence[float]],
         principal: Principal,
         tell: Tell,
     ) -> Allocation:
@@ -301,18 +308,23 @@ class Runs:
             ttl_s=TTL_S,
             priority_level=order.priority_level,
         )
-        allocation = await self._allocator.allocate(request, principal)
+        allocation = await self._allocator.allocate(request, principal, usual=used)
         if allocation.allocation_id is None and order.wait_s:
             tell({"notice": f"waiting up to {order.wait_s:g} s: {allocation.summary}"})
         while allocation.allocation_id is None and (left := until_s - loop.time()) > 0:
             patient = request.model_copy(update={"wait_s": min(left, MAX_WAIT_S)})
-            allocation = await self._allocator.allocate(patient, principal)
+            allocation = await self._allocator.allocate(patient, principal, usual=used)
             if loop.time() < until_s and allocation.allocation_id is None:
                 await asyncio.sleep(min(TICK_S, max(0.0, until_s - loop.time())))
         return allocation
 
     def _note(
-        self, order: RunOrder, allocation: Allocation, principal: Principal, tell: Tell
+        self,
+        order: RunOrder,
+        allocation: Allocation,
+        used: Mapping[str, Sequence[float]],
+        principal: Principal,
+        tell: Tell,
     ) -> Run:
         run = Run(
             order=order,
@@ -322,6 +334,7 @@ class Runs:
             tell=tell,
             began_s=asyncio.get_running_loop().time(),
             renewed_s=asyncio.get_running_loop().time(),
+            used_before=used,
         )
         self._runs[run.lease] = run
         self._begun.set()
@@ -341,6 +354,23 @@ class Runs:
             return
         except OptimizerError as error:
             logger.warning("the lease of a run could not be released: %s", error)
+
+
+def _sizes(
+    order: RunOrder, past: Sequence[PastRun], *, is_server: bool
+) -> tuple[dict[str, float | str], str]:
+    """What to ask for, and why where nobody said it."""
+    given = dict(order.resources)
+    usual = usual_of(past, given=given, is_server=is_server)
+    units = {"cpu": "cores", "memory": "B"}
+    guessed = {name: f"{amount!r} {units[name]}" for name, amount in usual.resources.items()}
+    return guessed | given, f" ({usual.why})" if usual.why else ""
+
+
+def _risk(allocation: Allocation) -> str:
+    """What is risked with ranges, in the words of the command line."""
+    risks = [f"{name} {risk:.1%}" for name, risk in allocation.burst_risk.items()]
+    return f"; risk that bursts are throttled: {', '.join(risks)}" if risks else ""
 
 
 def _lacks_guessed_cpu(allocation: Allocation, order: RunOrder) -> bool:

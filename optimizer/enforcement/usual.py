@@ -25,6 +25,9 @@ LEAST_WALL_S = 1.0
 FAILED_AT_ONCE_S = 5.0
 """A run that fails sooner seldom got to its work, so what it used is not what the command uses."""
 
+FEWEST_RUNS = 3
+"""With fewer nobody knows how much the next may differ."""
+
 _STEP: Mapping[str, float] = {"cpu": 0.05, "memory": 2.0**20}
 
 _RUNTIMES = frozenset({"node", "nodejs", "python", "ruby", "perl", "bash", "sh", "java"})
@@ -123,16 +126,34 @@ def usual_of(runs: Sequence[PastRun], *, given: Collection[str], is_server: bool
         return Usual({}, "")
     if not runs:
         return Usual(first, f"no run of it is known yet, so {_shown(first)} to begin with")
-    telling = [run for run in runs if not run.failed_at_once] or runs
-    used = {
-        "cpu": [run.cores for run in telling],
-        "memory": [float(run.peak_bytes) for run in telling],
-    }
+    telling = _telling(runs)
+    used = _used(telling)
     found = {name: _rounded(name, _quantile(used[name])) for name in first}
     times = "1 run" if len(telling) == 1 else f"{len(telling)} runs"
     left_out = len(runs) - len(telling)
     without = f"; {left_out} that failed at once left out" if left_out else ""
     return Usual(found, f"{times}, p95 {_shown(found)}{without}")
+
+
+def used_before(runs: Sequence[PastRun]) -> Mapping[str, Sequence[float]]:
+    """What each past run used, for how far the next one may burst before anybody saw it.
+
+    Mean cores, and the peak of memory: a run seldom uses its peak, so a risk that rests on peaks is
+    an upper bound. Empty with fewer than `FEWEST_RUNS`, of which little follows.
+    """
+    telling = _telling(runs)
+    return _used(telling) if len(telling) >= FEWEST_RUNS else {}
+
+
+def _telling(runs: Sequence[PastRun]) -> Sequence[PastRun]:
+    return [run for run in runs if not run.failed_at_once] or runs
+
+
+def _used(runs: Sequence[PastRun]) -> Mapping[str, Sequence[float]]:
+    return {
+        "cpu": [run.cores for run in runs],
+        "memory": [float(run.peak_bytes) for run in runs],
+    }
 
 
 def _script(words: Sequence[str]) -> Sequence[str]:

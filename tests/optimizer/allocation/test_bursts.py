@@ -1,5 +1,6 @@
 import pytest
 
+from optimizer.allocation.lease import AllocationRequest
 from tests.optimizer.allocation.house import ALICE, BOB, GIB, House
 
 
@@ -52,3 +53,29 @@ async def test_demand_that_no_lease_covers_leaves_less_to_burst_into(house: Hous
     lease = await house.ask(ALICE, resources={"memory": "2-10 GiB"})
 
     assert lease.burst["memory"] == pytest.approx(6 * GIB)
+
+
+async def test_what_the_same_used_before_decides_of_a_lease_that_nobody_saw_yet(
+    house: House,
+) -> None:
+    await house.ask(resources={"memory": "2-10 GiB"})
+    request = AllocationRequest(resources={"memory": "2-10 GiB"})
+    seldom = [1.0 * GIB] * 99 + [9.0 * GIB]
+
+    known = await house.allocator.allocate(request, BOB, usual={"memory": seldom})
+    house.seen[str(known.allocation_id)] = {"memory": [9.0 * GIB] * 3}
+    third = await house.allocator.allocate(request, BOB, usual={"memory": seldom})
+
+    assert known.burst == {"memory": 10 * GIB}
+    assert 0 < known.burst_risk["memory"] < 0.05
+    assert third.burst == {"memory": 2 * GIB}
+
+
+async def test_ranges_of_a_batch_burst_no_further_and_state_their_risk(house: House) -> None:
+    requests = [AllocationRequest(resources={"memory": "2-10 GiB"})] * 2
+
+    batch = await house.allocator.allocate_batch(requests, ALICE, values=[None, None])
+
+    bursts = sorted(one.burst["memory"] for one in batch.allocations)
+    assert bursts == [6 * GIB, 10 * GIB]
+    assert all(0 < one.burst_risk["memory"] < 0.05 for one in batch.allocations)

@@ -62,6 +62,7 @@ class Workplace:
             events=self.events,
             clock=self.house.clock,
         )
+        self.house.allocator.terms.seen = self.runs.used_before
 
     async def past(
         self, command: str, *, directory: str, principal: str, limit: int
@@ -171,6 +172,26 @@ async def test_what_was_seen_of_a_run_is_its_next_lease(workplace: Workplace) ->
     assert run.peak_bytes >= 200 * MIB
     assert run.cores == pytest.approx(0.72, abs=0.05)
     assert "1 run, p95" in again.said
+
+
+async def test_past_runs_decide_how_far_commands_burst_before_anybody_saw_them(
+    workplace: Workplace,
+) -> None:
+    async def bursts() -> list[float]:
+        begun = [await workplace.begin(resources={"memory": "1-8 GiB"}) for _ in range(3)]
+        leases = [one.lease for one in begun if isinstance(one, Granted)]
+        held = await workplace.house.allocator.list(ALICE)
+        for lease in leases:
+            await ended(workplace, lease, peak_bytes=100 * MIB)
+        said.extend(one.said for one in begun if isinstance(one, Granted))
+        return sorted(one.burst["memory"] / GIB for one in held.allocations)
+
+    said: list[str] = []
+    unknown, known = await bursts(), await bursts()
+
+    assert unknown == [1, 8, 8]
+    assert known == [8, 8, 8]
+    assert "(3 runs, p95 0.5 core); risk that bursts are throttled: memory 0.2%" in said[-1]
 
 
 async def test_the_lease_is_given_back_and_its_group_is_gone(workplace: Workplace) -> None:

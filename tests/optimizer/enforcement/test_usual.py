@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.enforcement.usual import FIRST, LEAST, PastRun, command_key, usual_of
+from optimizer.enforcement.usual import (
+    FIRST,
+    LEAST,
+    PastRun,
+    command_key,
+    used_before,
+    usual_of,
+)
 
 MIB = 2**20
 
@@ -110,3 +117,11 @@ def test_at_least_95_percent_of_the_runs_would_have_fitted(peaks: list[int]) -> 
     usual = usual_of([run(peak_bytes=peak) for peak in peaks], given=(), is_server=False)
 
     assert sum(peak <= usual.resources["memory"] for peak in peaks) >= 0.95 * len(peaks)
+
+
+def test_what_a_command_used_before_is_of_the_runs_that_got_to_their_work() -> None:
+    failed = run(exit_code=1, wall_s=0.5, peak_bytes=20 * MIB)
+    runs = [run(peak_bytes=peak * MIB) for peak in (100, 300, 200)]
+
+    assert used_before([*runs, failed])["memory"] == [100 * MIB, 300 * MIB, 200 * MIB]
+    assert used_before([*runs[:2], failed]) == {}
