@@ -105,6 +105,40 @@ class Unanswered:
 
 
 @asynccontextmanager
+async def until_answered(streams: Streams) -> AsyncIterator[Streams]:
+    """The same streams, but what comes in ends only once all that came is answered.
+
+    The SDK's server answers with an error what it is still at when its peer has said its last line.
+
+    Args:
+        streams: The ends of another transport.
+    """
+    to_server, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+    outgoing, from_server = anyio.create_memory_object_stream[SessionMessage](0)
+    unanswered = Unanswered()
+
+    async def pass_in() -> None:
+        async with to_server, streams.incoming:
+            async for message in streams.incoming:
+                if isinstance(message, SessionMessage):
+                    unanswered.came(message.message)
+                await to_server.send(message)
+            with anyio.move_on_after(ANSWERED_WITHIN_S):
+                await unanswered.settled()
+
+    async def pass_out() -> None:
+        async with from_server, streams.outgoing:
+            async for message in from_server:
+                await streams.outgoing.send(message)
+                unanswered.went(message.message)
+
+    async with anyio.create_task_group() as passing:
+        passing.start_soon(pass_in)
+        passing.start_soon(pass_out)
+        yield Streams(incoming, outgoing)
+
+
+@asynccontextmanager
 async def json_lines(
     stream: ByteStream,
     lines: Lines,

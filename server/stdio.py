@@ -13,6 +13,7 @@ import anyio
 from mcp.server.stdio import stdio_server
 
 from optimizer.settings import Settings
+from server.lines import Streams, until_answered
 from server.logs import configure_logging
 from server.mcp_surface import create_mcp_surface
 from server.operation import Operation, Optimizer
@@ -44,7 +45,9 @@ async def run_stdio(optimizer: Optimizer, operations: Sequence[Operation]) -> No
     surface = create_mcp_surface(optimizer, lasting=True, operations=operations)
     async with stdio_server() as (read, write), optimizer, surface.notices.running():
         settle()
-        await surface.server.run(read, write, surface.server.create_initialization_options())
+        options = surface.server.create_initialization_options()
+        async with until_answered(Streams(read, write)) as streams:
+            await surface.server.run(streams.incoming, streams.outgoing, options)
         surface.listen.close()
 
 
