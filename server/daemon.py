@@ -17,7 +17,7 @@ from server.daemon_lock import take_lock
 IDLE_S = 900.0
 """A daemon that a shim started ends after this long without a client and without a lease."""
 
-HANDOVER_S = 8.0
+HANDOVER_S = 30.0
 """How long a daemon that is ending, or not listening yet, is waited for."""
 
 HANDOVER_EVERY_S = 0.25

@@ -20,7 +20,7 @@ from server.running import Daemon
 
 logger = logging.getLogger("sequential_resource_optimization.server")
 
-TAKEOVER_S = 8.0
+TAKEOVER_S = 30.0
 """How long `serve` waits for the daemon that a shim started to hand over."""
 
 

@@ -74,5 +74,5 @@ async def _stop(bridge: Process) -> None:
     with anyio.CancelScope(shield=True):
         with suppress(ProcessLookupError):
             bridge.send_signal(signal.SIGTERM)
-        with anyio.move_on_after(15):
+        with anyio.move_on_after(60):
             await bridge.aclose()

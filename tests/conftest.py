@@ -5,8 +5,15 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.postgres import Cluster, running_cluster
+
+settings.register_profile(
+    "unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("unhurried")
+"""A busy machine finds no fault by being slow; in CI (CI=true) the examples are the same again."""
 
 
 def pytest_configure() -> None:

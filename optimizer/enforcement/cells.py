@@ -14,7 +14,8 @@ from pathlib import Path
 from optimizer.enforcement.groups import Home
 from optimizer.enforcement.limits import Limits, v1_values, v2_values
 
-_EMPTY_S = 1.0
+_EMPTY_S = 10.0
+"""What was killed needs CPU time to end, which a busy machine gives late."""
 _LOOK_AGAIN_S = 0.005
 
 
@@ -37,7 +38,7 @@ class Cell:
         return False
 
     def remove(self) -> None:
-        """Take it away once it is empty; it stays where something lives in it for a second more."""
+        """Take it away once it is empty; it stays where something lives on in it."""
         end = time.monotonic() + _EMPTY_S
         while time.monotonic() < end:
             try:

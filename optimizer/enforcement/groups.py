@@ -22,7 +22,8 @@ HOME = "sro"
 
 _LEAF = "sro-daemon"
 _NEEDED = ("cpu", "memory")
-_EMPTY_S = 1.0
+_EMPTY_S = 10.0
+"""What was killed needs CPU time to end, which a busy machine gives late."""
 _LOOK_AGAIN_S = 0.005
 
 

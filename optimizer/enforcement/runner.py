@@ -32,7 +32,8 @@ MOST_TOOLS_BYTES = 2**20
 """A longer list of tools is not told to the daemon."""
 
 TRIES = 3
-ANSWER_S = 5.0
+ANSWER_S = 30.0
+"""A daemon that ends hangs up at once; one on a busy machine may take a while."""
 RECONNECT_S = 1.0
 
 Connect = Callable[[], socket.socket | None]

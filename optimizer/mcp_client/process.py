@@ -38,6 +38,9 @@ STDERR_TAIL_BYTES = 4096
 GRACE_S = 1.0
 """How long a child may take to end after its stdin closes, and again after SIGTERM."""
 
+KILLED_S = 5.0
+"""How long a child may take to end after SIGKILL, on a busy machine too."""
+
 Received: TypeAlias = MemoryObjectReceiveStream[SessionMessage | Exception]
 Sent: TypeAlias = MemoryObjectSendStream[SessionMessage]
 
@@ -222,7 +225,7 @@ class Child:
         if _signal_group(process.pid, signal.SIGTERM):
             await _group_ended(process, self._grace_s)
         _signal_group(process.pid, signal.SIGKILL)
-        if not await _ended(process, self._grace_s):
+        if not await _ended(process, KILLED_S):
             logger.warning("child %d of %s survived SIGKILL", process.pid, self._command.shown)
         _close_pipes(process)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NO_DAEMON = 3
 """Exit code when none runs."""
 
-STOP_S = 10.0
+STOP_S = 30.0
 """How long `stop` waits; the daemon gives calls in flight 3 s, and open connections as much."""
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}

@@ -256,7 +256,7 @@ async def test_arguments_are_completed(
 async def test_an_alert_is_told_as_an_update_of_its_resource(
     surface: McpSurface, optimizer: FakeOptimizer
 ) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         async with (
             surface.notices.running(),
             Client(surface.server) as agent,
@@ -272,7 +272,7 @@ async def test_an_alert_is_told_as_an_update_of_its_resource(
 async def test_a_listen_stream_tells_what_an_event_changed(
     surface: McpSurface, optimizer: FakeOptimizer
 ) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         async with (
             surface.notices.running(),
             Client(surface.server) as agent,
@@ -302,7 +302,7 @@ async def test_an_older_client_on_a_lasting_connection_can_subscribe(
         heard.append(message.params.uri)
         told.set()
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         async with (
             surface.notices.running(),
             Client(surface.server, mode="legacy", message_handler=hear) as agent,

@@ -80,7 +80,7 @@ async def test_every_door_answers_the_same(served: str, tmp_path: Path) -> None:
             told["older http"] = await agent.call_tool("analyze_mcp_selection", TASK)
         async with Client(in_process(tmp_path)) as agent:
             told["stdio"] = await agent.call_tool("analyze_mcp_selection", TASK)
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=60) as http:
             rest = await http.post(f"{served}/api/v1/analyze/mcp-selection", json=TASK)
 
     answers = {door: result.structured_content for door, result in told.items()}
@@ -96,7 +96,7 @@ async def test_every_door_refuses_in_the_same_words(served: str, tmp_path: Path)
             over_http = await agent.call_tool("allocate", values)
         async with Client(in_process(tmp_path)) as agent:
             over_stdio = await agent.call_tool("allocate", values)
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=60) as http:
             rest = await http.post(f"{served}/api/v1/allocate", json=values)
 
     assert rest.status_code == 422

@@ -12,7 +12,7 @@ from tests.serving import CHECKOUT, lonely_environment, serving, stop_daemon
 
 EXAMPLES = CHECKOUT / "examples"
 
-LIMIT_S = 120
+LIMIT_S = 300
 
 
 def run(name: str, *arguments: str, folder: Path, code: int | None = 0, **settings: str) -> str:

@@ -71,11 +71,11 @@ class Served:
             "accept": "application/json, text/event-stream",
         }
         return httpx.post(
-            f"{self.url}{path}", content=body, headers=headers, trust_env=False, timeout=30
+            f"{self.url}{path}", content=body, headers=headers, trust_env=False, timeout=60
         )
 
     def get(self, path: str, **query: str) -> httpx.Response:
-        return httpx.get(f"{self.url}{path}", params=query, trust_env=False, timeout=30)
+        return httpx.get(f"{self.url}{path}", params=query, trust_env=False, timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ def test_what_is_too_large_or_too_deep_is_refused_and_leaves_nothing_behind(
 def test_an_endless_line_on_the_socket_ends_that_peer_alone(served: Served) -> None:
     before = served.resident_bytes
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
-        peer.settimeout(30)
+        peer.settimeout(60)
         peer.connect(served.socket)
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
             peer.sendall(b"x" * 2 * MAX_LINE_BYTES)
@@ -145,7 +145,7 @@ def test_slow_clients_are_hung_up_on_and_the_others_are_served_meanwhile(served:
     with ExitStack() as held:
         slow = []
         for number in range(SLOW_CLIENTS):
-            client = held.enter_context(socket.create_connection((host, int(port)), timeout=30))
+            client = held.enter_context(socket.create_connection((host, int(port)), timeout=60))
             client.sendall(b"GET /health HTTP/1.1\r\nhost: localhost\r\nx-slow: ")
             if number % 2:
                 client.sendall(b"1\r\ncontent-length: 100\r\n")
@@ -211,7 +211,12 @@ def test_every_line_of_the_log_is_one_object_that_the_server_wrote(served: Serve
     forged = '\n{"level": "error", "message": "forged"}'
     served.get(f"{API}/decisions/x", **{"a\nb": forged})
     served.get(f"/nothing{quote(forged)}%1b%5b31m")
-    httpx.get(f"{served.url}/health", headers={"x-request-id": '","forged":"'}, trust_env=False)
+    httpx.get(
+        f"{served.url}/health",
+        headers={"x-request-id": '","forged":"'},
+        trust_env=False,
+        timeout=60,
+    )
 
     lines = (served.folder / "sro.log").read_text(encoding="utf-8").splitlines()
 

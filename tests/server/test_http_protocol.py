@@ -43,7 +43,7 @@ async def listening(protocol: type[BoundedHttpProtocol] = Impatient) -> AsyncIte
     server = Listening(
         uvicorn.Config(hello, port=0, http=protocol, log_config=None, lifespan="off", ws="none")
     )
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(server.serve)
             await server.ready.wait()

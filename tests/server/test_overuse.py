@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.server.test_one_machine import until
+from tests.processes import until
 from tests.server.test_run import CONFIGURATION, SRO, started
 from tests.serving import lonely_environment, serving
 
@@ -57,7 +57,7 @@ def test_where_nothing_holds_it_overuse_is_told_within_two_samples(tmp_path: Pat
 
 def overuse(address: str) -> Any:
     """The alert that a lease uses more CPU than it holds."""
-    alerts = httpx.get(f"{address}/api/v1/alerts").raise_for_status().json()["standing"]
+    alerts = httpx.get(f"{address}/api/v1/alerts", timeout=60).raise_for_status().json()["standing"]
     return next((alert for alert in alerts if alert["metric"].startswith("lease_cpu:")), None)
 
 

@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,10 @@ import httpx
 import pytest
 
 from server.control import ask
+from tests.processes import until
 from tests.serving import lonely_environment
 
 FIRST = "log_level = 'warning'\nrate_limit = 0\n[alert_thresholds]\nload_1m = 1e9\n"
-
-
-def until(seen: Callable[[], Any], *, within_s: float = 30) -> Any:
-    end = time.monotonic() + within_s
-    while time.monotonic() < end:
-        if result := seen():
-            return result
-        time.sleep(0.05)
-    raise AssertionError(f"not seen within {within_s} s")
 
 
 @pytest.fixture
@@ -47,16 +38,20 @@ def daemon(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "server.daemon", "--socket", path]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
-            until(lambda: os.path.exists(path) and ask(path, "status"))
+            until(lambda: ask(path, "status"))
             yield process
         finally:
             process.terminate()
-            process.communicate(timeout=20)
+            process.communicate(timeout=60)
 
 
 def health(url: str) -> dict[str, Any]:
-    answer: dict[str, Any] = httpx.get(f"{url}/api/v1/health", trust_env=False).json()
+    answer: dict[str, Any] = get(f"{url}/api/v1/health").json()
     return answer
+
+
+def get(url: str) -> httpx.Response:
+    return httpx.get(url, trust_env=False, timeout=60)
 
 
 def test_http_is_opened_by_a_word_once(
@@ -89,10 +84,10 @@ def test_a_new_file_counts_after_sighup_and_a_bad_one_leaves_the_old(
     until(lambda: "configuration_not_reloaded" not in health(url)["warnings"])
     file.write_text("rate_limit = 0.001\n")
     daemon.send_signal(signal.SIGHUP)
-    until(lambda: httpx.get(f"{url}/api/v1/health", trust_env=False).status_code == 429)
+    until(lambda: get(f"{url}/api/v1/health").status_code == 429)
 
     daemon.terminate()
-    _, log = daemon.communicate(timeout=20)
+    _, log = daemon.communicate(timeout=60)
     assert "log_level" in warned["details"]["configuration_not_reloaded"]
     assert "The former settings stay" in warned["details"]["configuration_not_reloaded"]
     assert daemon.returncode == 0
@@ -119,4 +114,4 @@ def test_the_sidecar_tells_where_it_serves(
 
     url = done.stderr.strip().rpartition(" ")[2]
     assert done.stdout == ""
-    assert httpx.get(f"{url}/health", trust_env=False).status_code == 200
+    assert get(f"{url}/health").status_code == 200

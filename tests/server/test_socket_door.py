@@ -39,7 +39,7 @@ async def connected(
     surface = create_mcp_surface(optimizer, lasting=True)
     path = str(folder / "d.sock")
     door = SocketDoor(path, surface, optimizer, gate=Gate(settings), answer=no_words)
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         async with surface.notices.running(), door.open(), await anyio.connect_unix(path) as stream:
             yield stream
 

@@ -56,12 +56,12 @@ class Gate:
 
     def __call__(self, connection: Connection) -> str:
         self._entered.set()
-        self._open.wait(5)
+        self._open.wait(60)
         connection.execute(insert(notes).values(id=1000))
         return "through"
 
     async def entered(self) -> None:
-        await anyio.to_thread.run_sync(self._entered.wait, 5)
+        await anyio.to_thread.run_sync(self._entered.wait, 60)
 
     def open(self) -> None:
         self._open.set()
@@ -69,7 +69,7 @@ class Gate:
 
 async def queued(database: Database, count: int) -> None:
     """Wait until that many changes stand in line."""
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         while len(database._engine._waiting) < count:  # type: ignore[attr-defined]
             await anyio.lowlevel.checkpoint()
 
@@ -204,11 +204,11 @@ async def test_a_reader_that_is_cancelled_leaves_the_store_usable(sqlite: Databa
 
     def reads(connection: Connection) -> list[int]:
         entered.set()
-        let_go.wait(5)
+        let_go.wait(60)
         return numbers(connection)
 
     reader = asyncio.create_task(sqlite.read(reads))
-    await anyio.to_thread.run_sync(entered.wait, 5)
+    await anyio.to_thread.run_sync(entered.wait, 60)
     reader.cancel()
     let_go.set()
     await asyncio.wait([reader])
@@ -226,11 +226,11 @@ async def test_a_reading_is_of_one_moment(tmp_path: Path) -> None:
     def reads_twice(connection: Connection) -> tuple[list[int], list[int]]:
         before = numbers(connection)
         begun.set()
-        go_on.wait(5)
+        go_on.wait(60)
         return before, numbers(connection)
 
     reader = asyncio.create_task(database.read(reads_twice))
-    await anyio.to_thread.run_sync(begun.wait, 5)
+    await anyio.to_thread.run_sync(begun.wait, 60)
     await database.write(note(2))
     go_on.set()
 

@@ -200,7 +200,7 @@ def test_several_processes_share_one_file_and_never_over_commit(tmp_path: Path) 
         )
         for _ in range(4)
     ]
-    answers = [process.communicate(timeout=120) for process in running]
+    answers = [process.communicate(timeout=600) for process in running]
 
     assert [process.returncode for process in running] == [0] * 4, answers
     assert sum(int(out) for out, _ in answers) == 40

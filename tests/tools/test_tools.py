@@ -50,7 +50,7 @@ async def served(server: MCPServer) -> AsyncIterator[str]:
     )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve)
-        with anyio.fail_after(30):
+        with anyio.fail_after(60):
             await listener.ready.wait()
         port = listener.servers[0].sockets[0].getsockname()[1]
         yield f"http://127.0.0.1:{port}/mcp"

@@ -19,6 +19,8 @@ Message = dict[str, Any]
 _CHUNK = 65_536
 _PR_SET_PDEATHSIG = 1
 _GRACE_S = 0.5
+_LAST_WORDS_S = 2.0
+"""How long one that closed its stdout may take to end, on a busy machine too."""
 
 
 class Pipe:
@@ -167,7 +169,7 @@ class Pipe:
                 break
             self._take(self._err)
         try:
-            code = self._process.wait(timeout=0.2)
+            code = self._process.wait(timeout=_LAST_WORDS_S)
         except subprocess.TimeoutExpired:
             return CagedError("closed", "it closed its stdout")
         how = f"with code {code}" if code >= 0 else f"by signal {-code}"

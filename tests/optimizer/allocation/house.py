@@ -79,7 +79,7 @@ class House:
 
     async def noticed(self, allocation_id: str) -> None:
         """Wait until a lease has notice to give way."""
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             while True:
                 leases = await self.allocator.held()
                 if any(one.allocation_id == allocation_id and one.yields_to for one in leases):

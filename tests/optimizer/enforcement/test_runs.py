@@ -118,7 +118,7 @@ class Grower:
 
     def end(self) -> None:
         self.process.kill()
-        self.process.communicate(timeout=20)
+        self.process.communicate(timeout=60)
 
 
 async def started(workplace: Workplace, **order: object) -> tuple[str, Grower]:
@@ -208,7 +208,7 @@ async def test_a_front_that_was_killed_leaves_nothing(workplace: Workplace) -> N
     lease, grower = await started(workplace)
     await workplace.runs.lost(lease)
 
-    assert grower.process.wait(20) == -9
+    assert grower.process.wait(60) == -9
     grower.end()
     assert (await workplace.house.allocator.list(ALICE)).total == 0
 

@@ -68,7 +68,7 @@ def test_a_limited_process_sees_its_own_limits_and_its_own_use(
         text=True,
     )
     group.add(child.pid)
-    answer, _ = child.communicate("\n", timeout=60)
+    answer, _ = child.communicate("\n", timeout=300)
 
     seen = json.loads(answer)
     version = f"cgroup v{group.version} "

@@ -116,7 +116,7 @@ def prepare() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if MODE == "eats":
         global eaten
-        eaten = bytearray(b"x" * 400 * 2**20)
+        eaten = bytearray(120 * 2**20)
         time.sleep(60)
 
 

@@ -2,8 +2,8 @@
 
 import os
 import sys
-import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from optimizer.mcp_client.cage import Job, Met, meet
 from optimizer.mcp_client.caged.bounds import Bounds
 
 HOSTILE = str(Path(__file__).with_name("hostile_server.py"))
-HASTY = Bounds(connect_s=1.5, discover_s=0.5, list_s=1.0, probe_s=1.0)
-PATIENT = Bounds(connect_s=30, discover_s=30, list_s=30)
+PATIENT = Bounds(connect_s=60, discover_s=60, list_s=60, probe_s=60)
+LONG_S = 300.0
 
 ENDS: dict[str, tuple[str, str]] = {
     "exits": ("closed", "it ended with code 3"),
@@ -34,7 +34,13 @@ ENDS: dict[str, tuple[str, str]] = {
 }
 """Way to misbehave to the problem and a part of its words."""
 
-TOO_LATE = {"silent": "initialize", "slow": "tools/list", "drip": "tools/list"}
+TOO_LATE: dict[str, tuple[Bounds, str]] = {
+    "silent": (replace(PATIENT, connect_s=1, discover_s=0.5), "initialize"),
+    "slow": (replace(PATIENT, list_s=1), "tools/list"),
+    "drip": (replace(PATIENT, list_s=1), "tools/list"),
+}
+"""Way to be slow to what is not waited for long, and its name."""
+
 HARMLESS = ("behaves", "banner", "stderr", "ignores_term", "ignores_discover", "grandchildren")
 
 
@@ -44,7 +50,8 @@ def no_cell(most_bytes: int) -> None:
 
 async def met_with(mode: str, *, bounds: Bounds = PATIENT, **options: Any) -> Met:
     job = Job(argv=(sys.executable, HOSTILE, mode), env=options.pop("env", {}))
-    return await meet(job, below=resident_below, bounds=bounds, **{"make_cell": no_cell} | options)
+    more = {"make_cell": no_cell, "total_s": LONG_S} | options
+    return await meet(job, below=resident_below, bounds=bounds, **more)
 
 
 @pytest.fixture(autouse=True)
@@ -86,15 +93,17 @@ async def test_a_broken_server_ends_with_a_named_reason(mode: str) -> None:
 
 @pytest.mark.parametrize("mode", TOO_LATE)
 async def test_a_server_that_is_too_slow_is_given_up(mode: str) -> None:
-    failure = reported(await met_with(mode, bounds=HASTY))["failure"]
+    bounds, awaited = TOO_LATE[mode]
+
+    failure = reported(await met_with(mode, bounds=bounds))["failure"]
 
     assert failure["problem"] == "timeout"
-    assert TOO_LATE[mode] in failure["detail"]
+    assert awaited in failure["detail"]
 
 
 @pytest.mark.parametrize("mode", HARMLESS)
 async def test_what_does_no_harm_does_not_matter(mode: str) -> None:
-    bounds = HASTY if mode == "ignores_discover" else PATIENT
+    bounds = replace(PATIENT, discover_s=0.5) if mode == "ignores_discover" else PATIENT
     report = reported(await met_with(mode, bounds=bounds))
 
     assert report["failure"] is None
@@ -103,7 +112,7 @@ async def test_what_does_no_harm_does_not_matter(mode: str) -> None:
 
 
 async def test_an_answer_that_comes_late_from_a_slow_start_counts() -> None:
-    slow_start = Bounds(connect_s=20, discover_s=0.5)
+    slow_start = replace(PATIENT, discover_s=0.5)
 
     report = reported(await met_with("modern_and_slow", bounds=slow_start))
 
@@ -188,13 +197,9 @@ async def test_a_server_that_needs_little_lives_in_a_cell_as_outside(cells: Cell
 
 
 async def test_the_whole_has_a_deadline_of_its_own() -> None:
-    began = time.monotonic()
-
     met = await met_with("silent", total_s=1.0)
 
-    assert met.problem == "timeout"
-    assert "1 s" in met.detail
-    assert time.monotonic() - began < 30
+    assert (met.problem, met.detail) == ("timeout", "it was not done within 1 s")
 
 
 async def test_servers_beside_a_hostile_one_are_met_as_if_alone() -> None:
@@ -212,7 +217,9 @@ async def test_servers_beside_a_hostile_one_are_met_as_if_alone() -> None:
 
 
 async def test_a_program_that_is_not_there_is_absent() -> None:
-    met = await meet(Job(argv=("/no/such/program",)), below=resident_below, make_cell=no_cell)
+    met = await meet(
+        Job(argv=("/no/such/program",)), below=resident_below, make_cell=no_cell, total_s=LONG_S
+    )
 
     assert reported(met)["failure"]["problem"] == "absent"
 
@@ -224,11 +231,15 @@ async def test_only_tools_that_say_that_they_only_read_are_called() -> None:
         Job(argv=(sys.executable, HOSTILE, "tells"), probes=asked),
         below=resident_below,
         make_cell=no_cell,
+        bounds=PATIENT,
+        total_s=LONG_S,
     )
     unwilling = await meet(
         Job(argv=(sys.executable, HOSTILE, "behaves"), probes=asked),
         below=resident_below,
         make_cell=no_cell,
+        bounds=PATIENT,
+        total_s=LONG_S,
     )
 
     assert [call["what"] for call in reported(willing)["calls"]] == ["look"]

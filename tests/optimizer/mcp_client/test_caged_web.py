@@ -11,8 +11,10 @@ import pytest
 
 from optimizer.machine.processes import resident_below
 from optimizer.mcp_client.cage import Job, meet
+from optimizer.mcp_client.caged.bounds import Bounds
 
 CANARY = "canary-5f1b22c9"
+PATIENT = Bounds(connect_s=60, discover_s=60, list_s=60, probe_s=60)
 LISTED = {"tools": [{"name": "look", "inputSchema": {"type": "object"}}]}
 ANSWERS: Mapping[str, Any] = {
     "initialize": {"protocolVersion": "2025-06-18", "serverInfo": {"name": "web"}},
@@ -82,7 +84,9 @@ def serving() -> Iterator[tuple[str, list[Mapping[str, str]]]]:
 
 async def reported(url: str, **further: Any) -> Mapping[str, Any]:
     job = Job(url=url, **{"allow_local": True, **further})
-    met = await meet(job, below=resident_below, make_cell=lambda _: None)
+    met = await meet(
+        job, below=resident_below, make_cell=lambda _: None, bounds=PATIENT, total_s=300
+    )
     assert met.report is not None, met
     return met.report
 

@@ -40,8 +40,8 @@ async def test_the_hosts_of_a_real_prometheus_can_be_asked_about(
     async with SequentialResourceOptimizer(settings=settings) as sro:
         hosts = sro._rooms.other_hosts
         assert hosts is not None
-        async with httpx.AsyncClient(trust_env=False) as client:
-            with anyio.fail_after(40):
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+            with anyio.fail_after(60):
                 while True:
                     await anyio.sleep(0.5)  # the server scrapes in its own time
                     try:

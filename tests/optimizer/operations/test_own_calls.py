@@ -62,7 +62,7 @@ async def test_nothing_is_done_until_a_call_was_heard_and_a_failed_write_is_made
     store = FakeStore()
     store.is_broken = True
     calls = OwnCalls(store.record)
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(calls.run)
             await anyio.lowlevel.checkpoint()

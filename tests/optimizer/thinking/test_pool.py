@@ -28,7 +28,7 @@ async def pool(
     try:
         yield connections
     finally:
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             await connections.close()
     assert len(connections) == 0
 
@@ -154,6 +154,6 @@ async def test_what_is_given_back_to_a_closed_pool_is_closed() -> None:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         while not condition():
             await anyio.lowlevel.checkpoint()

@@ -1,5 +1,6 @@
 """A real language model, small enough for any machine: no evidence of quality, all of protocol."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from optimizer.thinking.question import Verdict
 from optimizer.thinking.scratchpad import EmbeddedScratchpad
 from optimizer.thinking.spending import Allowance
 from optimizer.thinking.thinker import Judge, Thinker
+from tests.loop_time import pass_by
 from tests.small_model import small_model, weights
 
 from .questions import question
@@ -35,7 +37,6 @@ async def think(
     judge: Judge | None = None,
     purse: LedgerPurse | None = None,
     max_tokens: int = 160,
-    budget: timedelta = PATIENT,
 ) -> Verdict:
     allowance = Allowance(call_within=PATIENT, max_tokens=max_tokens, thoughts=2)
     mind = Mind(
@@ -44,7 +45,7 @@ async def think(
         allowance=allowance,
     )
     async with Thinker(EmbeddedScratchpad(), mind=mind) as thinker:
-        return await thinker.think(question(), budget=budget, judge=judge)
+        return await thinker.think(question(), budget=PATIENT, judge=judge)
 
 
 async def test_a_real_model_chooses_one_of_the_candidates_and_its_tokens_are_settled(
@@ -81,8 +82,16 @@ async def test_an_answer_that_is_cut_is_repaired_once_and_then_given_up(base_url
     assert verdict.reasoning.path == "solver_only:invalid_output"
 
 
+class SoonLate(LedgerPurse):
+    """The model's share of the budget is over soon after it was asked."""
+
+    async def reserve(self, decision_id: str, *, tokens: int, usd: float) -> str | None:
+        asyncio.get_running_loop().call_later(0.1, pass_by, 250)
+        return await super().reserve(decision_id, tokens=tokens, usd=usd)
+
+
 async def test_a_model_that_is_too_slow_is_left_behind(base_url: str) -> None:
-    verdict = await think(base_url, budget=timedelta(milliseconds=200))
+    verdict = await think(base_url, purse=SoonLate())
 
     assert verdict.candidate_id == "c0"
     assert verdict.reasoning.path == "solver_only:timeout"

@@ -1,6 +1,7 @@
 """Scratchpads over the real npm server: stdio, HTTP behind a bridge; and what is no server."""
 
 import asyncio
+import os
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from optimizer.thinking.thinker import Thinker
 from optimizer.thinking.thoughts import chain_of_thoughts
 from tests import node
 from tests.bridge import thinking_over_http
+from tests.loop_time import pass_by
 
 from .questions import question
 
@@ -24,9 +26,15 @@ SOON = timedelta(seconds=60)
 CHILD = Path(__file__).parents[1] / "mcp_client" / "scripted_child.py"
 
 
-def npm_server(log: Path) -> Command:
-    """The real server; each child writes the thoughts that it took to a file of its own."""
-    script = f'exec "$0" "$@" 2>"{log}/$$"'
+def npm_server(log: Path, *, gate: Path | None = None) -> Command:
+    """The real server; each child writes the thoughts that it took to a file of its own.
+
+    Args:
+        log: A folder for these files.
+        gate: A pipe out of which each child reads a line before it starts.
+    """
+    wait = "" if gate is None else f'read go <"{gate}"; '
+    script = f'{wait}exec "$0" "$@" 2>"{log}/$$"'
     return Command(("sh", "-c", script, *node.sequential_thinking()))
 
 
@@ -142,9 +150,13 @@ async def test_the_ninth_decision_at_once_is_thought_in_the_embedded_server() ->
 async def test_while_a_child_starts_decisions_are_thought_in_the_embedded_server(
     tmp_path: Path,
 ) -> None:
-    scratchpad = RemoteScratchpad("stdio", npm_server(tmp_path))
-    async with Thinker(scratchpad, page_within=timedelta(0)) as thinker:
+    log, gate = tmp_path / "log", tmp_path / "gate"
+    log.mkdir()
+    os.mkfifo(gate)
+    scratchpad = RemoteScratchpad("stdio", npm_server(log, gate=gate), connect_within=SOON)
+    async with Thinker(scratchpad, page_within=timedelta(0), thought_within=SOON) as thinker:
         early = [await thinker.think(question(f"d-{n}"), budget=SOON) for n in range(6)]
+        await anyio.to_thread.run_sync(gate.write_text, "\n")
         async with scratchpad.page("waits", within=SOON) as page:
             kind = page.kind
         late = await thinker.think(question("d-6"), budget=SOON)
@@ -154,19 +166,17 @@ async def test_while_a_child_starts_decisions_are_thought_in_the_embedded_server
     assert {verdict.reasoning.warnings for verdict in early} == {("pool_starting",)}
     assert kind == late.reasoning.scratchpad == "stdio"
     assert late.reasoning.warnings == ()
-    assert len(logs(tmp_path)) == 1
+    assert len(logs(log)) == 1
 
 
 async def test_a_start_that_fails_counts_once_however_many_decisions_met_it() -> None:
-    scratchpad = RemoteScratchpad(
-        "stdio", scripted("never_answers"), connect_within=timedelta(milliseconds=50)
-    )
+    scratchpad = RemoteScratchpad("stdio", scripted("never_answers"), connect_within=SOON)
     thinker = Thinker(scratchpad, page_within=timedelta(0))
-    met = 0
-    while met < 10 or scratchpad.warnings == ():
-        await thinker.think(question(f"d-{met}"), budget=SOON)
-        met += 1
-        await anyio.lowlevel.checkpoint()
+    for number in range(10):
+        await thinker.think(question(f"d-{number}"), budget=SOON)
+    pass_by(SOON.total_seconds())
+    while scratchpad.warnings == ():  # noqa: ASYNC110
+        await anyio.sleep(0.005)
     verdict = await thinker.think(question(), budget=SOON)
     await thinker.close()
 
@@ -181,7 +191,7 @@ async def test_a_server_that_is_back_takes_the_next_decision_once_its_child_is_r
     script = f'test -e "{flag}" && exec "$0" "$@" thinks'
     command = Command(("sh", "-c", script, sys.executable, "-S", str(CHILD)))
     scratchpad = RemoteScratchpad("stdio", command, timer=lambda: clock[0])
-    async with Thinker(scratchpad, page_within=SOON) as thinker:
+    async with Thinker(scratchpad, page_within=SOON, thought_within=SOON) as thinker:
         for turn in range(6):
             last = await thinker.think(question(f"d-{turn}"), budget=SOON)
         assert last.reasoning.warnings[0] == "scratchpad_absent"
@@ -189,7 +199,7 @@ async def test_a_server_that_is_back_takes_the_next_decision_once_its_child_is_r
         flag.touch()
         clock[0] += 31
         kinds = []
-        impatient = Thinker(scratchpad, page_within=timedelta(0))
+        impatient = Thinker(scratchpad, page_within=timedelta(0), thought_within=SOON)
         with anyio.fail_after(60):
             while "stdio" not in kinds:
                 verdict = await impatient.think(question(f"e-{len(kinds)}"), budget=SOON)
@@ -231,7 +241,9 @@ async def test_a_child_without_the_tool_is_replaced_by_the_embedded_server() -> 
 async def test_a_server_that_fails_midway_leaves_the_thoughts_in_memory(
     behaviour: str, problem: str
 ) -> None:
-    async with Thinker(RemoteScratchpad("stdio", scripted(behaviour)), page_within=SOON) as thinker:
+    thought_within = timedelta(milliseconds=300) if problem == "timeout" else SOON
+    scratchpad = RemoteScratchpad("stdio", scripted(behaviour))
+    async with Thinker(scratchpad, page_within=SOON, thought_within=thought_within) as thinker:
         verdict = await thinker.think(question(), budget=SOON)
         warnings = thinker.warnings
 
@@ -260,7 +272,7 @@ async def test_calls_of_the_server_are_heard(behaviour: str, last: str) -> None:
     scratchpad = RemoteScratchpad(
         "stdio", scripted(behaviour), heard=lambda tool, outcome, _: heard.append((tool, outcome))
     )
-    async with Thinker(scratchpad, page_within=SOON) as thinker:
+    async with Thinker(scratchpad, page_within=SOON, thought_within=SOON) as thinker:
         await thinker.think(question(), budget=SOON)
 
     assert heard[0] == ("sequentialthinking", "ok")

@@ -117,7 +117,7 @@ def test_leases_are_watched_until_ctrl_c(beside_a_server: Terminal) -> None:
     looks = [json.loads(watching.stdout.readline()) for _ in range(3)]
     watching.send_signal(signal.SIGINT)
 
-    assert watching.wait(timeout=30) == 0
+    assert watching.wait(timeout=60) == 0
     assert all("pools" in look for look in looks)
     watching.stdout.close()
 
