@@ -7,9 +7,8 @@ crash of this process loses nothing that was committed, one of the machine the l
 
 import json
 import math
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sqlalchemy import (
@@ -85,8 +84,7 @@ _DROP_BETWEEN = delete(_samples).where(
 )
 
 
-@dataclass(frozen=True)
-class _Seen:
+class _Seen(NamedTuple):
     """What this process knows of a host: when samples were taken, in seconds since 1970.
 
     Attributes:
@@ -100,14 +98,12 @@ class _Seen:
     last_s: float | None
     furthest_s: float
 
-    def ends_step(self, sample: Sample) -> bool:
-        """Whether a step of five minutes lies between this sample and the last one."""
-        now_s = sample.timestamp.timestamp()
+    def ends_step(self, now_s: float) -> bool:
+        """Whether a step of five minutes lies between the last sample and this moment."""
         return self.last_s is None or self.last_s // FIVE_MINUTES_S != now_s // FIVE_MINUTES_S
 
-    def after(self, sample: Sample) -> "_Seen":
-        """The same once this sample is written."""
-        now_s = sample.timestamp.timestamp()
+    def after(self, now_s: float) -> "_Seen":
+        """The same once a sample of this moment is written."""
         return _Seen(self.host_id, now_s, max(now_s, self.furthest_s))
 
 
@@ -123,7 +119,7 @@ class StoredSamples:
     def __init__(self, database: Database, *, retention: timedelta, interval: timedelta) -> None:
         self._database = database
         self._retention_s = max(HOUR_S, int(retention.total_seconds()))
-        self._interval_s = interval.total_seconds()
+        self._half_interval_s = interval.total_seconds() / 2
         self._seen: dict[str, _Seen] = {}
 
     async def load(self, host: str, *, now: datetime) -> StoredHistory:
@@ -135,12 +131,13 @@ class StoredSamples:
 
         On a server one process of a host keeps them; while another has claimed it, nothing is done.
         """
-        if not await self._database.claim(f"sampler of {sample.host}"):
-            return
-        seen = self._add_at_once(sample)
+        text = _as_text(sample)
+        seen = self._add_at_once(sample, text)
         if seen is None:
+            if not await self._database.claim(f"sampler of {sample.host}"):
+                return
             seen = await self._database.write(
-                lambda connection: self._add(connection, sample), durable=False
+                lambda connection: self._add(connection, sample, text), durable=False
             )
         self._seen[sample.host] = seen
 
@@ -185,36 +182,39 @@ class StoredSamples:
             )
         )
 
-    def _add_at_once(self, sample: Sample) -> _Seen | None:
-        """Write a sample that only adds a row; None when more is to be done, or nothing was."""
-        seen = self._seen.get(sample.host)
-        if seen is None or seen.ends_step(sample) or self._is_nearby(seen, sample):
-            return None
-        if not self._database.write_at_once(_writing(seen.host_id, sample)):
-            return None
-        return seen.after(sample)
+    def _add_at_once(self, sample: Sample, text: str) -> _Seen | None:
+        """Write a sample that only adds a row; None when more is to be done, or nothing was.
 
-    def _add(self, connection: Connection, sample: Sample) -> _Seen:
+        Only a file of this machine is written at once, which nobody else can have claimed.
+        """
+        seen = self._seen.get(sample.host)
+        now_s = sample.timestamp.timestamp()
+        if seen is None or seen.ends_step(now_s) or self._is_nearby(seen, now_s):
+            return None
+        written = self._database.write_at_once(_writing(seen.host_id, sample, text))
+        return seen.after(now_s) if written else None
+
+    def _add(self, connection: Connection, sample: Sample, text: str) -> _Seen:
         """Write one sample; answers what is known of its host from now on."""
         seen = self._seen.get(sample.host) or _look_for(connection, sample.host)
-        if self._is_nearby(seen, sample):
+        now_s = sample.timestamp.timestamp()
+        if self._is_nearby(seen, now_s):
             self._drop_nearby(connection, seen.host_id, to_microseconds(sample.timestamp))
-        for statement, values in _writing(seen.host_id, sample):
-            statement.run(connection, values)
-        if seen.ends_step(sample):
-            now_s = sample.timestamp.timestamp()
+        for statement, row in _writing(seen.host_id, sample, text):
+            statement.run(connection, row)
+        if seen.ends_step(now_s):
             for step_s in KEPT_S:
                 _roll_up_finished(connection, seen.host_id, step_s, seen.last_s, now_s)
             self._prune(connection, seen.host_id, now_s)
-        return seen.after(sample)
+        return seen.after(now_s)
 
-    def _is_nearby(self, seen: _Seen, sample: Sample) -> bool:
+    def _is_nearby(self, seen: _Seen, now_s: float) -> bool:
         """Whether there may be a sample within half an interval, or later."""
-        return sample.timestamp.timestamp() - self._interval_s / 2 < seen.furthest_s
+        return now_s - self._half_interval_s < seen.furthest_s
 
     def _drop_nearby(self, connection: Connection, host_id: int, at_us: int) -> None:
         """Make room for a sample that is taken again, because the clock or a process went back."""
-        half_us = int(self._interval_s * 1_000_000) // 2
+        half_us = int(self._half_interval_s * 1_000_000)
         span = {"of_host": host_id, "after": at_us - half_us, "until": at_us + half_us}
         connection.execute(_DROP_BETWEEN, span)
 
@@ -229,14 +229,15 @@ class StoredSamples:
             )
 
 
-def _writing(host_id: int, sample: Sample) -> Writing:
+def _as_text(sample: Sample) -> str:
+    """The whole sample as the latest of its host."""
+    return f'{{"schema_version":{SCHEMA_VERSION},"sample":{sample.model_dump_json()}}}'
+
+
+def _writing(host_id: int, sample: Sample, text: str) -> Writing:
     """A row of figures, and the whole sample as the latest of its host."""
-    figures = dict(zip(METRICS, stored_figures(sample), strict=True))
-    latest = f'{{"schema_version":{SCHEMA_VERSION},"sample":{sample.model_dump_json()}}}'
-    return (
-        (_INSERT_SAMPLE, {"host_id": host_id, "at": to_microseconds(sample.timestamp), **figures}),
-        (_SET_LATEST, {"of_host": host_id, "to": latest}),
-    )
+    row = (host_id, to_microseconds(sample.timestamp), *stored_figures(sample))
+    return ((_INSERT_SAMPLE, row), (_SET_LATEST, (text, host_id)))
 
 
 def _look_for(connection: Connection, host: str) -> _Seen:

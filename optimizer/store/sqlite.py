@@ -156,8 +156,8 @@ class SqliteEngine:
             _prepare_to_write(raw, writer.info, AT_ONCE)
             raw.execute("BEGIN IMMEDIATE")
             is_known = self._schema_cookie == _schema_cookie(raw)
-            for statement, values in writing if is_known else ():
-                raw.execute(*statement.in_words_of(writer.dialect, values))
+            for statement, row in writing if is_known else ():
+                raw.execute(statement.in_words_of(writer.dialect), row)
             raw.execute("COMMIT" if is_known else "ROLLBACK")
             return is_known
         except sqlite3.Error as error:

@@ -23,7 +23,7 @@ def level(connection: Connection) -> int:
 async def test_what_is_written_at_once_is_committed(sqlite: Database) -> None:
     await sqlite.write(make_notes)
 
-    assert sqlite.write_at_once([(NOTE, {"id": 1}), (NOTE, {"id": 2})])
+    assert sqlite.write_at_once([(NOTE, (1,)), (NOTE, (2,))])
 
     assert await sqlite.read(numbers) == [1, 2]
     await sqlite.write(note(3))
@@ -34,7 +34,7 @@ async def test_another_program_sees_it_at_once(tmp_path: Path) -> None:
     path = tmp_path / "sro.db"
     database = Database(f"sqlite:///{path}")
     await database.write(make_notes)
-    database.write_at_once([(NOTE, {"id": 1})])
+    database.write_at_once([(NOTE, (1,))])
 
     other = sqlite3.connect(path)
 
@@ -47,7 +47,7 @@ async def test_a_statement_that_fails_undoes_those_before_it(sqlite: Database) -
     await sqlite.write(make_notes)
     await sqlite.write(note(2))
 
-    assert not sqlite.write_at_once([(NOTE, {"id": 1}), (NOTE, {"id": 2})])
+    assert not sqlite.write_at_once([(NOTE, (1,)), (NOTE, (2,))])
 
     assert await sqlite.read(numbers) == [2]
 
@@ -59,11 +59,11 @@ async def test_it_does_not_wait_for_another_program(tmp_path: Path) -> None:
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
-    assert not database.write_at_once([(NOTE, {"id": 1})])
+    assert not database.write_at_once([(NOTE, (1,))])
 
     other.execute("ROLLBACK")
     other.close()
-    assert database.write_at_once([(NOTE, {"id": 1})])
+    assert database.write_at_once([(NOTE, (1,))])
     await database.close()
 
 
@@ -74,17 +74,17 @@ async def test_it_does_not_wait_for_a_change_that_is_being_made(sqlite: Database
         tasks.start_soon(sqlite.write, gate)
         await gate.entered()
 
-        assert not sqlite.write_at_once([(NOTE, {"id": 1})])
+        assert not sqlite.write_at_once([(NOTE, (1,))])
 
         gate.open()
 
-    assert sqlite.write_at_once([(NOTE, {"id": 1})])
+    assert sqlite.write_at_once([(NOTE, (1,))])
 
 
 async def test_the_next_durable_change_waits_for_the_disk_all_the_same(sqlite: Database) -> None:
     await sqlite.write(make_notes)
 
-    assert sqlite.write_at_once([(NOTE, {"id": 1})])
+    assert sqlite.write_at_once([(NOTE, (1,))])
 
     assert await sqlite.write(level, durable=True) == 2
 
@@ -100,9 +100,9 @@ async def test_a_change_of_the_schema_is_looked_into_by_a_change_that_may_wait(
     other.execute("CREATE TABLE more (id INTEGER)")
     other.close()
 
-    assert not database.write_at_once([(NOTE, {"id": 2})])
+    assert not database.write_at_once([(NOTE, (2,))])
     await database.write(note(2))
-    assert database.write_at_once([(NOTE, {"id": 3})])
+    assert database.write_at_once([(NOTE, (3,))])
 
     assert await database.read(numbers) == [1, 2, 3]
     await database.close()
@@ -112,7 +112,7 @@ async def test_a_change_of_the_schema_is_looked_into_by_a_change_that_may_wait(
 async def test_before_the_store_is_open_nothing_is_written(store_url: str) -> None:
     database = Database(store_url)
 
-    assert not database.write_at_once([(NOTE, {"id": 1})])
+    assert not database.write_at_once([(NOTE, (1,))])
 
     await database.write(make_notes)
     found = await database.read(lambda c: list(c.scalars(select(notes_table.c.id))))
@@ -127,7 +127,7 @@ async def test_what_others_write_is_told_from_what_we_write(tmp_path: Path) -> N
     await database.write(make_notes)
     before = database.others_wrote()
     await database.write(note(1))
-    database.write_at_once([(NOTE, {"id": 2})])
+    database.write_at_once([(NOTE, (2,))])
     assert before is not None
     assert database.others_wrote() == before
 
