@@ -1,23 +1,19 @@
-"""What changes rarely: limits, links and disks."""
+"""What changes rarely: limits, and which files say what."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from optimizer.machine import procfs
 from optimizer.machine.capacity import (
     allowed_cores,
     allowed_cpu,
     allowed_memory,
     nearest_folder,
-    physical_devices,
     total_memory,
 )
 from optimizer.machine.cgroups import Limits, find_limits, limit_files
-
-Read = Callable[[str], bytes]
-"""Answers the whole of a file, as `KernelFiles.read`."""
+from optimizer.machine.sources import Read, Sources, find_sources
 
 
 @dataclass(frozen=True)
@@ -25,9 +21,11 @@ class Layout:
     """A machine as it was found at one moment.
 
     Attributes:
+        proc: Folder of /proc; None on a system without.
         cores: Indices of those that the scheduler may put this process on; None for all there are.
         limit_files: The files that say what limits this process.
         signs: What it all follows from, but for links and disks.
+        sources: Where to read what changes often.
     """
 
     found_at_s: float
@@ -40,9 +38,7 @@ class Layout:
     cores: frozenset[int] | None
     limit_files: tuple[str, ...]
     signs: tuple[object, ...]
-    links: frozenset[bytes]
-    disks: frozenset[bytes]
-    disk_errors: tuple[str, ...]
+    sources: Sources
     storage: Path
 
 
@@ -61,11 +57,11 @@ def find_layout(root: Path, data_dir: Path, read: Read, *, found_at_s: float) ->
     cores = allowed_cores()
     cpu_cores, cpu_source = allowed_cpu(limits, cores=len(cores))
     memory_bytes, memory_source = allowed_memory(limits, total=total_memory(root))
-    links = physical_devices(root / "sys/class/net")
-    disks = physical_devices(root / "sys/block")
+    proc = root / "proc"
+    has_proc = (proc / "stat").exists()
     return Layout(
         found_at_s=found_at_s,
-        proc=str(root / "proc") if (root / "proc/stat").exists() else None,
+        proc=str(proc) if has_proc else None,
         limits=limits,
         cpu_cores=cpu_cores,
         cpu_source=cpu_source,
@@ -74,22 +70,22 @@ def find_layout(root: Path, data_dir: Path, read: Read, *, found_at_s: float) ->
         cores=None if len(cores) == os.cpu_count() else cores,
         limit_files=files,
         signs=signs,
-        links=frozenset(name.encode() for name in links) or _any_links(root),
-        disks=frozenset(name.encode() for name in disks),
-        disk_errors=_error_counts(root, disks),
+        sources=find_sources(root) if has_proc else _psutil_sources(),
         storage=nearest_folder(data_dir),
     )
 
 
 def still_holds(layout: Layout, root: Path, read: Read) -> bool:
-    """Whether cores, memory and limits are as they were found; costs a tenth of finding them.
+    """Whether cores, memory and limits are as they were found, and no disk has gone.
+
+    It costs a tenth of finding them.
 
     Args:
         layout: What was found.
         root: Root of the file tree that holds `proc` and `sys`.
         read: Reads a file.
     """
-    return layout.signs == _signs(root, layout.limit_files, read)
+    return layout.signs == _signs(root, layout.limit_files, read) and layout.sources.are_there()
 
 
 def _signs(root: Path, limit_files: Iterable[str], read: Read) -> tuple[object, ...]:
@@ -105,15 +101,7 @@ def _text(file: str, read: Read) -> bytes:
         return b""
 
 
-def _error_counts(root: Path, disks: Iterable[str]) -> tuple[str, ...]:
-    """Files that count failed commands; only disks that are driven as SCSI have one."""
-    files = (root / "sys/block" / disk / "device/ioerr_cnt" for disk in disks)
-    return tuple(str(file) for file in files if file.exists())
+def _psutil_sources() -> Sources:
+    from optimizer.machine.by_psutil import psutil_sources
 
-
-def _any_links(root: Path) -> frozenset[bytes]:
-    """A container's links have no hardware behind them; then all but loopback count."""
-    try:
-        return frozenset(procfs.link_names((root / "proc/net/dev").read_bytes()))
-    except OSError:
-        return frozenset()
+    return psutil_sources()

@@ -1,9 +1,9 @@
-"""What the files of /proc say: text in, numbers out. Formats: proc(5), the kernel's iostats.rst."""
+"""What files of the kernel say: bytes in, numbers out. Formats: proc(5), its iostats.rst."""
 
 from collections.abc import Set as AbstractSet
 
 SECTOR_BYTES = 512
-"""Unit of /proc/diskstats, whatever the disk's own sector is."""
+"""Unit of these files, whatever the disk's own sector is."""
 
 MEMINFO = tuple(
     (name, name.encode() + b":")
@@ -33,13 +33,13 @@ def cpu_ticks(stat: bytes, cores: AbstractSet[int] | None) -> tuple[Ticks, tuple
     of_all: Ticks | None = None
     of_each: list[Ticks] = []
     for line in stat[: stat.find(b"intr")].splitlines():
-        name, *fields = line.split(maxsplit=9)
-        times = [int(field) for field in fields[:8]]
+        fields = line.split()
+        times = list(map(int, fields[1:9]))
         total = sum(times)
         ticks = (total - times[3] - times[4], total)
-        if name == b"cpu":
+        if fields[0] == b"cpu":
             of_all = ticks
-        elif cores is None or int(name[3:]) in cores:
+        elif cores is None or int(fields[0][3:]) in cores:
             of_each.append(ticks)
     if cores is not None:
         of_all = (sum(busy for busy, _ in of_each), sum(total for _, total in of_each))
@@ -63,8 +63,12 @@ def parse_meminfo(data: bytes) -> dict[str, int]:
     return found
 
 
-def link_counters(net_dev: bytes, links: AbstractSet[bytes]) -> tuple[int, int, int] | None:
-    """Bytes received and sent and errors of some links, from `/proc/net/dev`; None without any."""
+def link_counters(net_dev: bytes, links: AbstractSet[bytes]) -> tuple[int, int, int]:
+    """Bytes received and sent and errors of some links, from `/proc/net/dev`.
+
+    Raises:
+        LookupError: None of them is there.
+    """
     received = sent = errors = 0
     found = False
     for line in net_dev.splitlines()[2:]:
@@ -75,7 +79,9 @@ def link_counters(net_dev: bytes, links: AbstractSet[bytes]) -> tuple[int, int, 
             sent += int(fields[8])
             errors += int(fields[2]) + int(fields[10])
             found = True
-    return (received, sent, errors) if found else None
+    if not found:
+        raise LookupError("none of the links is there any more")
+    return received, sent, errors
 
 
 def link_names(net_dev: bytes) -> list[bytes]:
@@ -84,20 +90,22 @@ def link_names(net_dev: bytes) -> list[bytes]:
     return [name for name in names if name != b"lo"]
 
 
-def disk_bytes(diskstats: bytes, disks: AbstractSet[bytes]) -> tuple[int, int] | None:
-    """Bytes read from and written to disks, from `/proc/diskstats`; None when none is there."""
+def disk_bytes(*stats: bytes) -> tuple[int, int]:
+    """Bytes read from and written to disks, from the file `stat` of each in `/sys/block`."""
     read = written = 0
-    found = False
-    for line in diskstats.splitlines():
-        fields = line.split()
-        if fields[2] in disks:
-            read += int(fields[5]) * SECTOR_BYTES
-            written += int(fields[9]) * SECTOR_BYTES
-            found = True
-    return (read, written) if found else None
+    for stat in stats:
+        fields = stat.split()
+        read += int(fields[2]) * SECTOR_BYTES
+        written += int(fields[6]) * SECTOR_BYTES
+    return read, written
 
 
-def pressure_some(data: bytes) -> float:
+def disk_errors(*counts: bytes) -> tuple[int]:
+    """Failed commands of disks, from the file `ioerr_cnt` of each."""
+    return (sum(int(count, 16) for count in counts),)
+
+
+def pressure_some(data: bytes) -> tuple[float]:
     """Share of the last 10 seconds in which some task waited, in %, from a pressure file.
 
     Raises:
@@ -106,4 +114,4 @@ def pressure_some(data: bytes) -> float:
     start = b"some avg10="
     if not data.startswith(start):
         raise ValueError("the first line does not say 'some avg10='")
-    return float(data[len(start) : data.index(b" ", len(start))])
+    return (min(100.0, float(data[len(start) : data.index(b" ", len(start))])),)

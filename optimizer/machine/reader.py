@@ -1,14 +1,15 @@
 """Reads this machine's counters: from /proc and the control groups, or from psutil elsewhere.
 
 Where there is a /proc it is parsed directly: it costs less, and in a container psutil reports the
-host (giampaolo/psutil issues 1011 and 2100).
+host (giampaolo/psutil issues 1011 and 2100). A sample is seldom taken, so that its code has left
+the processor's caches: what counts is how much different code it runs, not how often.
 """
 
 import math
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from optimizer.errors import DependencyError
@@ -18,8 +19,9 @@ from optimizer.machine.capacity import storage_use
 from optimizer.machine.cgroups import read_cpu_seconds, read_memory_use
 from optimizer.machine.gpus import Gpus
 from optimizer.machine.kernel_files import KernelFiles
-from optimizer.machine.layout import Layout, Read, find_layout, still_holds
-from optimizer.machine.readings import Reading, percent
+from optimizer.machine.layout import Layout, find_layout, still_holds
+from optimizer.machine.readings import Allowed, Essentials, Reading, percent
+from optimizer.machine.sources import Read
 
 LAYOUT_AGE_S = 600.0
 """How long links and disks are taken as they were found, and the groups that may limit us."""
@@ -30,7 +32,22 @@ LOOK_AGAIN_S = 60.0
 MARGIN_S = 1.0
 """A reading this soon before a filesystem is asked again is not called quick."""
 
-NO_DISK_ERRORS = "no disk here counts its errors (only SCSI disks do)"
+
+@dataclass(frozen=True)
+class _Found:
+    """What was found when the filesystem was asked, and holds until it is asked again.
+
+    Attributes:
+        layout: Where to read.
+        allowed: What this process may use.
+        levels: Use of the filesystem, as far as it is known.
+        unknown: Why metrics are read nowhere, by name.
+    """
+
+    layout: Layout
+    allowed: Allowed
+    levels: Mapping[str, float]
+    unknown: Mapping[str, str]
 
 
 class Machine:
@@ -54,8 +71,7 @@ class Machine:
         self._data_dir = data_dir
         self._root = root
         self._monotonic = monotonic
-        self._layout: Layout | None = None
-        self._storage: tuple[int, int] | str = ""
+        self._found: _Found | None = None
         self._looked_s = -math.inf
         self._files = KernelFiles()
         self._gpus = Gpus(root)
@@ -68,7 +84,7 @@ class Machine:
         Else it asks a filesystem, which may hang, or devices and processes of leases.
         """
         return (
-            self._layout is not None
+            self._found is not None
             and self._monotonic() - self._looked_s < LOOK_AGAIN_S - MARGIN_S
             and not self._attribution.leases
             and not self._gpus.are_there
@@ -81,29 +97,43 @@ class Machine:
             DependencyError: CPU or memory cannot be read; there is no sample without them.
         """
         now = self._monotonic()
-        layout = self._layout
-        if layout is None or now - self._looked_s >= LOOK_AGAIN_S:
-            layout = self._layout = self._look_again(layout, now)
-        found = _Found()
-        _show_storage(self._storage, found)
-        _read_load(found)
+        found = self._found
+        if found is None or now - self._looked_s >= LOOK_AGAIN_S:
+            found = self._found = self._look_again(found, now)
+        layout = found.layout
         try:
-            if layout.proc is None:
-                reading = _read_psutil(layout, now, found)
-            else:
-                reading = _read_proc(self._files.read, layout.proc, layout, now, found)
+            ticks, memory, swap, core_ticks, group_cpu_s = _essentials(self._files.read, layout)
         except (OSError, ValueError, LookupError) as error:
-            self._layout = None
+            self._found = None
             raise DependencyError(
                 f"CPU and memory of this machine cannot be read ({error}); "
                 "check that /proc is mounted and readable"
             ) from error
-        gpus, leases = self._gpus.read(), self._attribution.read()
-        return replace(reading, gpus=gpus, leases=leases) if gpus or leases else reading
+        levels, unknown = dict(found.levels), dict(found.unknown)
+        counters: dict[str, float] = {}
+        _add_load(levels, unknown)
+        _add_swap(*swap, levels, unknown)
+        for source in layout.sources.levels:
+            source.add(self._files.read, levels, unknown)
+        for source in layout.sources.counters:
+            source.add(self._files.read, counters, unknown)
+        return Reading(
+            now,
+            found.allowed,
+            *ticks,
+            group_cpu_s,
+            *memory,
+            levels,
+            counters,
+            unknown,
+            core_ticks,
+            self._gpus.read(),
+            self._attribution.read(),
+        )
 
-    def _look_again(self, former: Layout | None, now: float) -> Layout:
+    def _look_again(self, former: _Found | None, now: float) -> _Found:
         """Ask the filesystem, and find out anew what is not as it was."""
-        layout = former
+        layout = None if former is None else former.layout
         if (
             layout is None
             or now - layout.found_at_s >= LAYOUT_AGE_S
@@ -111,101 +141,50 @@ class Machine:
         ):
             self._files.close()
             layout = find_layout(self._root, self._data_dir, self._files.read, found_at_s=now)
-        self._storage = _storage_use(layout.storage)
+        found = _with_storage(layout)
         self._looked_s = now
-        return layout
+        return found
 
 
-@dataclass
-class _Found:
-    """The metrics that a reading gathers on its way."""
-
-    levels: dict[str, float] = field(default_factory=dict)
-    counters: dict[str, int] = field(default_factory=dict)
-    unknown: dict[str, str] = field(default_factory=dict)
-    storage_bytes: int | None = None
-
-
-def _read_proc(read: Read, proc: str, layout: Layout, now: float, found: _Found) -> Reading:
-    ticks, core_ticks = procfs.cpu_ticks(read(f"{proc}/stat"), layout.cores)
-    meminfo = procfs.parse_meminfo(read(f"{proc}/meminfo"))
-    memory = _memory_use(read, layout, meminfo)
-    _add_swap(meminfo["SwapTotal"], meminfo["SwapFree"], found)
-    for what in ("cpu", "memory", "io"):
-        _read_pressure(read, f"{proc}/pressure/{what}", f"{what}_pressure", found)
-    _read_counters(
-        lambda: procfs.link_counters(read(f"{proc}/net/dev"), layout.links),
-        ("network_rx_bytes_s", "network_tx_bytes_s", "network_errors_s"),
-        found,
-    )
-    _read_counters(
-        lambda: procfs.disk_bytes(read(f"{proc}/diskstats"), layout.disks),
-        ("disk_read_bytes_s", "disk_write_bytes_s"),
-        found,
-    )
-    _read_disk_errors(read, layout.disk_errors, found)
-    return _reading(
-        layout, now, found, ticks, _group_cpu(read, layout), memory, core_ticks=core_ticks
-    )
+def _with_storage(layout: Layout) -> _Found:
+    """A layout beside what its filesystem says, which may take a while to answer."""
+    unknown = dict(layout.sources.unknown)
+    levels: dict[str, float] = {}
+    size: int | None = None
+    try:
+        size, used = storage_use(layout.storage)
+        levels["storage_usage"] = percent(used, size)
+    except OSError as error:
+        unknown["storage_usage"] = f"the filesystem of {layout.storage}: {error.strerror}"
+    except ZeroDivisionError:
+        size, unknown["storage_usage"] = None, f"the filesystem of {layout.storage} states no size"
+    sources = {
+        "cpu": layout.cpu_source,
+        "memory": layout.memory_source,
+        "storage": f"statvfs {layout.storage}",
+    }
+    allowed = Allowed(layout.cpu_cores, layout.memory_bytes, size, sources)
+    return _Found(layout, allowed, levels, unknown)
 
 
-def _read_psutil(layout: Layout, now: float, found: _Found) -> Reading:
-    """The same from psutil, for systems without /proc (macOS)."""
-    import psutil
+def _essentials(read: Read, layout: Layout) -> Essentials:
+    """What no reading is without.
 
-    times = psutil.cpu_times()
-    memory, swap = psutil.virtual_memory(), psutil.swap_memory()
-    _add_swap(swap.total, swap.free, found)
-    for what in ("cpu", "memory", "io"):
-        found.unknown[f"{what}_pressure"] = "only Linux measures pressure stall information"
-    _read_counters(
-        lambda: _counts(psutil.net_io_counters(), "bytes_recv", "bytes_sent"),
-        ("network_rx_bytes_s", "network_tx_bytes_s"),
-        found,
-    )
-    _read_counters(
-        lambda: _counts(psutil.net_io_counters(), "errin", "errout", total=True),
-        ("network_errors_s",),
-        found,
-    )
-    _read_counters(
-        lambda: _counts(psutil.disk_io_counters(), "read_bytes", "write_bytes"),
-        ("disk_read_bytes_s", "disk_write_bytes_s"),
-        found,
-    )
-    found.unknown["disk_errors_s"] = NO_DISK_ERRORS
-    total = sum(times)
-    used = memory.total - memory.available
-    reclaimable = memory.available - memory.free
-    return _reading(layout, now, found, (total - times.idle, total), None, (used, reclaimable))
+    Raises:
+        OSError, ValueError, LookupError: It cannot be read.
+    """
+    if layout.proc is None:
+        from optimizer.machine import by_psutil
 
-
-def _reading(
-    layout: Layout,
-    now: float,
-    found: _Found,
-    ticks: tuple[float, float],
-    group_cpu_s: float | None,
-    memory: tuple[int, int],
-    core_ticks: tuple[tuple[float, float], ...] = (),
-) -> Reading:
-    return Reading(
-        monotonic_s=now,
-        busy_ticks=ticks[0],
-        total_ticks=ticks[1],
-        group_cpu_s=group_cpu_s,
-        cpu_cores=layout.cpu_cores,
-        cpu_source=layout.cpu_source,
-        memory_bytes=layout.memory_bytes,
-        memory_source=layout.memory_source,
-        memory_used_bytes=memory[0],
-        memory_reclaimable_bytes=memory[1],
-        storage_bytes=found.storage_bytes,
-        storage_source=f"statvfs {layout.storage}",
-        levels=found.levels,
-        counters=found.counters,
-        unknown=found.unknown,
-        core_ticks=core_ticks,
+        return by_psutil.essentials()
+    ticks, core_ticks = procfs.cpu_ticks(read(f"{layout.proc}/stat"), layout.cores)
+    meminfo = procfs.parse_meminfo(read(f"{layout.proc}/meminfo"))
+    return Essentials(
+        ticks,
+        _memory_use(read, layout, meminfo),
+        (meminfo["SwapTotal"], meminfo["SwapFree"]),
+        core_ticks,
+        _group_cpu(read, layout),
     )
 
 
@@ -241,72 +220,18 @@ def free_swap(root: Path = Path("/")) -> float:
         return 0.0
 
 
-def _add_swap(total: int, free: int, found: _Found) -> None:
+def _add_swap(total: int, free: int, levels: dict[str, float], unknown: dict[str, str]) -> None:
+    """Add the use of swap, or that there is none."""
     if total > 0:
-        found.levels["swap_usage"] = percent(total - free, total)
+        levels["swap_usage"] = percent(total - free, total)
     else:
-        found.unknown["swap_usage"] = "this machine has no swap"
+        unknown["swap_usage"] = "this machine has no swap"
 
 
-def _read_load(found: _Found) -> None:
-    names = ("load_1m", "load_5m", "load_15m")
+def _add_load(levels: dict[str, float], unknown: dict[str, str]) -> None:
+    """Add the load average, or why it is not known."""
     try:
-        found.levels |= zip(names, os.getloadavg(), strict=True)
+        levels["load_1m"], levels["load_5m"], levels["load_15m"] = os.getloadavg()
     except OSError as error:
-        found.unknown |= dict.fromkeys(names, f"the load average cannot be read ({error})")
-
-
-def _read_pressure(read: Read, path: str, metric: str, found: _Found) -> None:
-    try:
-        found.levels[metric] = min(100.0, procfs.pressure_some(read(path)))
-    except (OSError, ValueError, IndexError):
-        found.unknown[metric] = f"this kernel does not offer {path} (needs Linux 4.20 with psi=1)"
-
-
-def _storage_use(folder: Path) -> tuple[int, int] | str:
-    """Size and used part of a filesystem in bytes, or why nobody knows."""
-    try:
-        size, used = storage_use(folder)
-    except OSError as error:
-        return f"the filesystem of {folder}: {error.strerror}"
-    return (size, used) if size > 0 else f"the filesystem of {folder} states no size"
-
-
-def _show_storage(use: tuple[int, int] | str, found: _Found) -> None:
-    if isinstance(use, str):
-        found.unknown["storage_usage"] = use
-        return
-    size, used = use
-    found.storage_bytes = size
-    found.levels["storage_usage"] = percent(used, size)
-
-
-def _read_disk_errors(read: Read, files: tuple[str, ...], found: _Found) -> None:
-    if not files:
-        found.unknown["disk_errors_s"] = NO_DISK_ERRORS
-        return
-    _read_counters(lambda: (sum(int(read(file), 16) for file in files),), ("disk_errors_s",), found)
-
-
-def _read_counters(
-    read: Callable[[], tuple[int, ...] | None], metrics: tuple[str, ...], found: _Found
-) -> None:
-    """The counters of one source; when it fails, all say why and the sample goes on."""
-    try:
-        counts = read()
-    except (OSError, ValueError, IndexError) as error:
-        found.unknown |= dict.fromkeys(metrics, f"the counter cannot be read ({error})")
-        return
-    if counts is None:
-        reason = "no physical device of this kind is visible to this process"
-        found.unknown |= dict.fromkeys(metrics, reason)
-    else:
-        found.counters |= zip(metrics, counts, strict=True)
-
-
-def _counts(counters: object, *names: str, total: bool = False) -> tuple[int, ...] | None:
-    """Counters of psutil's by name, or their sum."""
-    if counters is None:
-        return None
-    values = tuple(int(getattr(counters, name)) for name in names)
-    return (sum(values),) if total else values
+        reason = f"the load average cannot be read ({error})"
+        unknown.update(dict.fromkeys(("load_1m", "load_5m", "load_15m"), reason))

@@ -1,9 +1,14 @@
 """One cheap look at the counters, and what two looks say about the time between them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
 from optimizer.machine.attribution import LeaseReading, LeaseUse, use_between
+
+Ticks = tuple[float, float]
+"""Busy and total time, in any unit."""
 
 
 @dataclass(frozen=True)
@@ -27,22 +32,51 @@ class GpuReading:
 
 
 @dataclass(frozen=True)
-class Reading:
+class Allowed:
+    """What this process may use.
+
+    Attributes:
+        cpu_cores: Cores.
+        memory_bytes: Memory.
+        storage_bytes: Size of the data directory's filesystem; None when it does not answer.
+        sources: Where the figures of cpu, memory and storage are from.
+    """
+
+    cpu_cores: float
+    memory_bytes: int
+    storage_bytes: int | None
+    sources: dict[str, str]
+
+
+class Essentials(NamedTuple):
+    """What no reading is without.
+
+    Attributes:
+        ticks: Busy and total time of the allowed cores.
+        memory: Used without what can be reclaimed, and reclaimable, in bytes.
+        swap: Size and free part of the host's swap, in bytes.
+        core_ticks: Busy and total time of each allowed core; empty where they are not told apart.
+        group_cpu_s: CPU time of the control group that limits us; None when none does.
+    """
+
+    ticks: Ticks
+    memory: tuple[int, int]
+    swap: tuple[int, int]
+    core_ticks: tuple[Ticks, ...] = ()
+    group_cpu_s: float | None = None
+
+
+class Reading(NamedTuple):
     """What the kernel said at one moment.
 
     Attributes:
         monotonic_s: When, on the monotonic clock.
+        allowed: What this process may use.
         busy_ticks: Time that the allowed cores worked, in any unit.
         total_ticks: Time that the allowed cores had, in the same unit.
         group_cpu_s: CPU time of the control group that limits us; None when none does.
-        cpu_cores: Cores that this process may use.
-        cpu_source: Where that figure is from.
-        memory_bytes: Memory that this process may use.
-        memory_source: Where that figure is from.
         memory_used_bytes: Used without what can be reclaimed.
         memory_reclaimable_bytes: What the kernel can take back when it is needed.
-        storage_bytes: Size of the data directory's filesystem; None when it does not answer.
-        storage_source: Where the size of the filesystem is from.
         levels: Metrics that are true at this moment, by name.
         counters: Ever-growing bytes or errors, by the name of the metric that is their rate.
         unknown: Why a metric is in neither, by name.
@@ -53,27 +87,21 @@ class Reading:
     """
 
     monotonic_s: float
+    allowed: Allowed
     busy_ticks: float
     total_ticks: float
     group_cpu_s: float | None
-    cpu_cores: float
-    cpu_source: str
-    memory_bytes: int
-    memory_source: str
     memory_used_bytes: int
     memory_reclaimable_bytes: int
-    storage_bytes: int | None
-    storage_source: str
     levels: Mapping[str, float]
-    counters: Mapping[str, int]
+    counters: Mapping[str, float]
     unknown: Mapping[str, str]
-    core_ticks: tuple[tuple[float, float], ...] = ()
+    core_ticks: tuple[Ticks, ...] = ()
     gpus: tuple[GpuReading, ...] = ()
-    leases: Mapping[str, LeaseReading] = field(default_factory=dict)
+    leases: Mapping[str, LeaseReading] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class Usage:
+class Usage(NamedTuple):
     """What was used between two readings.
 
     Attributes:
@@ -87,8 +115,8 @@ class Usage:
     values: Mapping[str, float]
     unknown: Mapping[str, str]
     latest: Reading
-    cores: tuple[float, ...] = ()
-    leases: Mapping[str, LeaseUse] = field(default_factory=dict)
+    cores: tuple[float, ...]
+    leases: Mapping[str, LeaseUse]
 
 
 def usage_between(before: Reading, after: Reading) -> Usage | None:
@@ -103,13 +131,13 @@ def usage_between(before: Reading, after: Reading) -> Usage | None:
         moves in steps of 1 to 10 ms).
     """
     elapsed = after.monotonic_s - before.monotonic_s
-    cpu = _cpu_usage(before, after, elapsed) if elapsed > 0 else None
+    cpu = _cpu_usage(before, after, elapsed)
     if cpu is None:
         return None
     unknown = dict(after.unknown)
     values = dict(after.levels)
     values["cpu_usage"] = cpu
-    values["memory_usage"] = percent(after.memory_used_bytes, after.memory_bytes)
+    values["memory_usage"] = percent(after.memory_used_bytes, after.allowed.memory_bytes)
     for name, count in after.counters.items():
         grown = count - before.counters.get(name, count + 1)
         if grown >= 0:
@@ -120,33 +148,32 @@ def usage_between(before: Reading, after: Reading) -> Usage | None:
         values,
         unknown,
         after,
-        cores=_core_usage(before.core_ticks, after.core_ticks),
-        leases=use_between(before.leases, after.leases, elapsed),
+        _core_usage(before.core_ticks, after.core_ticks),
+        use_between(before.leases, after.leases, elapsed),
     )
 
 
 def _cpu_usage(before: Reading, after: Reading, elapsed: float) -> float | None:
     """Use against the quota where a group limits us, against the allowed cores elsewhere."""
-    same_limit = (before.cpu_cores, before.cpu_source) == (after.cpu_cores, after.cpu_source)
-    if same_limit and before.group_cpu_s is not None and after.group_cpu_s is not None:
-        return percent(after.group_cpu_s - before.group_cpu_s, elapsed * after.cpu_cores)
     total = after.total_ticks - before.total_ticks
-    if total <= 0:
+    if elapsed <= 0:
         return None
-    return percent(after.busy_ticks - before.busy_ticks, total)
+    if before.group_cpu_s is not None and after.group_cpu_s is not None:
+        then, now = before.allowed, after.allowed
+        if (then.cpu_cores, then.sources["cpu"]) == (now.cpu_cores, now.sources["cpu"]):
+            return percent(after.group_cpu_s - before.group_cpu_s, elapsed * now.cpu_cores)
+    return percent(after.busy_ticks - before.busy_ticks, total) if total > 0 else None
 
 
-def _core_usage(
-    before: tuple[tuple[float, float], ...], after: tuple[tuple[float, float], ...]
-) -> tuple[float, ...]:
+def _core_usage(before: tuple[Ticks, ...], after: tuple[Ticks, ...]) -> tuple[float, ...]:
     """Nothing when a core went on or off line in between, or one had no time yet."""
-    totals = [now[1] - then[1] for then, now in zip(before, after, strict=False)]
-    if len(before) != len(after) or any(total <= 0 for total in totals):
-        return ()
-    return tuple(
-        percent(now[0] - then[0], total)
-        for then, now, total in zip(before, after, totals, strict=True)
-    )
+    shares: list[float] = []
+    if len(before) == len(after):
+        for (busy_then, total_then), (busy, total) in zip(before, after, strict=True):
+            if total <= total_then:
+                return ()
+            shares.append(percent(busy - busy_then, total - total_then))
+    return tuple(shares)
 
 
 def percent(part: float, whole: float) -> float:

@@ -1,25 +1,24 @@
 """One sample from what was measured in three places: the machine, our doors, the probes. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 from optimizer.machine.readings import GpuReading, Usage, percent
-from optimizer.monitoring.probes import NOT_ASKED, ProbeResult
-from optimizer.monitoring.sample import METRICS, GpuUse, Reliability, Sample
+from optimizer.monitoring.latency import Latency
+from optimizer.monitoring.sample import GpuUse, Reliability, Sample
+from optimizer.monitoring.unmanaged import UNMANAGED
 from optimizer.monitoring.workload import Figures
 
-ROLES = ("primary", "secondary")
-
-_MEASURED = {*METRICS, "network_errors_s", "disk_errors_s"}
+NOT_LOOKED_UP = dict.fromkeys(UNMANAGED.values(), "what is leased has not been looked up")
 
 
 def compose(
     usage: Usage,
     workload: Figures,
     reliability: Reliability | str,
-    probed: Mapping[str, ProbeResult],
+    latency: Latency,
+    unmanaged: Mapping[str, float] | None,
     *,
-    targets: Sequence[str],
     host: str,
     at: datetime,
 ) -> Sample:
@@ -29,39 +28,36 @@ def compose(
         usage: What the machine's counters say.
         workload: What the doors counted.
         reliability: What is known of it, or why nothing is.
-        probed: The last answers of the probes, by name.
-        targets: Names of the configured probes; the first two are primary and secondary.
+        latency: What the probes answered.
+        unmanaged: What no lease covers, by resource; None when nobody could say what is leased.
         host: The machine.
         at: When it was measured.
     """
-    answers = {name: probed.get(name, ProbeResult(None, NOT_ASKED)) for name in targets}
-    unknown = {**usage.unknown, **workload.unknown}
-    known = None if isinstance(reliability, str) else reliability
-    if isinstance(reliability, str):
-        unknown |= dict.fromkeys(("reliability_score", "reliability_seen"), reliability)
-    latency: dict[str, float | None] = {}
-    for place, role in enumerate(ROLES):
-        answer = (
-            answers[targets[place]]
-            if place < len(targets)
-            else ProbeResult(None, "no such probe is configured ([probes] in sro.toml)")
-        )
-        latency[role] = answer.ms
-        if answer.reason is not None:
-            unknown[f"network_latency_{role}_ms"] = answer.reason
-    for name, answer in answers.items():
-        latency[name] = answer.ms
-        if answer.reason is not None:
-            unknown[f"network_latency.{name}"] = answer.reason
     reading = usage.latest
-    if reading.storage_bytes is None:
-        unknown["storage_bytes"] = f"{reading.storage_source} does not answer"
+    allowed = reading.allowed
+    values = dict(usage.values)
+    unknown = {**usage.unknown, **workload.unknown, **latency.unknown}
+    if isinstance(reliability, str):
+        unknown["reliability_score"] = unknown["reliability_seen"] = reliability
+        known = None
+    else:
+        known = reliability
+    if unmanaged is None:
+        unknown.update(NOT_LOOKED_UP)
+    else:
+        for resource, metric in UNMANAGED.items():
+            if resource in unmanaged:
+                values[metric] = unmanaged[resource]
+            else:
+                unknown[metric] = f"use of {resource} is not known"
+    if allowed.storage_bytes is None:
+        unknown["storage_bytes"] = f"{allowed.sources['storage']} does not answer"
     return Sample(
         host=host,
         timestamp=at,
-        **{name: value for name, value in usage.values.items() if name in _MEASURED},
+        **values,
         cpu_per_core=usage.cores,
-        gpus=tuple(_gpu(each) for each in reading.gpus),
+        gpus=tuple(map(_gpu, reading.gpus)),
         error_rate=workload.error_rate,
         throughput=workload.throughput,
         requests=workload.requests,
@@ -72,18 +68,14 @@ def compose(
         reliability_score=known and known.at_least,
         reliability_seen=known and known.seen,
         reliability_basis=known and known.basis,
-        network_latency_primary_ms=latency["primary"],
-        network_latency_secondary_ms=latency["secondary"],
-        network_latency=latency,
-        cpu_cores=reading.cpu_cores,
-        memory_bytes=reading.memory_bytes,
+        network_latency_primary_ms=latency.ms["primary"],
+        network_latency_secondary_ms=latency.ms["secondary"],
+        network_latency=latency.ms,
+        cpu_cores=allowed.cpu_cores,
+        memory_bytes=allowed.memory_bytes,
         memory_used_bytes=reading.memory_used_bytes,
-        storage_bytes=reading.storage_bytes,
-        capacity_source={
-            "cpu": reading.cpu_source,
-            "memory": reading.memory_source,
-            "storage": reading.storage_source,
-        },
+        storage_bytes=allowed.storage_bytes,
+        capacity_source=allowed.sources,
         unknown=unknown,
     )
 

@@ -36,7 +36,7 @@ from optimizer.monitoring.sample import (
 from optimizer.monitoring.sampler_lock import SamplerLock
 from optimizer.monitoring.standing import StandingAlerts
 from optimizer.monitoring.trends import BLOCKS, trend
-from optimizer.monitoring.unmanaged import last_unmanaged, unmanaged_in, with_unmanaged
+from optimizer.monitoring.unmanaged import last_unmanaged, unmanaged_in
 from optimizer.monitoring.workload import Workload
 
 logger = logging.getLogger("sequential_resource_optimization.monitoring")
@@ -230,9 +230,14 @@ class PerformanceMonitor:
         async with self._turn:
             self._probing.begin()
             usage = await self._looks.use(regular=self.is_running)
-            sample = self._sample(usage, await self._look_up_leases())
+            leased = await self._look_up_leases()
+            if leased is None:
+                sample = self._sample(usage)
+            else:
+                unmanaged = unmanaged_in(usage, leased, before=self.unmanaged)
+                self.unmanaged = {**self.unmanaged, **unmanaged}
+                sample = self._sample(usage, unmanaged)
             self.latest, self.lease_use = sample, usage.leases
-            self.unmanaged = {**self.unmanaged, **unmanaged_in(sample)}
             self._latest_s = self._monotonic()
             self._past.add(sample)
             self.version += 1
@@ -374,18 +379,17 @@ class PerformanceMonitor:
             logger.debug("leases cannot be looked up: %s", error)
             return None
 
-    def _sample(self, usage: Usage, leased: Mapping[str, float] | None = None) -> Sample:
+    def _sample(self, usage: Usage, unmanaged: Mapping[str, float] | None = None) -> Sample:
         workload = self.workload.figures()
-        sample = compose(
+        return compose(
             usage,
             workload,
             self._reliability(workload.failures_hour, workload.requests_hour),
-            self._probing.answers,
-            targets=self._probing.targets,
+            self._probing.latency,
+            unmanaged,
             host=self.host,
             at=self._clock(),
         )
-        return with_unmanaged(sample, leased, usage.leases, before=self.unmanaged)
 
     async def _announce(self, changes: Sequence[Change], at: datetime) -> None:
         try:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
+from optimizer.monitoring.latency import latency_of
 from optimizer.monitoring.probes import ProbeResult, Probes
 
 logger = logging.getLogger("sequential_resource_optimization.monitoring")
@@ -16,18 +17,13 @@ class Probing:
         probes: The services.
 
     Attributes:
-        answers: The last answers, by name.
+        latency: What the services answered last.
     """
 
     def __init__(self, probes: Probes) -> None:
-        self.answers: Mapping[str, ProbeResult] = {}
         self._probes = probes
+        self._take({})
         self._round: asyncio.Task[None] | None = None
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """Names of the services, in the order of the configuration."""
-        return tuple(self._probes.targets)
 
     def begin(self) -> None:
         """Ask, unless the last round is not over."""
@@ -38,7 +34,7 @@ class Probing:
         """Ask other services from now on."""
         former, self._probes = self._probes, probes
         await self._end()
-        self.answers = {}
+        self._take({})
         await former.close()
 
     async def stop(self) -> None:
@@ -54,8 +50,11 @@ class Probing:
 
     async def _ask(self) -> None:
         try:
-            self.answers = await self._probes.measure()
+            self._take(await self._probes.measure())
         except Exception as error:
             logger.exception("the probes failed")
             failed = ProbeResult(None, f"the probe failed ({type(error).__name__})")
-            self.answers = dict.fromkeys(self._probes.targets, failed)
+            self._take(dict.fromkeys(self._probes.targets, failed))
+
+    def _take(self, answers: Mapping[str, ProbeResult]) -> None:
+        self.latency = latency_of(tuple(self._probes.targets), answers)

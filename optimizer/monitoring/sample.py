@@ -182,13 +182,27 @@ class Sample(_Noun):
     @property
     def used(self) -> dict[str, float]:
         """What is in use, leased or not, by resource: in cores and bytes."""
-        used = {
-            "cpu": self.cpu_usage / 100 * self.cpu_cores,
-            "memory": float(self.memory_used_bytes),
-        }
-        if self.storage_usage is not None and self.storage_bytes is not None:
-            used["storage"] = self.storage_usage / 100 * self.storage_bytes
-        return used
+        return amounts(
+            self.cpu_usage,
+            self.cpu_cores,
+            self.memory_used_bytes,
+            self.storage_usage,
+            self.storage_bytes,
+        )
+
+
+def amounts(
+    cpu_usage: float,
+    cpu_cores: float,
+    memory_used_bytes: int,
+    storage_usage: float | None,
+    storage_bytes: int | None,
+) -> dict[str, float]:
+    """Shares in % as amounts in cores and bytes, by resource; storage only where both are known."""
+    used = {"cpu": cpu_usage / 100 * cpu_cores, "memory": float(memory_used_bytes)}
+    if storage_usage is not None and storage_bytes is not None:
+        used["storage"] = storage_usage / 100 * storage_bytes
+    return used
 
 
 class Trend(_Noun):

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +16,8 @@ from mcp.client import Client
 from mcp.server import Server
 from starlette.applications import Starlette
 
-from optimizer.machine.readings import GpuReading, Reading
+from optimizer.machine.readings import Allowed, GpuReading, Reading
+from optimizer.monitoring.latency import latency_of
 from optimizer.monitoring.looks import Looks
 from optimizer.monitoring.probes import ProbeResult
 from optimizer.monitoring.sample import METRICS
@@ -24,7 +25,7 @@ from sequential_resource_optimization import SequentialResourceOptimizer, load_s
 from server.app import create_app
 from server.mcp_surface import create_mcp_surface
 from tests.doors.conftest import BASE_URL
-from tests.optimizer.monitoring.fakes import READING
+from tests.optimizer.monitoring.fakes import ALLOWED, READING
 
 MONITORED = ("health", "metrics", "alerts", "census", "allocations")
 
@@ -56,15 +57,19 @@ gpus = st.builds(
     memory_used_bytes=st.integers(0, 2**41),
 )
 readings = st.builds(
-    lambda **drawn: replace(READING, **drawn),
+    READING._replace,
     monotonic_s=st.floats(0, 1e6),
     busy_ticks=amounts,
     total_ticks=amounts,
     group_cpu_s=st.none() | amounts,
-    cpu_cores=st.floats(0.01, 4096),
-    memory_bytes=st.integers(1, 2**50),
+    allowed=st.builds(
+        Allowed,
+        cpu_cores=st.floats(0.01, 4096),
+        memory_bytes=st.integers(1, 2**50),
+        storage_bytes=st.none() | st.integers(1, 2**60),
+        sources=st.just(ALLOWED.sources),
+    ),
     memory_used_bytes=st.integers(0, 2**51),
-    storage_bytes=st.none() | st.integers(1, 2**60),
     levels=levels,
     counters=rates,
     gpus=st.lists(gpus, max_size=2).map(tuple),
@@ -79,12 +84,11 @@ class Drawn:
     is_quick = True
 
     def __init__(self) -> None:
-        self.drawn = self._said = replace(READING, unknown={})
+        self.drawn = self._said = READING._replace(unknown={})
 
     def read(self) -> Reading:
         known = {*self.drawn.levels, *self.drawn.counters}
-        self._said = replace(
-            self.drawn,
+        self._said = self.drawn._replace(
             monotonic_s=self._said.monotonic_s + self.drawn.monotonic_s + 0.06,
             total_ticks=self._said.total_ticks + self.drawn.total_ticks * 1e-9 + 1,
             unknown={name: "not drawn" for name in READ if name not in known},
@@ -163,7 +167,7 @@ def test_every_figure_is_finite_and_every_gap_has_its_reason(
     house.machine.drawn = drawn
     for ok, latency_ms in requests:
         monitor.workload.record(ok=ok, latency_ms=latency_ms)
-    monitor._probing.answers = {"wiki": probe}
+    monitor._probing.latency = latency_of(("wiki",), {"wiki": probe})
 
     portal.call(monitor.sample_once)
     said, exposed = portal.call(told, house)

@@ -12,7 +12,8 @@ from optimizer.machine.procfs import (
 )
 from tests.optimizer.machine.trees import PROC
 
-STAT, NET, DISKS = (PROC[f"proc/{name}"].encode() for name in ("stat", "net/dev", "diskstats"))
+STAT, NET = (PROC[f"proc/{name}"].encode() for name in ("stat", "net/dev"))
+DISK = PROC["sys/block/vda/stat"].encode()
 
 
 def test_busy_is_everything_but_idle_and_waiting_for_disks() -> None:
@@ -47,16 +48,20 @@ def test_memory_is_read_in_bytes() -> None:
 def test_only_the_named_links_are_added_up() -> None:
     assert link_counters(NET, {b"eth0"}) == (1000, 2000, 7)
     assert link_counters(NET, {b"eth0", b"docker0"}) == (1070, 2080, 7)
-    assert link_counters(NET, {b"wlan0"}) is None
+    with pytest.raises(LookupError, match="none of the links"):
+        link_counters(NET, {b"wlan0"})
+
+
+def test_every_link_but_loopback_has_a_name() -> None:
     assert link_names(NET) == [b"eth0", b"docker0"]
 
 
-def test_disks_are_counted_in_sectors_of_512_bytes_and_partitions_not_at_all() -> None:
-    assert disk_bytes(DISKS, {b"vda"}) == (51_200, 102_400)
-    assert disk_bytes(DISKS, frozenset()) is None
+def test_disks_are_counted_in_sectors_of_512_bytes() -> None:
+    assert disk_bytes(DISK) == (51_200, 102_400)
+    assert disk_bytes(DISK, DISK) == (102_400, 204_800)
 
 
 def test_pressure_is_the_share_of_the_last_ten_seconds() -> None:
-    assert pressure_some(PROC["proc/pressure/cpu"].encode()) == 1.5
+    assert pressure_some(PROC["proc/pressure/cpu"].encode()) == (1.5,)
     with pytest.raises(ValueError, match="some"):
         pressure_some(b"full avg10=1.00\n")

@@ -1,6 +1,7 @@
 """The machine's counters, from a tree and from the machine that runs the tests."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def test_a_reading_holds_what_the_files_say(tmp_path: Path) -> None:
 
     assert reading.monotonic_s == 7.0
     assert (reading.busy_ticks, reading.total_ticks) == (150, 1000)
-    assert (reading.cpu_cores, reading.memory_bytes) == (2.0, 1000 * 1024)
+    assert (reading.allowed.cpu_cores, reading.allowed.memory_bytes) == (2.0, 1000 * 1024)
     assert (reading.memory_used_bytes, reading.memory_reclaimable_bytes) == (400 * 1024, 300 * 1024)
     assert reading.levels["swap_usage"] == 25.0
     assert reading.levels["cpu_pressure"] == 1.5
@@ -66,18 +67,18 @@ def test_a_limited_process_is_measured_by_its_group(tmp_path: Path) -> None:
 
     reading = Machine(data_dir=tmp_path, root=tmp_path).read()
 
-    assert (reading.cpu_cores, reading.group_cpu_s) == (0.5, 3.0)
-    assert (reading.memory_bytes, reading.memory_used_bytes) == (100_000, 30_000)
-    assert reading.memory_source == "cgroup v2 /sys/fs/cgroup/job/memory.max"
+    assert (reading.allowed.cpu_cores, reading.group_cpu_s) == (0.5, 3.0)
+    assert (reading.allowed.memory_bytes, reading.memory_used_bytes) == (100_000, 30_000)
+    assert reading.allowed.sources["memory"] == "cgroup v2 /sys/fs/cgroup/job/memory.max"
 
 
 @pytest.mark.usefixtures("all_cores")
 def test_one_missing_file_leaves_the_rest_standing(tmp_path: Path) -> None:
-    plant(tmp_path, {name: text for name, text in PROC.items() if "diskstats" not in name})
+    plant(tmp_path, {name: text for name, text in PROC.items() if name != "sys/block/vda/stat"})
 
     reading = Machine(data_dir=tmp_path, root=tmp_path).read()
 
-    assert "disk_read_bytes_s" in reading.unknown
+    assert "cannot be read" in reading.unknown["disk_read_bytes_s"]
     assert "network_rx_bytes_s" in reading.counters
 
 
@@ -109,9 +110,9 @@ def test_limits_are_looked_up_again_after_a_minute(tmp_path: Path) -> None:
     machine.read()
     plant(tmp_path, {"sys/fs/cgroup/cpu.max": "50000 100000"})
 
-    at_once = machine.read().cpu_cores
+    at_once = machine.read().allowed.cpu_cores
     now[0] = 60.0
-    later = machine.read().cpu_cores
+    later = machine.read().allowed.cpu_cores
 
     assert (at_once, later) == (2.0, 0.5)
 
@@ -122,9 +123,8 @@ def test_a_disk_that_came_is_counted_after_ten_minutes(tmp_path: Path) -> None:
     now = [0.0]
     machine = Machine(data_dir=tmp_path, root=tmp_path, monotonic=lambda: now[0])
     before = machine.read().counters["disk_read_bytes_s"]
-    another = PROC["proc/diskstats"].replace("vda", "vdb")
-    plant(tmp_path, {"proc/diskstats": PROC["proc/diskstats"] + another})
     plant(tmp_path, {"sys/block/vdb/device/vendor": "0x1af4"})
+    plant(tmp_path, {"sys/block/vdb/stat": PROC["sys/block/vda/stat"]})
 
     now[0] = 599.0
     soon = machine.read().counters["disk_read_bytes_s"]
@@ -135,16 +135,32 @@ def test_a_disk_that_came_is_counted_after_ten_minutes(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("all_cores")
+def test_a_disk_that_went_is_missed_for_a_minute_at_most(tmp_path: Path) -> None:
+    plant(tmp_path, PROC)
+    plant(tmp_path, {"sys/block/vdb/device/vendor": "0x1af4"})
+    plant(tmp_path, {"sys/block/vdb/stat": PROC["sys/block/vda/stat"]})
+    now = [0.0]
+    machine = Machine(data_dir=tmp_path, root=tmp_path, monotonic=lambda: now[0])
+    both = machine.read().counters["disk_read_bytes_s"]
+    shutil.rmtree(tmp_path / "sys/block/vdb")
+
+    now[0] = 60.0
+    later = machine.read().counters["disk_read_bytes_s"]
+
+    assert (both, later) == (102_400, 51_200)
+
+
+@pytest.mark.usefixtures("all_cores")
 def test_memory_that_a_host_gains_counts_after_a_minute(tmp_path: Path) -> None:
     plant(tmp_path, PROC)
     now = [0.0]
     machine = Machine(data_dir=tmp_path, root=tmp_path, monotonic=lambda: now[0])
-    before = machine.read().memory_bytes
+    before = machine.read().allowed.memory_bytes
     more = PROC["proc/meminfo"].replace("MemTotal:       1000", "MemTotal:       2000")
     plant(tmp_path, {"proc/meminfo": more})
     now[0] = 60.0
 
-    assert (before, machine.read().memory_bytes) == (1000 * 1024, 2000 * 1024)
+    assert (before, machine.read().allowed.memory_bytes) == (1000 * 1024, 2000 * 1024)
 
 
 def test_a_system_without_proc_is_read_through_psutil(tmp_path: Path) -> None:
@@ -158,8 +174,8 @@ def test_a_system_without_proc_is_read_through_psutil(tmp_path: Path) -> None:
 def test_this_machine_can_be_read(tmp_path: Path) -> None:
     reading = Machine(data_dir=tmp_path).read()
 
-    assert 0 < reading.memory_used_bytes < reading.memory_bytes
-    assert reading.storage_bytes is not None
+    assert 0 < reading.memory_used_bytes < reading.allowed.memory_bytes
+    assert reading.allowed.storage_bytes is not None
 
 
 def test_a_filesystem_is_asked_once_a_minute_and_readings_between_are_quick(

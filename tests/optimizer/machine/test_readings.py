@@ -6,30 +6,30 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.machine.readings import Reading, usage_between
+from optimizer.machine.readings import Allowed, Reading, usage_between
+
+HOST = Allowed(2.0, 1000, None, {"cpu": "host", "memory": "host", "storage": "statvfs /"})
 
 FIRST = Reading(
     monotonic_s=100.0,
+    allowed=HOST,
     busy_ticks=1000,
     total_ticks=10_000,
     group_cpu_s=None,
-    cpu_cores=2.0,
-    cpu_source="host",
-    memory_bytes=1000,
-    memory_source="host",
     memory_used_bytes=250,
     memory_reclaimable_bytes=100,
-    storage_bytes=None,
-    storage_source="statvfs /",
     levels={"load_1m": 0.5},
     counters={"network_rx_bytes_s": 5000},
     unknown={"swap_usage": "this machine has no swap"},
 )
 
 
+def half_a_core(source: str) -> Allowed:
+    return replace(HOST, cpu_cores=0.5, sources={**HOST.sources, "cpu": source})
+
+
 def test_cpu_is_busy_time_over_all_time_and_counters_become_rates() -> None:
-    after = replace(
-        FIRST,
+    after = FIRST._replace(
         monotonic_s=110.0,
         busy_ticks=1500,
         total_ticks=12_000,
@@ -49,8 +49,8 @@ def test_cpu_is_busy_time_over_all_time_and_counters_become_rates() -> None:
 
 
 def test_within_a_quota_cpu_is_use_against_what_is_allowed() -> None:
-    before = replace(FIRST, group_cpu_s=7.0, cpu_cores=0.5, cpu_source="cgroup")
-    after = replace(before, monotonic_s=110.0, group_cpu_s=8.0, busy_ticks=9000, total_ticks=12_000)
+    before = FIRST._replace(group_cpu_s=7.0, allowed=half_a_core("cgroup"))
+    after = before._replace(monotonic_s=110.0, group_cpu_s=8.0, busy_ticks=9000, total_ticks=12_000)
 
     usage = usage_between(before, after)
 
@@ -59,13 +59,11 @@ def test_within_a_quota_cpu_is_use_against_what_is_allowed() -> None:
 
 
 def test_a_quota_that_changed_in_between_is_not_mixed_up_with_the_old_one() -> None:
-    before = replace(FIRST, group_cpu_s=7.0, cpu_cores=0.5, cpu_source="old")
-    after = replace(
-        FIRST,
+    before = FIRST._replace(group_cpu_s=7.0, allowed=half_a_core("old"))
+    after = FIRST._replace(
         monotonic_s=110.0,
         group_cpu_s=0.0,
-        cpu_cores=0.5,
-        cpu_source="new",
+        allowed=half_a_core("new"),
         busy_ticks=1500,
         total_ticks=11_000,
     )
@@ -77,8 +75,8 @@ def test_a_quota_that_changed_in_between_is_not_mixed_up_with_the_old_one() -> N
 
 
 def test_a_counter_that_went_back_is_unknown_and_never_negative() -> None:
-    after = replace(
-        FIRST, monotonic_s=101.0, total_ticks=10_100, counters={"network_rx_bytes_s": 3}
+    after = FIRST._replace(
+        monotonic_s=101.0, total_ticks=10_100, counters={"network_rx_bytes_s": 3}
     )
 
     usage = usage_between(FIRST, after)
@@ -89,8 +87,8 @@ def test_a_counter_that_went_back_is_unknown_and_never_negative() -> None:
 
 
 def test_a_counter_that_is_new_has_no_rate_yet() -> None:
-    before = replace(FIRST, counters={})
-    after = replace(FIRST, monotonic_s=101.0, total_ticks=10_100)
+    before = FIRST._replace(counters={})
+    after = FIRST._replace(monotonic_s=101.0, total_ticks=10_100)
 
     usage = usage_between(before, after)
 
@@ -100,7 +98,7 @@ def test_a_counter_that_is_new_has_no_rate_yet() -> None:
 
 def test_readings_without_time_between_them_say_nothing() -> None:
     assert usage_between(FIRST, FIRST) is None
-    assert usage_between(FIRST, replace(FIRST, monotonic_s=100.01)) is None
+    assert usage_between(FIRST, FIRST._replace(monotonic_s=100.01)) is None
 
 
 @given(
@@ -112,8 +110,7 @@ def test_readings_without_time_between_them_say_nothing() -> None:
 def test_percentages_are_finite_and_within_bounds(
     seconds: float, busy: int, total: int, used: int
 ) -> None:
-    after = replace(
-        FIRST,
+    after = FIRST._replace(
         monotonic_s=100.0 + seconds,
         busy_ticks=1000 + busy,
         total_ticks=10_000 + total,
@@ -129,9 +126,8 @@ def test_percentages_are_finite_and_within_bounds(
 
 
 def test_each_core_is_measured_by_its_own_time() -> None:
-    before = replace(FIRST, core_ticks=((0, 0), (50, 100)))
-    after = replace(
-        before,
+    before = FIRST._replace(core_ticks=((0, 0), (50, 100)))
+    after = before._replace(
         monotonic_s=110.0,
         busy_ticks=1500,
         total_ticks=12_000,
@@ -145,9 +141,8 @@ def test_each_core_is_measured_by_its_own_time() -> None:
 
 
 def test_a_core_that_came_on_line_leaves_the_cores_unknown_until_the_next_sample() -> None:
-    before = replace(FIRST, core_ticks=((0, 0),))
-    after = replace(
-        before,
+    before = FIRST._replace(core_ticks=((0, 0),))
+    after = before._replace(
         monotonic_s=110.0,
         busy_ticks=1500,
         total_ticks=12_000,

@@ -33,8 +33,8 @@ while time.process_time() < 0.5:
 after = machine.read()
 usage = usage_between(before, after)
 print(json.dumps({
-    "cores": [after.cpu_cores, after.cpu_source],
-    "memory": [after.memory_bytes, after.memory_source],
+    "cores": [after.allowed.cpu_cores, after.allowed.sources["cpu"]],
+    "memory": [after.allowed.memory_bytes, after.allowed.sources["memory"]],
     "grown": after.memory_used_bytes - before.memory_used_bytes,
     "apart_s": after.monotonic_s - before.monotonic_s,
     "group_cpu_s": after.group_cpu_s - before.group_cpu_s,

@@ -19,8 +19,6 @@ PROC = {
     "    lo: 999 1 0 0 0 0 0 0 999 1 0 0 0 0 0 0\n"
     "  eth0: 1000 9 3 0 0 0 0 0 2000 9 4 0 0 0 0 0\n"
     "docker0: 70 9 0 0 0 0 0 0 80 9 0 0 0 0 0 0\n",
-    "proc/diskstats": " 254 0 vda 10 0 100 5 20 0 200 6 0 7 8\n"
-    " 254 1 vda1 9 0 90 5 9 0 90 6 0 7 8\n",
     "proc/pressure/cpu": "some avg10=1.50 avg60=0.00 avg300=0.00 total=0\n"
     "full avg10=9.00 avg60=0.00 avg300=0.00 total=0\n",
     "proc/pressure/memory": "some avg10=0.25 avg60=0.00 avg300=0.00 total=0\n",
@@ -33,6 +31,9 @@ PROC = {
     "sys/class/net/docker0/speed": "20000\n",
     "sys/class/net/docker0/operstate": "up\n",
     "sys/block/vda/device/vendor": "0x1af4",
+    "sys/block/vda/stat": "      10        0      100        5       20        0      200        6"
+    "        0        7        8\n",
+    "sys/block/loop0/stat": "9 0 90 5 9 0 90 6 0 7 8\n",
     "sys/block/loop0/size": "0",
 }
 """A machine of two cores and 1000 KiB, with a disk, a link and a bridge."""

@@ -1,30 +1,31 @@
 """A machine that reads what it is told, a store in a list, and samples by the handful."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from optimizer.errors import DependencyError, StorageError
-from optimizer.machine.readings import Reading
+from optimizer.machine.readings import Allowed, Reading
 from optimizer.monitoring.keeper import StoredHistory, nothing_stored
 from optimizer.monitoring.sample import Sample
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
+ALLOWED = Allowed(
+    cpu_cores=2.0,
+    memory_bytes=1000,
+    storage_bytes=5000,
+    sources={"cpu": "host", "memory": "host", "storage": "statvfs /"},
+)
+
 READING = Reading(
     monotonic_s=0.0,
+    allowed=ALLOWED,
     busy_ticks=0,
     total_ticks=0,
     group_cpu_s=None,
-    cpu_cores=2.0,
-    cpu_source="host",
-    memory_bytes=1000,
-    memory_source="host",
     memory_used_bytes=400,
     memory_reclaimable_bytes=100,
-    storage_bytes=5000,
-    storage_source="statvfs /",
     levels={"load_1m": 0.5, "storage_usage": 20.0},
     counters={"network_rx_bytes_s": 0},
     unknown={"swap_usage": "this machine has no swap"},
@@ -64,8 +65,7 @@ class FakeMachine:
         if self.is_broken:
             raise DependencyError("CPU and memory of this machine cannot be read (broken)")
         before = self._reading
-        self._reading = replace(
-            before,
+        self._reading = before._replace(
             monotonic_s=before.monotonic_s + 1,
             busy_ticks=before.busy_ticks + 2 * self.cpu,
             total_ticks=before.total_ticks + 200,

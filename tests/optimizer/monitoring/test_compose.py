@@ -1,9 +1,8 @@
 """One sample from three places."""
 
-from dataclasses import replace
-
 from optimizer.machine.readings import GpuReading, usage_between
 from optimizer.monitoring.compose import compose
+from optimizer.monitoring.latency import latency_of
 from optimizer.monitoring.probes import ProbeResult
 from optimizer.monitoring.sample import METRICS, Reliability, Sample
 from optimizer.monitoring.workload import Figures
@@ -14,9 +13,9 @@ LIKELY = Reliability(at_least=0.84, seen=0.94, basis="0 of 20 requests failed")
 
 
 def composed(probed: dict[str, ProbeResult], *targets: str) -> Sample:
-    usage = usage_between(READING, replace(READING, monotonic_s=1.0, total_ticks=200))
+    usage = usage_between(READING, READING._replace(monotonic_s=1.0, total_ticks=200))
     assert usage is not None
-    return compose(usage, QUIET, LIKELY, probed, targets=targets, host="here", at=NOON)
+    return compose(usage, QUIET, LIKELY, latency_of(targets, probed), {}, host="here", at=NOON)
 
 
 def test_every_metric_that_is_missing_says_why() -> None:
@@ -56,10 +55,9 @@ def test_capacity_comes_with_its_sources() -> None:
 
 
 def test_devices_and_errors_are_shown_beside_the_stored_metrics() -> None:
-    before = replace(READING, counters={"network_errors_s": 4})
+    before = READING._replace(counters={"network_errors_s": 4})
     device = GpuReading(0, "H100", 40.0, memory_bytes=800, memory_used_bytes=200)
-    after = replace(
-        before,
+    after = before._replace(
         monotonic_s=2.0,
         total_ticks=200,
         counters={"network_errors_s": 10},
@@ -68,7 +66,7 @@ def test_devices_and_errors_are_shown_beside_the_stored_metrics() -> None:
     usage = usage_between(before, after)
     assert usage is not None
 
-    sample = compose(usage, QUIET, LIKELY, {}, targets=(), host="here", at=NOON)
+    sample = compose(usage, QUIET, LIKELY, latency_of((), {}), None, host="here", at=NOON)
 
     assert sample.network_errors_s == 3.0
     assert (sample.gpus[0].usage, sample.gpus[0].memory_usage) == (40.0, 25.0)

@@ -9,11 +9,18 @@ import pytest
 
 from optimizer.errors import StorageError
 from optimizer.machine.attribution import Binding, LeaseReading, LeaseUse
-from optimizer.machine.readings import Reading
+from optimizer.machine.readings import Reading, Usage
 from optimizer.monitoring.keeper import StoredHistory, no_rollups, stored_figures
 from optimizer.monitoring.monitor import PerformanceMonitor
-from optimizer.monitoring.unmanaged import with_unmanaged
-from tests.optimizer.monitoring.fakes import NOON, READING, FakeKeeper, FakeTime, a_sample
+from optimizer.monitoring.unmanaged import unmanaged_in
+from tests.optimizer.monitoring.fakes import (
+    ALLOWED,
+    NOON,
+    READING,
+    FakeKeeper,
+    FakeTime,
+    a_sample,
+)
 
 HALF_MINUTE = timedelta(seconds=30)
 
@@ -27,13 +34,17 @@ class EightCores:
         self.unleased = 0.0
         self.job = 4.0
         self.bound = True
-        self._reading = replace(READING, cpu_cores=8.0)
+        self._reading = READING._replace(allowed=replace(ALLOWED, cpu_cores=8.0))
         self._job = LeaseReading(Binding("job", granted=(("cpu", 4.0),)), 0.0, memory_bytes=0)
+
+    def forget_storage(self) -> None:
+        levels = {**READING.levels}
+        del levels["storage_usage"]
+        self._reading = self._reading._replace(levels=levels)
 
     def read(self) -> Reading:
         self._job = replace(self._job, cpu_s=self._job.cpu_s + self.job)
-        self._reading = replace(
-            self._reading,
+        self._reading = self._reading._replace(
             monotonic_s=self._reading.monotonic_s + 1,
             busy_ticks=self._reading.busy_ticks + 100 * (self.job + self.unleased),
             total_ticks=self._reading.total_ticks + 800,
@@ -114,11 +125,21 @@ async def test_without_a_ledger_the_unmanaged_rest_is_unknown_with_a_reason() ->
 
 
 def test_what_a_lease_uses_beyond_its_grant_is_covered_by_none() -> None:
-    sample = a_sample(NOON, cpu_cores=8.0, cpu_usage=75.0, memory_used_bytes=900)
     use = LeaseUse({"cpu": 4.0, "memory": 500.0}, {"cpu": 5.0, "memory": 300.0})
+    reading = READING._replace(allowed=replace(ALLOWED, cpu_cores=8.0), memory_used_bytes=900)
+    usage = Usage({"cpu_usage": 75.0}, {}, reading, (), {"job": use})
 
-    told = with_unmanaged(sample, {"cpu": 4.0, "memory": 500.0}, {"job": use}, before={})
+    told = unmanaged_in(usage, {"cpu": 4.0, "memory": 500.0}, before={})
 
-    assert (told.unmanaged_cpu, told.unmanaged_memory) == (2.0, 600.0)
-    assert told.unmanaged_storage is None
-    assert told.unknown["unmanaged_storage"] == "use of storage is not known"
+    assert told == {"cpu": 2.0, "memory": 600.0}
+
+
+async def test_where_the_use_of_storage_is_not_known_the_unmanaged_rest_says_so() -> None:
+    machine = EightCores()
+    machine.forget_storage()
+
+    sample = await PerformanceMonitor(machine=machine, leased=four_cores).sample_once()
+
+    assert sample.unmanaged_cpu is not None
+    assert sample.unmanaged_storage is None
+    assert sample.unknown["unmanaged_storage"] == "use of storage is not known"
