@@ -6,7 +6,7 @@ connection that lasts, which only stdio has.
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,7 @@ import anyio
 import mcp_types as types
 from mcp.server import ServerRequestContext
 from mcp.server.session import ServerSession
-from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated
+from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated, ServerEvent
 
 from optimizer.events import AlertChanged, DecisionMade, Event, EventBus, LeaseChanged, SampleTaken
 from server.resources import ALERTS, CURRENT, POOLS, RECENT, decision_uri
@@ -32,6 +32,30 @@ def changed_by(event: Event) -> tuple[str, ...]:
     if isinstance(event, DecisionMade):
         return (RECENT, decision_uri(event.decision_id))
     return ()
+
+
+class ListenBus(InMemorySubscriptionBus):
+    """The SDK's bus, which knows whether any listen stream is open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._open: set[object] = set()
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._open)
+
+    def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
+        """Open a stream; the answer closes it again."""
+        stream, leave = object(), super().subscribe(listener)
+        self._open.add(stream)
+
+        def unsubscribe() -> None:
+            self._open.discard(stream)
+            leave()
+
+        return unsubscribe
 
 
 @dataclass(eq=False)
@@ -55,14 +79,14 @@ class Notices:
     """Carries events of the optimizer to MCP clients.
 
     Events may be published on any thread. Those that come before the last ones were told are told
-    once: a notice says "read it again", not what changed.
+    once: a notice says "read it again", not what changed. While nobody listens, nothing is done.
 
     Args:
         events: Where the optimizer publishes.
     """
 
     def __init__(self, events: EventBus) -> None:
-        self.bus = InMemorySubscriptionBus()
+        self.bus = ListenBus()
         self._events = events
         self._pending: dict[str, None] = {}
         self._lock = threading.Lock()
@@ -78,6 +102,8 @@ class Notices:
             woken.set()
 
         def hear(event: Event) -> None:
+            if not self._is_heard():
+                return
             uris = changed_by(event)
             with self._lock:
                 first = not self._pending
@@ -101,6 +127,10 @@ class Notices:
                 tasks.cancel_scope.cancel()
         finally:
             unsubscribe()
+
+    def _is_heard(self) -> bool:
+        subscribers = tuple(self._subscribers)  # others may come meanwhile
+        return self.bus.is_heard or any(subscriber.sessions for subscriber in subscribers)
 
     def _take(self) -> tuple[str, ...]:
         with self._lock:

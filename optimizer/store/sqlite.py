@@ -122,7 +122,6 @@ class SqliteEngine:
         arguments = {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
         engine = create_engine(self._url, connect_args=arguments, **pool)
         event.listen(engine, "connect", _on_connect)
-        event.listen(engine, "begin", _on_begin)
         self._engine = engine
         self._schema_cookie = None
         await self._on_thread(check, engine)
@@ -202,13 +201,15 @@ class SqliteEngine:
 
     def _read(self, query: Callable[[Connection], ResultT]) -> ResultT:
         with self._opened().connect() as connection, connection.begin():
+            connection.exec_driver_sql("BEGIN")
             return query(connection)
 
     def _commit(self, batch: list[_Pending[Any]]) -> None:
         try:
             connection = self._writing()
-            connection.execution_options(sro_durable=any(p.durable for p in batch))
+            manner = DURABLE if any(p.durable for p in batch) else LASTING
             with connection.begin():
+                _begin_to_write(connection, manner)
                 self._refuse_changed_schema(connection)
                 _run_all(batch, connection)
                 self._schema_cookie = _schema_cookie(_raw(connection))
@@ -288,13 +289,11 @@ def _schema_cookie(raw: Any) -> int:
     return int(raw.execute("PRAGMA schema_version").fetchone()[0])
 
 
-def _on_begin(connection: Connection) -> None:
-    """A write takes the lock at its start, so that nothing comes between its check and its act."""
-    durable = connection.get_execution_options().get("sro_durable")
-    if durable is None:
-        connection.exec_driver_sql("BEGIN")
-        return
-    manner = DURABLE if durable else LASTING
+def _begin_to_write(connection: Connection, manner: _Manner) -> None:
+    """Take the lock at the start, so that nothing comes between a check and its act.
+
+    An event of the engine could do so, too, but with one each statement looks for all of them.
+    """
     _prepare_to_write(_raw(connection), connection.connection.info, manner)
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 

@@ -291,6 +291,20 @@ async def test_a_listen_stream_tells_what_an_event_changed(
     assert second == ResourceUpdated(uri=decision_uri("opt-7"))
 
 
+async def test_news_are_told_only_while_somebody_listens(surface: McpSurface) -> None:
+    bus = surface.notices.bus
+
+    with anyio.fail_after(5):
+        async with Client(surface.server) as agent:
+            heard = [bus.is_heard]
+            async with agent.listen(resource_subscriptions=["sro://alerts"]):
+                heard.append(bus.is_heard)
+        while bus.is_heard:
+            await anyio.lowlevel.checkpoint()
+
+    assert heard == [False, True]
+
+
 @pytest.mark.filterwarnings("ignore:resources/")
 async def test_an_older_client_on_a_lasting_connection_can_subscribe(
     surface: McpSurface, optimizer: FakeOptimizer

@@ -119,14 +119,14 @@ async def test_without_the_lock_of_sqlite_the_second_of_two_is_lost(
 ) -> None:
     save, both_have_decided = ledger_books.Books.save, threading.Barrier(2)
 
-    def begin_without_lock(connection: Any) -> None:
+    def begin_without_lock(connection: Any, manner: object) -> None:
         connection.exec_driver_sql("BEGIN")
 
     def meet_and_save(books: ledger_books.Books) -> None:
         both_have_decided.wait(60)
         save(books)
 
-    monkeypatch.setattr(sqlite, "_on_begin", begin_without_lock)
+    monkeypatch.setattr(sqlite, "_begin_to_write", begin_without_lock)
     stores = [Database(f"sqlite:///{tmp_path / 'sro.db'}") for _ in range(2)]
     desks = [open_desk(store, FakeClock(), pools(SLOTS)) for store in stores]
     for desk in desks:
