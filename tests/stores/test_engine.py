@@ -414,3 +414,15 @@ async def test_a_file_that_another_program_left_locked_says_so(
     assert await database.write(note(1)) == 1
     assert database.set_aside is None
     await database.close()
+
+
+async def test_no_connection_holds_more_than_half_a_mebibyte_of_pages(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'small.db'}")
+
+    def limit(connection: Connection) -> int | None:
+        return connection.scalar(text("PRAGMA cache_size"))
+
+    limits = [await database.read(limit), await database.write(limit)]
+    await database.close()
+
+    assert limits == [-512, -512]
