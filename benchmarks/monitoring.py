@@ -2,6 +2,7 @@
 
 Every process runs at the same time on the same machine, so that the ratios hold where the figures
 do not. GLANCES is its program, installed apart: python -m venv X && X/bin/pip install glances.
+`--growth` in its place measures alone what a month of samples adds to a process.
 """
 
 import asyncio
@@ -11,16 +12,20 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from statistics import fmean, median
 
 import psutil
 
 from optimizer.machine.reader import Machine
+from optimizer.machine.readings import Reading
 from optimizer.monitoring.monitor import PerformanceMonitor
 from optimizer.monitoring.sample import Sample
 from optimizer.operations.forecast import DEFAULT_METRICS
+from optimizer.store.alerts import AlertStore
 from optimizer.store.engine import Database
 from optimizer.store.samples import StoredSamples
 from sequential_resource_optimization import SequentialResourceOptimizer, load_settings
@@ -35,6 +40,9 @@ QUIET_S, QUIET_CPU_S, LONGEST_START_S = 5.0, 0.025, 180.0
 """A process has settled when it used less than this CPU time in so many seconds."""
 
 NEVER_S, OFTEN_S, USUAL_S = 3600, 1, 30
+
+SETTLED, MONTH = 20_000, 100_000
+"""Samples after which a process is taken to be settled, and up to which it may grow: 28 days."""
 
 HOUR = timedelta(hours=1)
 
@@ -89,6 +97,54 @@ async def a_day(folder: Path) -> list[tuple[str, str, str]]:
         ("24 h ready for a forecast, from memory", f"{median(ready) * 1e3:.2f} ms", "10 ms"),
         ("the same after a restart, from the store", f"{loaded * 1e3:.1f} ms", ""),
     ]
+
+
+class Moving:
+    """This machine once, then every figure moved by chance, 30 s at a look."""
+
+    is_quick = True
+
+    def __init__(self, folder: Path) -> None:
+        self._reading = Machine(data_dir=folder).read()
+        self._chance = Random(1)
+
+    def read(self) -> Reading:
+        """The reading before, 30 s later."""
+        before, chance = self._reading, self._chance.random
+        busy_s = (0.2 + 0.2 * chance()) * USUAL_S
+        self._reading = replace(
+            before,
+            monotonic_s=before.monotonic_s + USUAL_S,
+            busy_ticks=before.busy_ticks + 100 * busy_s,
+            total_ticks=before.total_ticks + 100 * USUAL_S,
+            group_cpu_s=None if before.group_cpu_s is None else before.group_cpu_s + busy_s,
+            memory_used_bytes=int((0.3 + 0.2 * chance()) * before.memory_bytes),
+            levels={name: 5 + 20 * chance() for name in before.levels},
+            counters={name: n + int(1e6 * chance()) for name, n in before.counters.items()},
+        )
+        return self._reading
+
+
+async def growth(folder: Path) -> list[tuple[str, str, str]]:
+    """What a process grows by from sample to sample, with a clock that waits for nobody."""
+    database = Database(f"sqlite:///{folder / 'growth.db'}")
+    interval, start, taken = timedelta(seconds=USUAL_S), datetime.now(UTC), 0
+    monitor = PerformanceMonitor(
+        machine=Moving(folder),
+        keeper=StoredSamples(database, retention=timedelta(days=1), interval=interval),
+        alert_keeper=AlertStore(database),
+        interval=interval,
+        clock=lambda: start + taken * interval,
+        monotonic=lambda: taken * float(USUAL_S),
+    )
+    process, rss = psutil.Process(), {}
+    for taken in range(1, MONTH + 1):
+        await monitor.sample_once()
+        if taken in (SETTLED, MONTH):
+            rss[taken] = process.memory_info().rss / 2**20
+    await database.close()
+    figure = f"{rss[MONTH] - rss[SETTLED]:.2f} MiB (to {rss[MONTH]:.1f} MiB)"
+    return [(f"growth from sample {SETTLED:,} to {MONTH:,}", figure, "1 MiB")]
 
 
 def _sample(at: datetime, *, cpu: float) -> Sample:
@@ -188,7 +244,11 @@ def main(arguments: list[str]) -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        rows = asyncio.run(one_sample(folder))
+        rows = asyncio.run(growth(folder))
+        if arguments[:1] == ["--growth"]:
+            print(table(rows))
+            return
+        rows += asyncio.run(one_sample(folder))
         rows += asyncio.run(a_day(folder))
         rows += processes(folder, arguments[0] if arguments else None)
     print(table(rows))

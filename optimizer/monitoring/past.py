@@ -24,6 +24,9 @@ ASIDE = 32
 class Past:
     """What a monitor remembers without asking the store.
 
+    What a month of samples fills is taken at the start, so that a process does not grow with its
+    age; the hours of a year are not (130 kB a month).
+
     Args:
         interval: Time between samples.
     """
@@ -34,7 +37,9 @@ class Past:
         self._half_interval_s = interval.total_seconds() / 2
         self._aside: list[tuple[float, tuple[float | None, ...]]] = []
         self._raw = SampleRing(size=RAW_SAMPLES, metrics=width)
-        self._five_minutes = BinRing(step_s=FIVE_MINUTES_S, size=FIVE_MINUTE_BINS, metrics=width)
+        self._five_minutes = BinRing(
+            step_s=FIVE_MINUTES_S, size=FIVE_MINUTE_BINS, metrics=width, whole=True
+        )
         self._hours = BinRing(step_s=HOUR_S, size=HOUR_BINS, metrics=width)
 
     def load(self, stored: StoredHistory) -> None:
@@ -43,7 +48,7 @@ class Past:
             (self._five_minutes, stored.five_minutes),
             (self._hours, stored.hours),
         ):
-            ring.put(rollups.starts_s, rollups.mean, rollups.samples)
+            ring.put(rollups.starts_s, rollups.mean)
             finished = rollups.starts_s[-1] + rollups.step_s if rollups.starts_s.size else -np.inf
             for index in np.flatnonzero(stored.times_s >= finished):
                 ring.add(stored.times_s[index], stored.values[index])

@@ -24,55 +24,56 @@ class BinRing:
         step_s: Width of a step in seconds.
         size: How many steps are kept.
         metrics: How many metrics a row has.
+        whole: Whether all of its memory is taken at once, instead of as it fills.
     """
 
-    def __init__(self, *, step_s: int, size: int, metrics: int) -> None:
+    def __init__(self, *, step_s: int, size: int, metrics: int, whole: bool = False) -> None:
         self.step_s = step_s
         self._size = size
         self._tags = np.full(size, NOWHERE, dtype=np.int64)
-        self._sums = np.zeros((size, metrics))
-        self._counts = np.zeros((size, metrics), dtype=np.int32)
+        self._means = np.zeros((size, metrics))
+        if whole:
+            self._means[:] = np.nan
         self._current = NOWHERE
-        self._furthest = NOWHERE
+        self._sums = np.zeros(metrics)
+        self._counts = np.zeros(metrics, dtype=np.int64)
 
     def add(self, time_s: float, row: FloatArray) -> None:
-        """Add one sample to its step.
+        """Add one sample to its step, which begins anew if another one lies between.
 
         Args:
             time_s: Seconds since 1970.
             row: Shape (metrics,), NaN where unknown.
         """
         number = int(time_s // self.step_s)
-        slot = number % self._size
-        if self._tags[slot] != number or self._is_written_again(number):
-            self._tags[slot] = number
-            self._sums[slot] = 0
-            self._counts[slot] = 0
-        self._current = number
-        self._furthest = max(self._furthest, number)
+        if number != self._current:
+            self._write_down()
+            self._current = number
+            self._sums[:] = self._counts[:] = 0
         known = ~np.isnan(row)
-        self._sums[slot] += np.where(known, row, 0.0)
-        self._counts[slot] += known
+        self._sums += np.where(known, row, 0.0)
+        self._counts += known
 
-    def _is_written_again(self, number: int) -> bool:
-        """Whether the clock went back and now comes anew to a step that it had been in."""
-        return number != self._current and number <= self._furthest
-
-    def put(self, starts_s: IntArray, mean: FloatArray, samples: IntArray) -> None:
+    def put(self, starts_s: IntArray, mean: FloatArray) -> None:
         """Place finished steps from the store, oldest first.
 
         Args:
             starts_s: Beginnings in seconds since 1970, shape (n,).
             mean: Shape (n, metrics), NaN where unknown.
-            samples: How many samples each mean is of, shape (n,).
         """
         numbers = starts_s[-self._size :] // self.step_s
         slots = numbers % self._size
-        known = ~np.isnan(mean[-self._size :])
-        counts = np.where(known, samples[-self._size :, None], 0)
         self._tags[slots] = numbers
-        self._counts[slots] = counts
-        self._sums[slots] = np.where(known, mean[-self._size :], 0.0) * counts
+        self._means[slots] = mean[-self._size :]
+
+    def _write_down(self) -> None:
+        """Put the means of the step that samples come to in its place."""
+        if self._current == NOWHERE:
+            return
+        slot = self._current % self._size
+        self._tags[slot] = self._current
+        self._means[slot] = np.nan
+        np.divide(self._sums, self._counts, out=self._means[slot], where=self._counts > 0)
 
     def series(self, column: int, metric: str, now: datetime) -> Series:
         """One metric's finished steps, from the first that is known up to now.
@@ -82,12 +83,10 @@ class BinRing:
             metric: Its name.
             now: The step that holds this moment is not finished, and not in the answer.
         """
-        numbers, known = self._finished(now)
-        counts = np.where(known, self._counts[numbers % self._size, column], 0)
-        values = np.full(self._size, np.nan)
-        sums = self._sums[numbers % self._size, column]
-        np.divide(sums, counts, out=values, where=counts > 0)
-        first = int(np.argmax(counts > 0)) if counts.any() else self._size
+        numbers, known = self._up_to(int(now.timestamp() // self.step_s))
+        values = np.where(known, self._means[numbers % self._size, column], np.nan)
+        there = ~np.isnan(values)
+        first = int(np.argmax(there)) if there.any() else self._size
         start = datetime.fromtimestamp(int(numbers[0] + first) * self.step_s, UTC)
         return Series(metric, values[first:], timedelta(seconds=self.step_s), start)
 
@@ -98,19 +97,12 @@ class BinRing:
         """
         now_s = now.timestamp()
         numbers, known = self._up_to(int(now_s // self.step_s) + 1)
-        slots = numbers[known] % self._size
-        counts = self._counts[slots]
-        means: FloatArray = np.full(counts.shape, np.nan)
-        np.divide(self._sums[slots], counts, out=means, where=counts > 0)
         middles = numbers[known] * self.step_s + self.step_s / 2
-        return np.minimum(middles, now_s), means
-
-    def _finished(self, now: datetime) -> tuple[IntArray, NDArray[np.bool_]]:
-        """Numbers of the finished steps, and which of them lie in the ring."""
-        return self._up_to(int(now.timestamp() // self.step_s))
+        return np.minimum(middles, now_s), self._means[numbers[known] % self._size]
 
     def _up_to(self, end: int) -> tuple[IntArray, NDArray[np.bool_]]:
         """Numbers of the steps before one, and which of them lie in the ring."""
+        self._write_down()
         numbers = np.arange(end - self._size, end, dtype=np.int64)
         return numbers, self._tags[numbers % self._size] == numbers
 

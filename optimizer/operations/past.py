@@ -62,7 +62,7 @@ async def past_of(
     since = now - timedelta(hours=HOURS_LOOKED_AT)
     rollups = await elsewhere.rollups(host, step_s=HOUR_S, since=since, now=now)
     ring = BinRing(step_s=HOUR_S, size=HOURS_LOOKED_AT, metrics=len(COLUMNS))
-    ring.put(rollups.starts_s, rollups.mean, rollups.samples)
+    ring.put(rollups.starts_s, rollups.mean)
 
     def past(metric: str, step: timedelta) -> Series | None:
         known = step == HOUR and metric in COLUMNS

@@ -1,8 +1,11 @@
 """Rings of the recent past."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pytest
 
 from optimizer.monitoring.window import BinRing, SampleRing
 
@@ -83,12 +86,60 @@ def test_a_clock_that_ran_ahead_and_came_back_leaves_the_present_whole() -> None
 
 def test_steps_from_the_store_go_on_where_they_ended() -> None:
     bins = ring()
-    bins.put(np.array([0, 300]), np.array([[2.0], [np.nan]]), np.array([10, 10]))
+    bins.put(np.array([0, 300]), np.array([[2.0], [np.nan]]))
     bins.add(650, row(8.0))
 
     np.testing.assert_array_equal(
         bins.series(0, "cpu_usage", moment(900)).values, [2.0, np.nan, 8.0]
     )
+
+
+def test_a_mean_from_the_store_comes_back_to_the_last_bit() -> None:
+    bins = ring(size=500)
+    means = np.random.default_rng(1).random((500, 1)) * 1e10
+    bins.put(np.arange(500) * 300, means)
+
+    assert bins.series(0, "cpu_usage", moment(500 * 300)).values.tolist() == means[:, 0].tolist()
+
+
+def test_a_sample_in_a_step_that_was_put_begins_it_anew() -> None:
+    bins = ring()
+    bins.put(np.array([0, 300]), np.array([[2.0], [4.0]]))
+    bins.add(450, row(8.0))
+
+    assert bins.series(0, "cpu_usage", moment(600)).values.tolist() == [2.0, 8.0]
+
+
+GROWS = """
+import numpy as np
+from pathlib import Path
+from optimizer.monitoring.window import BinRing
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
+
+bins = BinRing(step_s=300, size=8640, metrics=22, whole={whole})
+row = np.arange(22.0)
+for step in range(100):
+    bins.add(300 * step, row)
+before = resident()
+for step in range(100, 9000):
+    bins.add(300 * step, row)
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(("whole", "least", "most"), [(True, 0.0, 0.2), (False, 1.2, 1.7)])
+def test_a_whole_ring_grows_by_nothing_in_a_month(whole: bool, least: float, most: float) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", GROWS.format(whole=whole)],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+
+    assert least <= float(ran.stdout) <= most
 
 
 def test_rows_are_the_middles_and_means_of_steps_with_data() -> None:
