@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -112,13 +111,12 @@ class Moving:
         """The reading before, 30 s later."""
         before, chance = self._reading, self._chance.random
         busy_s = (0.2 + 0.2 * chance()) * USUAL_S
-        self._reading = replace(
-            before,
+        self._reading = before._replace(
             monotonic_s=before.monotonic_s + USUAL_S,
             busy_ticks=before.busy_ticks + 100 * busy_s,
             total_ticks=before.total_ticks + 100 * USUAL_S,
             group_cpu_s=None if before.group_cpu_s is None else before.group_cpu_s + busy_s,
-            memory_used_bytes=int((0.3 + 0.2 * chance()) * before.memory_bytes),
+            memory_used_bytes=int((0.3 + 0.2 * chance()) * before.allowed.memory_bytes),
             levels={name: 5 + 20 * chance() for name in before.levels},
             counters={name: n + int(1e6 * chance()) for name, n in before.counters.items()},
         )
