@@ -86,6 +86,11 @@ class Attribution:
         """The leases that are looked at."""
         return frozenset(binding.lease for binding in self._bindings)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to look at."""
+        return not self._bindings
+
     def bind(self, bindings: Iterable[Binding]) -> None:
         """Look at these from now on, and at no others."""
         self._bindings = tuple(bindings)

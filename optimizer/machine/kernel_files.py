@@ -32,7 +32,8 @@ class KernelFiles:
             if descriptor is None:
                 descriptor = self._open[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                return _whole(descriptor)
+                whole = os.pread(descriptor, PIECE, 0)
+                return whole if len(whole) < HALF_A_PAGE else _to_the_end(descriptor, whole)
             except OSError:
                 os.close(self._open.pop(path))
                 raise
@@ -43,8 +44,8 @@ class KernelFiles:
             _close_all(self._open)
 
 
-def _whole(descriptor: int) -> bytes:
-    piece = whole = os.pread(descriptor, PIECE, 0)
+def _to_the_end(descriptor: int, whole: bytes) -> bytes:
+    piece = whole
     while len(piece) >= HALF_A_PAGE:
         piece = os.pread(descriptor, PIECE, len(whole))
         whole += piece

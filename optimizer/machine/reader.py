@@ -86,7 +86,7 @@ class Machine:
         return (
             self._found is not None
             and self._monotonic() - self._looked_s < LOOK_AGAIN_S - MARGIN_S
-            and not self._attribution.leases
+            and self._attribution.is_idle
             and not self._gpus.are_there
         )
 

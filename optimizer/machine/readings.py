@@ -149,7 +149,7 @@ def usage_between(before: Reading, after: Reading) -> Usage | None:
         unknown,
         after,
         _core_usage(before.core_ticks, after.core_ticks),
-        use_between(before.leases, after.leases, elapsed),
+        use_between(before.leases, after.leases, elapsed) if after.leases else {},
     )
 
 

@@ -1,6 +1,6 @@
 """Alerts as a state machine: values in, alerts raised and cleared, once each. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -22,6 +22,9 @@ class AlertState:
 
     raised: Mapping[str, Alert] = field(default_factory=dict)
     broken_since: Mapping[tuple[str, AlertLevel], float] = field(default_factory=dict)
+
+
+CALM = AlertState()
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def _is_over(alert: Alert, *, covered: Collection[str], until: datetime, at: dat
 
 def advance(
     state: AlertState,
-    values: Mapping[str, float | None],
+    value_of: Callable[[str], float | None],
     thresholds: Mapping[str, Threshold],
     *,
     at: datetime,
@@ -122,7 +125,7 @@ def advance(
 
     Args:
         state: What the last look left.
-        values: Metrics by name; None where unknown.
+        value_of: Answers a metric by its name; None where it is unknown.
         thresholds: By metric.
         at: When the values were measured.
         now_s: The same moment on the monotonic clock, which durations are counted on.
@@ -134,7 +137,7 @@ def advance(
     since: dict[tuple[str, AlertLevel], float] = {}
     changes: list[Change] = []
     for metric, threshold in thresholds.items():
-        value = values.get(metric)
+        value = value_of(metric)
         before = state.raised.get(metric)
         if before is None and (value is None or not _is_broken(value, threshold)):
             continue
@@ -145,7 +148,7 @@ def advance(
         if alert is not None:
             raised[metric] = alert
         changes += _changes(metric, before, alert)
-    return AlertState(raised=raised, broken_since=since), tuple(changes)
+    return (AlertState(raised, since) if raised or since else CALM), tuple(changes)
 
 
 def _is_broken(value: float, threshold: Threshold) -> bool:

@@ -15,7 +15,7 @@ from optimizer.errors import DependencyError, StorageError
 from optimizer.events import EventBus, SampleTaken
 from optimizer.machine.attribution import LeaseUse
 from optimizer.machine.readings import Usage
-from optimizer.monitoring.alerts import AlertState, Change, Crossing, advance
+from optimizer.monitoring.alerts import CALM, Change, Crossing, advance
 from optimizer.monitoring.compose import compose
 from optimizer.monitoring.health import STALLED, assess
 from optimizer.monitoring.history import Series
@@ -242,7 +242,7 @@ class PerformanceMonitor:
             self._past.add(sample)
             self.version += 1
             changes = self._alerts.look(
-                self._watched(sample),
+                sample.watched,
                 usage.leases,
                 self.thresholds,
                 at=sample.timestamp,
@@ -250,7 +250,8 @@ class PerformanceMonitor:
             )
             await self._keep(sample)
         self._events.publish(SampleTaken(sample.timestamp))
-        await self._announce(changes, sample.timestamp)
+        if changes:
+            await self._announce(changes, sample.timestamp)
         return sample
 
     async def glance(self) -> None:
@@ -313,8 +314,8 @@ class PerformanceMonitor:
         if now - sample.timestamp > self._patience:
             troubles[STALLED] = _stalled(sample)
         state, _ = advance(
-            AlertState(),
-            self._watched(sample),
+            CALM,
+            sample.watched,
             self.thresholds,
             at=sample.timestamp,
             now_s=self._monotonic(),
@@ -396,9 +397,6 @@ class PerformanceMonitor:
             await self._alerts.announce(changes, at, may_write=self._own_lock)
         except StorageError as error:
             self._note(NOT_STORED, f"alerts are in memory only: {error}")
-
-    def _watched(self, sample: Sample) -> dict[str, float | None]:
-        return {metric: sample.watched(metric) for metric in self.thresholds}
 
     async def _keep(self, sample: Sample) -> None:
         if self._keeper is None or not self._own_lock():

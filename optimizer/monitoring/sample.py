@@ -94,6 +94,11 @@ class GpuUse(_Noun):
     memory_used_bytes: int = Field(ge=0)
 
 
+WATCHED = {"reliability_score": "reliability_seen"}
+"""What an alert looks at in place of its metric: it says that something is wrong, and a bound that
+is low for want of requests does not."""
+
+
 class Sample(_Noun):
     """What was measured at one moment; null is unknown, and `unknown` says why."""
 
@@ -173,11 +178,9 @@ class Sample(_Noun):
         return value
 
     def watched(self, metric: str) -> float | None:
-        """What an alert about a metric looks at; of reliability what was seen, not what may be.
-
-        An alert says that something is wrong; a bound that is low for want of requests does not.
-        """
-        return self.value("reliability_seen" if metric == "reliability_score" else metric)
+        """What an alert about a metric looks at."""
+        value: float | None = getattr(self, WATCHED.get(metric, metric))
+        return value
 
     @property
     def used(self) -> dict[str, float]:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from optimizer.events import AlertChanged, EventBus
 from optimizer.machine.attribution import LeaseUse
-from optimizer.monitoring.alerts import AlertState, Change, Crossing, advance, foresee
+from optimizer.monitoring.alerts import CALM, AlertState, Change, Crossing, advance, foresee
 from optimizer.monitoring.health import explain
 from optimizer.monitoring.keeper import AlertKeeper
 from optimizer.monitoring.overuse import OveruseState, look_for_overuse
@@ -28,7 +28,7 @@ class StandingAlerts:
         self._host = host
         self._keeper = keeper
         self._events = events
-        self._broken = AlertState()
+        self._broken = CALM
         self._overuse = OveruseState()
         self._expected: dict[str, Alert] = {}
 
@@ -58,7 +58,7 @@ class StandingAlerts:
 
     def look(
         self,
-        values: Mapping[str, float | None],
+        value_of: Callable[[str], float | None],
         uses: Mapping[str, LeaseUse],
         thresholds: Mapping[str, Threshold],
         *,
@@ -68,13 +68,13 @@ class StandingAlerts:
         """Look at one sample; answers what changed.
 
         Args:
-            values: Watched metrics by name; None where unknown.
+            value_of: Answers a watched metric by its name; None where it is unknown.
             uses: What each lease used that processes are bound to.
             thresholds: By metric.
             at: When it was measured.
             now_s: The same moment on the monotonic clock.
         """
-        self._broken, changes = advance(self._broken, values, thresholds, at=at, now_s=now_s)
+        self._broken, changes = advance(self._broken, value_of, thresholds, at=at, now_s=now_s)
         if uses or self._overuse.raised or self._overuse.suspected:
             self._overuse, over = look_for_overuse(self._overuse, uses, at=at)
             changes = (*changes, *over)

@@ -23,7 +23,7 @@ def levels_of(
     told: list[str] = []
     for i, value in enumerate(values):
         at = NOON + timedelta(seconds=every_s * i)
-        state, changes = advance(state, {metric: value}, thresholds, at=at, now_s=every_s * i)
+        state, changes = advance(state, {metric: value}.get, thresholds, at=at, now_s=every_s * i)
         told += [change.level for change in changes]
     return told
 
@@ -66,8 +66,10 @@ def test_a_metric_that_is_not_known_any_more_ends_its_alert() -> None:
 
 
 def test_an_alert_keeps_the_moment_at_which_it_was_raised() -> None:
-    state, _ = advance(AlertState(), {"cpu_usage": 90}, CPU, at=NOON, now_s=0)
-    state, _ = advance(state, {"cpu_usage": 95}, CPU, at=NOON + timedelta(minutes=1), now_s=60)
+    state, _ = advance(AlertState(), {"cpu_usage": 90.0}.get, CPU, at=NOON, now_s=0)
+    state, _ = advance(
+        state, {"cpu_usage": 95.0}.get, CPU, at=NOON + timedelta(minutes=1), now_s=60
+    )
 
     alert = state.raised["cpu_usage"]
     assert (alert.raised_at, alert.value, alert.word) == (NOON, 95, "high_cpu_usage")

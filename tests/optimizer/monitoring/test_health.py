@@ -2,7 +2,7 @@
 
 import pytest
 
-from optimizer.monitoring.alerts import AlertState, advance
+from optimizer.monitoring.alerts import CALM, advance
 from optimizer.monitoring.health import PROBES_FAILED, STALLED, assess, explain
 from optimizer.monitoring.probes import NOT_ASKED
 from optimizer.monitoring.sample import ALERTABLE, DEFAULT_THRESHOLDS, Alert, Health, Threshold
@@ -12,8 +12,7 @@ from tests.optimizer.monitoring.fakes import NOON, a_sample
 def health_of(problems: dict[str, str] | None = None, **figures: float) -> Health:
     """The health that one sample shows."""
     sample = a_sample(unknown={"reliability_score": "no requests"}, **figures)
-    values = {metric: sample.value(metric) for metric in DEFAULT_THRESHOLDS}
-    state, _ = advance(AlertState(), values, DEFAULT_THRESHOLDS, at=NOON, now_s=0)
+    state, _ = advance(CALM, sample.value, DEFAULT_THRESHOLDS, at=NOON, now_s=0)
     return assess(sample, state.raised.values(), problems=problems or {}, at=NOON)
 
 
@@ -89,8 +88,8 @@ def test_reliability_that_is_low_for_want_of_requests_raises_no_alert() -> None:
 
     raised = [
         advance(
-            AlertState(),
-            {"reliability_score": sample.watched("reliability_score")},
+            CALM,
+            sample.watched,
             thresholds,
             at=NOON,
             now_s=0,
