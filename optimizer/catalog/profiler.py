@@ -36,6 +36,9 @@ class EntryKeeper(Protocol):
     async def entries(self) -> dict[str, CatalogEntry]:
         """Every entry by id."""
 
+    async def entry(self, identifier: str) -> CatalogEntry | None:
+        """One entry; None when there is none."""
+
     async def keep(self, entry: CatalogEntry, *, forget_calls: bool) -> None:
         """Store an entry in place of the one with its id; recorded calls may be forgotten."""
 
@@ -150,8 +153,7 @@ class Profiler:
 
         on_progress(server.id, "starting")
         if server.unresolved:
-            needed = ", ".join(server.unresolved)
-            met = Met(None, "unresolved", f"its configuration needs a value for {needed}")
+            met = Met(None, "unresolved", _needed(server.unresolved))
         else:
             met = await meet(
                 _job(server, before, probes, allow_local=allow_local),
@@ -214,6 +216,14 @@ def entry_of(
         fingerprint=fingerprint(server.shown, tools),
     )
     return judged(entry, before, now=now)
+
+
+def _needed(unresolved: Sequence[str]) -> str:
+    """What a configuration lacks, and where to give it."""
+    kinds = [each.partition(":") for each in unresolved]
+    asked = "".join(f" --input {name}" for kind, _, name in kinds if kind == "input")
+    needed = f"its configuration needs a value for {', '.join(unresolved)}"
+    return f"{needed}; `sro profile` asks with{asked}" if asked else needed
 
 
 def _job(

@@ -25,15 +25,12 @@ EXPECTED_CALLS: dict[Complexity, int] = {"low": 1, "medium": 2, "high": 4}
 """The 10th, 50th and 90th percentile of annotated tool calls per task in LiveMCPBench."""
 
 DEVELOPER_USD_PER_HOUR = 63.98
-WAGE_SOURCE = (
-    "default: a software developer's median wage, 63.98 USD/h (US Bureau of Labor Statistics, "
-    "May 2024)"
-)
+WAGE_SOURCE = "a developer's median wage, 63.98 USD/h (US BLS, May 2024)"
 _MODEL = MODELS["anthropic/claude-sonnet-4"]
 MODEL_USD_PER_TOKEN = _MODEL.usd_per_million_prompt_tokens / 1e6
 TOKEN_SOURCE = (
-    f"default: input price of Claude Sonnet 4, {_MODEL.usd_per_million_prompt_tokens:g} USD per "
-    f"million tokens ({_MODEL.source}, {_MODEL.date})"
+    f"default: Claude Sonnet 4's input, {_MODEL.usd_per_million_prompt_tokens:g} USD per million "
+    f"({_MODEL.source}, {_MODEL.date})"
 )
 
 Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
@@ -192,14 +189,17 @@ class Requirements(BaseModel):
                 "value_of_success_usd",
                 self.value_usd,
                 "USD per task",
-                f"{WAGE_SOURCE}, one minute saved per expected call",
+                f"default: a minute saved per call, at {WAGE_SOURCE}",
             ),
             self._assumption("expected_calls", self.calls, "calls per task", self._calls_source),
             self._assumption(
                 "turns", self.model_turns, "model turns per task", "expected_calls + 1, the answer"
             ),
             self._assumption(
-                "usd_per_second_waiting", self.waiting_usd_per_s, "USD per second", WAGE_SOURCE
+                "usd_per_second_waiting",
+                self.waiting_usd_per_s,
+                "USD per second",
+                f"default: {WAGE_SOURCE}",
             ),
             self._assumption(
                 "usd_per_context_token",
@@ -218,8 +218,8 @@ class Requirements(BaseModel):
     @property
     def _calls_source(self) -> str:
         return (
-            f"complexity {self.complexity}: LiveMCPBench's 10th, 50th and 90th percentile of calls "
-            "per task are 1, 2, 4"
+            f"complexity {self.complexity} of low 1, medium 2, high 4 (10th, 50th, 90th percentile "
+            "in LiveMCPBench)"
         )
 
     def _assumption(self, name: str, value: float, unit: str, default_source: str) -> Assumption:

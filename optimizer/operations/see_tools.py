@@ -35,7 +35,7 @@ async def see_tools(
         StorageError: Nothing was stored.
     """
     principal.require_writer("see_tools")
-    before = (await catalog.entries()).get(mcp)
+    before = await catalog.entry(mcp)
     entry = seen(mcp, command, tools, before, now=clock())
     if entry is None:
         return None

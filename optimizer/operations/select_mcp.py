@@ -95,13 +95,24 @@ def brief(analysis: McpSelectionAnalysis) -> BriefSelection:
         "rejected": sorted(analysis["rejected"], key=_is_by_words)[:MAX_SHOWN],
         "more_rejected": max(0, len(analysis["rejected"]) - MAX_SHOWN),
         "switch_points": [point["statement"] for point in analysis["switch_points"]],
-        "assumptions": {
-            assumption["name"]: f"{assumption['value']:.4g} {assumption['unit']}, "
-            f"{assumption['source']}"
-            for assumption in analysis["assumptions"]
-        },
+        "assumptions": _assumptions(analysis),
         "unknown": analysis["unknown"],
         "warnings": analysis["warnings"],
+    }
+
+
+def _assumptions(analysis: McpSelectionAnalysis) -> dict[str, str]:
+    """What the scores rest on; how an unknown figure is charged only where one is unknown."""
+    options = analysis["options"]
+    unneeded = {
+        name
+        for name, figure in (("unknown_cost_usd", "cost_usd"), ("unknown_latency_ms", "latency_ms"))
+        if all(option[figure]["value"] is not None for option in options)  # type: ignore[literal-required]
+    }
+    return {
+        each["name"]: f"{each['value']:.4g} {each['unit']}, {each['source']}"
+        for each in analysis["assumptions"]
+        if each["name"] not in unneeded
     }
 
 

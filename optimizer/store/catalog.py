@@ -34,6 +34,16 @@ class CatalogStore:
 
         return await self._database.read(query)
 
+    async def entry(self, identifier: str) -> CatalogEntry | None:
+        """One entry; None when there is none."""
+
+        def query(connection: Connection) -> str | None:
+            found = select(_catalog.c.entry).where(_catalog.c.mcp == identifier)
+            return connection.execute(found).scalar_one_or_none()
+
+        text = await self._database.read(query)
+        return None if text is None else CatalogEntry.model_validate_json(text)
+
     async def keep(self, entry: CatalogEntry, *, forget_calls: bool) -> None:
         """Store an entry in place of the one with its id.
 

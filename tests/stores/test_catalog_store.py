@@ -31,6 +31,8 @@ async def test_the_newest_profile_of_a_server_is_kept(database: Database) -> Non
     await store.keep(newest, forget_calls=False)
 
     assert await store.entries() == {"b": entry("b"), "io.github.x/files": newest}
+    assert await store.entry("io.github.x/files") == newest
+    assert await store.entry("absent") is None
 
 
 async def test_a_server_that_is_another_one_now_begins_without_calls(database: Database) -> None:

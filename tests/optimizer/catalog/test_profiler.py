@@ -28,6 +28,9 @@ class KeptInMemory:
     async def entries(self) -> dict[str, CatalogEntry]:
         return self.kept
 
+    async def entry(self, identifier: str) -> CatalogEntry | None:
+        return self.kept.get(identifier)
+
     async def keep(self, entry: CatalogEntry, *, forget_calls: bool) -> None:
         self.kept[entry.id] = entry
         self.forgotten += [entry.id] if forget_calls else []
@@ -125,7 +128,9 @@ async def test_what_needs_an_input_is_not_started() -> None:
     )
 
     assert entry.failure is not None
-    assert entry.failure.detail == "its configuration needs a value for input:key"
+    assert entry.failure.detail == (
+        "its configuration needs a value for input:key; `sro profile` asks with --input key"
+    )
 
 
 async def test_a_secret_that_the_server_tells_is_not_kept() -> None:

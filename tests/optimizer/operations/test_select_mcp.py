@@ -101,3 +101,15 @@ async def test_a_brief_answer_without_a_choice_has_no_figures() -> None:
 
     assert brief(analysis)["chosen"]["mcp_id"] is None
     assert brief(analysis)["figures"] == {}
+
+
+@pytest.mark.parametrize(("known", "said"), [({"latency_ms": 9}, False), ({}, True)])
+async def test_how_an_unknown_figure_is_charged_is_said_where_one_is_unknown(
+    known: dict[str, float], said: bool
+) -> None:
+    request = SelectMcpRequest(available_mcps=[{"id": "x", "cost": 0.1, **known}])
+
+    assumptions = brief(await select_mcp(request, analyzer=CostBenefitAnalyzer()))["assumptions"]
+
+    assert "unknown_cost_usd" not in assumptions
+    assert ("unknown_latency_ms" in assumptions) is said
