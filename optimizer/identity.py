@@ -40,5 +40,17 @@ class Principal:
             raise ForbiddenError(operation=operation, role=self.role, needs="operator")
 
 
+def told_apart_by(name: str) -> str:
+    """By what somebody is the principal of this name, in words for who is another one."""
+    kind, _, which = name.partition(":")
+    if kind == "uid" and which:
+        return f"user {which} over the daemon's socket"
+    if kind == "token" and which:
+        return f"whoever sends the bearer token {which!r} over HTTP"
+    if name == LOCAL.name:
+        return "whoever calls over HTTP without a token (`sro --server URL`)"
+    return f"the principal {name!r}"
+
+
 LOCAL = Principal(name="local", role="operator")
 """A Python program that holds the library in its own process."""

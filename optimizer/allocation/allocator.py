@@ -39,7 +39,7 @@ from optimizer.allocation.turns import Turn, Turns
 from optimizer.clock import Clock, utc_now
 from optimizer.errors import LeaseEndedError, NotFoundError, StorageError
 from optimizer.events import EventBus
-from optimizer.identity import Principal
+from optimizer.identity import Principal, told_apart_by
 from optimizer.plugins import Registry
 from optimizer.quantities import from_parts
 
@@ -188,7 +188,7 @@ class ResourceAllocator:
         principal.require_writer("renew_allocation")
         changed = await self._ledger.renew(allocation_id, principal.name, ttl_s)
         self._news.tell_ended(changed.moment)
-        lease = _applied(changed, allocation_id)
+        lease = _applied(changed, allocation_id, principal)
         self._news.tell(changed.moment.at, lease, "renewed")
         notices = ending_notices(changed.moment)
         if lease.yields_to is not None:
@@ -214,7 +214,7 @@ class ResourceAllocator:
         spent = await self._read_used(allocation_id, principal, used) if used else {}
         changed = await self._ledger.release(allocation_id, principal.name, spent)
         self._news.tell_ended(changed.moment)
-        lease = _applied(changed, allocation_id)
+        lease = _applied(changed, allocation_id, principal)
         self._news.tell(changed.moment.at, lease, "released")
         self._news.call()
         return lease_answer(
@@ -352,13 +352,13 @@ class ResourceAllocator:
     async def _read_used(
         self, allocation_id: str, principal: Principal, used: Mapping[str, float | str]
     ) -> dict[str, int]:
-        lease = await self._ledger.find(allocation_id, principal.name)
-        if lease is None:
-            raise _no_such(allocation_id)
+        lease = await self._ledger.find(allocation_id)
+        if lease is None or lease.principal != principal.name:
+            raise _no_such(allocation_id, principal, None if lease is None else lease.principal)
         return read_used(used, lease)
 
 
-def _applied(changed: Changed, allocation_id: str) -> Lease:
+def _applied(changed: Changed, allocation_id: str, principal: Principal) -> Lease:
     """The lease that was changed.
 
     Raises:
@@ -367,13 +367,19 @@ def _applied(changed: Changed, allocation_id: str) -> Lease:
     """
     lease = changed.lease
     if lease is None:
-        raise _no_such(allocation_id)
+        raise _no_such(allocation_id, principal, changed.holder)
     if not changed.applied:
         ended_at = lease.ended_at or lease.expires_at
         raise LeaseEndedError(allocation_id=allocation_id, state=lease.state, ended_at=ended_at)
     return lease
 
 
-def _no_such(allocation_id: str) -> NotFoundError:
-    hint = "list_allocations shows those that you hold. Nothing was changed"
-    return NotFoundError(what="allocation", name=allocation_id, hint=hint)
+def _no_such(allocation_id: str, principal: Principal, holder: str | None) -> NotFoundError:
+    """Who knows the id of a lease may know whose it is: it cannot be guessed."""
+    hint = "list_allocations shows those that you hold"
+    if holder is not None:
+        hint = (
+            f"it is held by {told_apart_by(holder)}, and you are {told_apart_by(principal.name)}; "
+            "only its holder may renew or release it"
+        )
+    return NotFoundError(what="allocation", name=allocation_id, hint=f"{hint}. Nothing was changed")

@@ -109,12 +109,14 @@ class Changed:
         applied: Whether it was changed; a lease that is over is not.
         overdrawn: Whole parts that were used beyond what the pool had left, by resource.
         moment: See there.
+        holder: Name of the principal who has the lease instead; None when nobody has it.
     """
 
     lease: Lease | None
     applied: bool
     overdrawn: Mapping[str, int]
     moment: Moment
+    holder: str | None = None
 
 
 @dataclass(frozen=True)
@@ -215,8 +217,8 @@ class Ledger(Protocol):
     async def held(self, principal: str | None, *, limit: int) -> Holdings:
         """Active leases of a principal, or of everybody."""
 
-    async def find(self, allocation_id: str, principal: str) -> Lease | None:
-        """A lease of this principal, active or not."""
+    async def find(self, allocation_id: str) -> Lease | None:
+        """The lease of that id, active or not, whoever has it."""
 
     async def spent(self, principal: str, resource: str, since: datetime) -> int:
         """Parts of a budget that a principal's leases settled which ended since a moment."""

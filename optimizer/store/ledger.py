@@ -28,9 +28,9 @@ from optimizer.store.ledger_audit import audit
 from optimizer.store.ledger_books import Books
 from optimizer.store.ledger_changes import (
     admit,
+    lease_named,
     moment_of,
     move,
-    own_lease,
     release,
     renew,
     resize,
@@ -149,12 +149,10 @@ class LedgerKeeper:
         """Let parts of a resource change hands between two leases; see `Ledger`."""
         return await self._change(partial(move, loses, gains, resource, parts, room))
 
-    async def find(self, allocation_id: str, principal: str) -> Lease | None:
-        """A lease of this principal; see `Ledger`."""
+    async def find(self, allocation_id: str) -> Lease | None:
+        """The lease of that id; see `Ledger`."""
         await self._open()
-        return await self._database.read(
-            lambda connection: own_lease(connection, allocation_id, principal)
-        )
+        return await self._database.read(lambda connection: lease_named(connection, allocation_id))
 
     async def spent(self, principal: str, resource: str, since: datetime) -> int:
         """What was settled of a budget; see `Ledger`."""

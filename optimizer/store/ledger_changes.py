@@ -24,7 +24,7 @@ from optimizer.allocation.slots import choose_slots
 from optimizer.errors import InvalidRequestError
 from optimizer.quantities import PARTS
 from optimizer.store.ledger_books import Books, PoolKey
-from optimizer.store.ledger_leases import BY_ID, OWN, load_leases, settle_grant, update_lease
+from optimizer.store.ledger_leases import BY_ID, load_leases, settle_grant, update_lease
 
 
 def admit(draft: Draft, decide: Decide, grace_s: float | None, books: Books) -> Admitted | Declined:
@@ -57,8 +57,10 @@ def admit(draft: Draft, decide: Decide, grace_s: float | None, books: Books) -> 
 
 def renew(allocation_id: str, principal: str, ttl_s: int | None, books: Books) -> Changed:
     """Let an active lease end later; see `Ledger.renew`."""
-    lease = own_lease(books.connection, allocation_id, principal)
+    lease = lease_named(books.connection, allocation_id)
     moment = moment_of(books, principal, but=allocation_id)
+    if lease is not None and lease.principal != principal:
+        return Changed(None, applied=False, overdrawn={}, moment=moment, holder=lease.principal)
     if lease is None or lease.state != "active":
         return Changed(lease, applied=False, overdrawn={}, moment=moment)
     length = ttl_s or lease.ttl_s
@@ -74,8 +76,10 @@ def renew(allocation_id: str, principal: str, ttl_s: int | None, books: Books) -
 
 def release(allocation_id: str, principal: str, used: Mapping[str, int], books: Books) -> Changed:
     """End an active lease; see `Ledger.release`."""
-    lease = own_lease(books.connection, allocation_id, principal)
+    lease = lease_named(books.connection, allocation_id)
     moment = moment_of(books, principal, but=allocation_id)
+    if lease is not None and lease.principal != principal:
+        return Changed(None, applied=False, overdrawn={}, moment=moment, holder=lease.principal)
     if lease is None or lease.state != "active":
         return Changed(lease, applied=False, overdrawn={}, moment=moment)
     lease, overdrawn = _end(books, lease, used)
@@ -129,10 +133,9 @@ def move(
     return True
 
 
-def own_lease(connection: Connection, allocation_id: str, principal: str) -> Lease | None:
-    """The lease of that id, if it is the principal's."""
-    named = {"allocation_id": allocation_id, "principal": principal}
-    found = load_leases(connection, OWN, named)
+def lease_named(connection: Connection, allocation_id: str) -> Lease | None:
+    """The lease of that id, whoever has it."""
+    found = load_leases(connection, BY_ID, {"allocation_id": allocation_id})
     return found[0] if found else None
 
 

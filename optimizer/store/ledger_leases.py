@@ -45,12 +45,6 @@ ENDING_OF_ONE = _LEASES.where(
 )
 """The same for one principal: its text need not be made anew for each list."""
 
-OWN = _LEASES.where(
-    leases.c.allocation_id == bindparam("allocation_id"),
-    leases.c.principal == bindparam("principal"),
-)
-"""The lease of that id, if it is the principal's."""
-
 BY_ID = _LEASES.where(leases.c.allocation_id == bindparam("allocation_id"))
 """The lease of that id, whoever holds it."""
 

@@ -499,7 +499,7 @@ async def test_what_ended_long_ago_is_forgotten_and_the_sums_stay(
 
     await desk.keeper.sweep()
 
-    assert await desk.keeper.find(old, "alice") is None
+    assert await desk.keeper.find(old) is None
     assert await desk.holds()
     again = await desk.take(draft("usd", 5_000_000, request_id="job-1"))
     assert isinstance(again, Admitted)
