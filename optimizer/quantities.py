@@ -169,7 +169,7 @@ def parse_amount(
     if burst is not None and not guaranteed <= burst < math.inf:
         raise _not_allowed(value, resource, "the burst is below the guaranteed part")
     if max(guaranteed, burst or 0) * PARTS[resource.unit] > MOST_PARTS:
-        raise _not_allowed(value, resource, "is too large to count")
+        raise _not_allowed(value, resource, "that is too large to count")
     return Amount(guaranteed=guaranteed, burst=burst)
 
 
@@ -178,12 +178,12 @@ def _split(value: float | str, resource: Resource) -> tuple[float, float | None,
     if isinstance(value, str):
         match = _AMOUNT.match(_GROUPS.sub("", value)) if len(value) <= 64 else None
         if match is None or (match["dollar"] and resource.unit != "usd"):
-            raise _not_allowed(value, resource, "is not an amount")
+            raise _not_allowed(value, resource, "that is no amount")
         high = match["high"]
         suffix = "".join(match["suffix"].lower().split())
         return float(match["low"]), None if high is None else float(high), suffix
     if isinstance(value, bool):
-        raise _not_allowed(value, resource, "is not an amount")
+        raise _not_allowed(value, resource, "that is no amount")
     try:
         return float(value), None, ""
     except OverflowError:

@@ -330,6 +330,7 @@ class Rooms:
             holder=self.holder,
             events=self.events,
             clock=self.clock,
+            others_wrote=self.database.others_wrote,
         )
 
     async def _record_own(self, calls: Sequence[Mapping[str, Any]]) -> int:

@@ -117,7 +117,8 @@ def _does_not_fit(
             ahead=ahead,
             quota=refusal.quota,
             free=refusal.free[refusal.binding],
-            may_preempt=grace_s if _may_preempt(request, pool, refusal) else None,
+            most=_most_ever(pool, refusal, least[refusal.binding]),
+            grace_s=grace_s if _may_preempt(request, pool, refusal) else None,
         ),
         "unknown": unknown,
     }
@@ -168,11 +169,16 @@ def _may_preempt(request: AllocationRequest, pool: ResourcePool, refusal: Refusa
     """Whether asking for preemption could help: leases, not a budget or the forecast, bind."""
     return (
         request.priority_level in ("high", "critical")
-        and not request.allow_preemption
         and pool.kind != "budget"
         and bool(pool.capacity)
         and refusal.pressed_until is None
     )
+
+
+def _most_ever(pool: ResourcePool, refusal: Refusal, least: int) -> int | None:
+    """All that could be leased of a pool; None where that is enough, so that it may fit one day."""
+    bounds = [bound for bound in (pool.leasable_parts, refusal.quota) if bound is not None]
+    return min(bounds) if bounds and min(bounds) < least else None
 
 
 def _over_quota(demand: Demand, refusal: Refusal) -> str:
@@ -236,13 +242,19 @@ def _next_of_refusal(
     ahead: int,
     quota: int | None,
     free: int | None,
-    may_preempt: float | None,
+    most: int | None,
+    grace_s: float | None,
 ) -> str:
+    ways = [alternative.how for alternative in alternatives]
+    if most:
+        whose = "that can ever be leased here" if quota is None else "of your quota"
+        return ", or ".join([*ways, f"ask for at most {text_of(most, pool.unit)}, all {whose}"])
     if ahead and quota is None:
         return f"wait_s={MAX_WAIT_S:g} to stand in the line"
-    ways = [alternative.how for alternative in alternatives]
-    if may_preempt is not None:
-        ways.append(f"allow_preemption=true with wait_s={may_preempt:g}, if it is more urgent")
+    if grace_s is not None and not request.allow_preemption:
+        ways.append(f"allow_preemption=true with wait_s={grace_s:g}, if it is more urgent")
+    elif grace_s is not None and request.wait_s < grace_s:
+        ways.append(f"wait_s={grace_s:g}, as leases of lower priority have so long to give way")
     if quota is not None:
         return ", or ".join([*ways, f"release what you hold of {pool.name}"])
     if fits_in is not None and request.min_fraction < 1:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from optimizer.allocation.allocator import ResourceAllocator
-from optimizer.allocation.lease import MAX_WAIT_S, Allocation, AllocationRequest
+from optimizer.allocation.lease import MAX_WAIT_S, Allocation, AllocationRequest, Lease
 from optimizer.clock import Clock
 from optimizer.due import Due
 from optimizer.enforcement.holder import Holder
@@ -28,6 +28,7 @@ from optimizer.errors import InvalidRequestError, LeaseEndedError, NotFoundError
 from optimizer.events import Event, EventBus, LeaseChanged
 from optimizer.identity import Principal
 from optimizer.machine.mcp_names import server_name
+from optimizer.quantities import from_parts
 
 logger = logging.getLogger("sequential_resource_optimization.enforcement")
 
@@ -39,11 +40,15 @@ DEVICES = "CUDA_VISIBLE_DEVICES"
 TTL_S = 60
 RENEW_S = 20.0
 TICK_S = 1.0
+OTHERS_S = 2.0
+"""How often leases are looked at where nobody can tell whether another daemon changed them."""
+
 LOST_S = 1.0
 """What a front that was killed leaves behind has this long until we end it too; its own watcher is
 faster."""
 
 UNRESERVED = "no core is free, so none is reserved: name --cpu to be refused, --wait to wait"
+UNRESERVED_STILL = "no core became free, so none is reserved: name --cpu to be refused instead"
 
 Bind = Callable[[str, Sequence[int], str | None, Principal], Awaitable[None]]
 
@@ -70,6 +75,8 @@ class Runs:
         holder: Holds commands to their leases.
         events: Tells of leases that others end or change.
         clock: The wall clock.
+        others_wrote: Answers another number when another process has written to the store, and
+            None where that cannot be told.
     """
 
     def __init__(
@@ -81,12 +88,16 @@ class Runs:
         holder: Holder,
         events: EventBus,
         clock: Clock,
+        others_wrote: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._allocator = allocator
         self._keeper = keeper
         self._bind = bind
         self._holder = holder
         self._clock = clock
+        self._others_wrote = others_wrote
+        self._written: int | None = None
+        self._compared_s = 0.0
         events.subscribe(self._hear)
         self._runs: dict[str, Run] = {}
         self._begun = Due()
@@ -108,11 +119,12 @@ class Runs:
         copies = f"mcp:{mcp}"
         if copies in self._allocator.pools:
             resources.setdefault(copies, 1)
-        allocation = await self._allocate(order, resources, used, principal, tell)
+        until_s = asyncio.get_running_loop().time() + order.wait_s
+        allocation = await self._allocate(order, resources, used, principal, tell, until_s)
         if _lacks_guessed_cpu(allocation, order):
             del resources["cpu"]
-            why = f"{why}; {UNRESERVED}"
-            allocation = await self._allocate(order, resources, used, principal, tell)
+            why = f"{why}; {UNRESERVED_STILL if order.wait_s else UNRESERVED}"
+            allocation = await self._allocate(order, resources, used, principal, tell, until_s)
         if allocation.allocation_id is None:
             named = mcp or self.key_of(order)
             message = f"{named} was not started. {allocation.summary} {_advice(allocation)}"
@@ -226,6 +238,8 @@ class Runs:
             except Exception:
                 logger.exception("what runs under leases was not looked at; once more in a second")
             looked_s = now_s
+            if self._may_have_changed(now_s):
+                await self.compare()
             for run in tuple(self._runs.values()):
                 if now_s - run.renewed_s >= RENEW_S:
                     run.renewed_s = now_s
@@ -241,6 +255,28 @@ class Runs:
         runs = [run for run in self._runs.values() if run.tree is not None]
         if runs:
             await asyncio.to_thread(self._holder.watch, runs, now_s, elapsed_s)
+
+    async def compare(self) -> None:
+        """Renew at once what another daemon took, changed, or lets give way."""
+        try:
+            held = {lease.allocation_id: lease for lease in await self._allocator.held()}
+        except OptimizerError as error:
+            logger.warning("leases of runs could not be looked at: %s", error)
+            return
+        for run in self._runs.values():
+            lease = held.get(run.lease)
+            if lease is None or _is_other(lease, run):
+                run.renewed_s = 0.0
+
+    def _may_have_changed(self, now_s: float) -> bool:
+        """Whether another daemon may have changed leases since they were compared."""
+        written = self._others_wrote()
+        is_new = written != self._written
+        if written is None:
+            is_new = now_s - self._compared_s >= OTHERS_S
+        if is_new:
+            self._written, self._compared_s = written, now_s
+        return is_new
 
     def _hear(self, event: Event) -> None:
         """Leases that end or change without us."""
@@ -299,9 +335,9 @@ class Runs:
         used: Mapping[str, Sequence[float]],
         principal: Principal,
         tell: Tell,
+        until_s: float,
     ) -> Allocation:
         loop = asyncio.get_running_loop()
-        until_s = loop.time() + order.wait_s
         request = AllocationRequest(
             resources=dict(resources),
             purpose=order.purpose or self.key_of(order)[:200],
@@ -309,8 +345,8 @@ class Runs:
             priority_level=order.priority_level,
         )
         allocation = await self._allocator.allocate(request, principal, usual=used)
-        if allocation.allocation_id is None and order.wait_s:
-            tell({"notice": f"waiting up to {order.wait_s:g} s: {allocation.summary}"})
+        if allocation.allocation_id is None and (left := until_s - loop.time()) > 0:
+            tell({"notice": f"waiting up to {left:.0f} s: {allocation.summary}"})
         while allocation.allocation_id is None and (left := until_s - loop.time()) > 0:
             patient = request.model_copy(update={"wait_s": min(left, MAX_WAIT_S)})
             allocation = await self._allocator.allocate(patient, principal, usual=used)
@@ -356,6 +392,12 @@ class Runs:
             logger.warning("the lease of a run could not be released: %s", error)
 
 
+def _is_other(lease: Lease, run: Run) -> bool:
+    """Whether a lease is not what its command was told of it."""
+    granted = {grant.resource: from_parts(grant.granted, grant.unit) for grant in lease.grants}
+    return granted != run.allocation.granted or (lease.yields_to is not None) != run.is_warned
+
+
 def _sizes(
     order: RunOrder, past: Sequence[PastRun], *, is_server: bool
 ) -> tuple[dict[str, float | str], str]:
@@ -376,7 +418,7 @@ def _risk(allocation: Allocation) -> str:
 def _lacks_guessed_cpu(allocation: Allocation, order: RunOrder) -> bool:
     """Whether only our guess of its CPU keeps a command from starting, which is slow without it."""
     refused = allocation.allocation_id is None and allocation.binding_resource == "cpu"
-    return refused and "cpu" not in order.resources and not order.wait_s
+    return refused and "cpu" not in order.resources
 
 
 def _advice(refused: Allocation) -> str:
@@ -384,10 +426,11 @@ def _advice(refused: Allocation) -> str:
     later = [other.wait_s for other in refused.alternatives if other.wait_s > 0]
     if later:
         return f"--wait waits for room, which there may be in {later[0]:.0f} s."
+    last = refused.next.rpartition(", or ")[2]
+    if "wait_s" not in last and "min_fraction" not in last:
+        return f"{last[:1].upper()}{last[1:]}."
     if refused.alternatives:
         return "Ask for less, or wait with --wait."
-    if "wait_s" not in refused.next:
-        return refused.next
     return (
         f"--wait waits for room; when there is some is not known: {refused.unknown['fits_in_s']}."
     )

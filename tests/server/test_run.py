@@ -539,7 +539,7 @@ def test_an_amount_that_cannot_be_read_starts_nothing(environment: dict[str, str
 
     assert done.returncode == 69
     assert done.stdout == b""
-    assert "'lots': is not an amount" in done.stderr.decode()
+    assert "'lots': that is no amount" in done.stderr.decode()
 
 
 def test_the_example_of_wrapped_servers_is_read_as_it_is_written() -> None:

@@ -180,6 +180,9 @@ async def test_without_being_asked_for_nobody_gives_way_and_the_refusal_names_th
     await house.ask(BOB, resources={"cpu": "6 cores"}, priority_level="low", ttl_s=600)
 
     refused = await house.ask(resources={"cpu": "4 cores"}, priority_level="high")
+    soon = await house.ask(
+        resources={"cpu": "4 cores"}, priority_level="high", allow_preemption=True
+    )
     equal = await house.ask(
         resources={"cpu": "4 cores"}, priority_level="low", allow_preemption=True
     )
@@ -189,7 +192,8 @@ async def test_without_being_asked_for_nobody_gives_way_and_the_refusal_names_th
     )
 
     assert "allow_preemption=true with wait_s=15" in refused.next
-    assert [answer.state for answer in (refused, equal, never)] == ["refused"] * 3
+    assert "wait_s=15, as leases of lower priority have so long to give way" in soon.next
+    assert [answer.state for answer in (refused, soon, equal, never)] == ["refused"] * 4
 
 
 async def test_a_budget_is_never_taken_from_anybody(build: Build) -> None:

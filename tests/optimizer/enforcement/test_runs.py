@@ -5,8 +5,10 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+import anyio
 import pytest
 
 from optimizer.allocation.lease import public_name
@@ -14,7 +16,7 @@ from optimizer.allocation.pool import build_pools
 from optimizer.enforcement.groups import Home, find_home
 from optimizer.enforcement.holder import Holder
 from optimizer.enforcement.order import Granted, Refused, RunOrder
-from optimizer.enforcement.runs import UNRESERVED, Runs
+from optimizer.enforcement.runs import UNRESERVED, UNRESERVED_STILL, Runs
 from optimizer.enforcement.usual import PastRun
 from optimizer.errors import InvalidRequestError
 from optimizer.events import EventBus, LeaseChanged
@@ -275,6 +277,21 @@ async def test_a_guessed_core_that_is_not_free_keeps_nothing_from_starting(
     assert named.allocation.binding_resource == "cpu"
 
 
+async def test_a_guessed_core_is_waited_for_and_then_done_without(workplace: Workplace) -> None:
+    workplace.house.unmanaged["cpu"] = 8.0
+    guessed = await workplace.begin(wait_s=0.1)
+
+    assert isinstance(guessed, Granted)
+    assert UNRESERVED_STILL in guessed.said
+
+
+async def test_what_can_never_be_had_is_not_to_be_waited_for(workplace: Workplace) -> None:
+    refused = await workplace.begin(resources={"memory": "90 GiB"})
+
+    assert isinstance(refused, Refused)
+    assert refused.message.endswith("Ask for at most 16.00 GiB, all that can ever be leased here.")
+
+
 async def test_two_leases_of_a_gpu_see_different_ones(workplace: Workplace) -> None:
     seen = [await workplace.begin(resources={"gpu": "1 gpu"}) for _ in range(2)]
 
@@ -291,6 +308,42 @@ async def test_a_lease_that_gave_way_ends_its_command(workplace: Workplace) -> N
     await ended(workplace, lease)
 
     assert workplace.told[lease] == [{"end": "its lease is preempted, so the command ends"}]
+
+
+async def test_what_another_daemon_does_to_a_lease_is_not_left_to_the_next_renewal(
+    workplace: Workplace,
+) -> None:
+    """Nothing is published here: what changes leases has a bus of its own."""
+    lease, grower = await started(workplace, resources={"memory": "200 MiB"}, priority_level="low")
+    [run] = workplace.runs._runs.values()
+    run.renewed_s = 1e9
+    await workplace.runs.compare()
+    as_it_was = run.renewed_s
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(
+            partial(
+                workplace.house.ask,
+                resources={"memory": "16 GiB"},
+                priority_level="high",
+                allow_preemption=True,
+                wait_s=45,
+            )
+        )
+        await workplace.house.noticed(lease)
+        await workplace.runs.compare()
+        is_due = run.renewed_s == 0.0
+        await workplace.runs.renew(lease)
+        run.renewed_s = 1e9
+        await workplace.runs.compare()
+        when_told = run.renewed_s
+        tasks.cancel_scope.cancel()
+    await workplace.runs.compare()
+    grower.end()
+    await ended(workplace, lease)
+
+    assert (as_it_was, is_due, when_told) == (1e9, True, 1e9)
+    assert run.renewed_s == 0.0
+    assert "has to give way to a request of high priority" in workplace.told[lease][0]["notice"]
 
 
 async def test_a_lease_that_was_resized_is_told_and_held_to_its_new_size(
