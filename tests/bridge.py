@@ -2,7 +2,6 @@
 
 import shlex
 import signal
-import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from subprocess import PIPE, STDOUT
@@ -12,6 +11,7 @@ from anyio.abc import Process
 from anyio.streams.text import TextReceiveStream
 
 from tests import node
+from tests.processes import listening_port
 
 
 @asynccontextmanager
@@ -32,13 +32,11 @@ async def over_http(
         options: Of the bridge.
         env: Of the bridge and the server; this process's own when None.
     """
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     bridge = await anyio.open_process(
         [
             *node.supergateway(),
             *("--stdio", shlex.join(command)),
-            *("--outputTransport", "streamableHttp", *options, "--port", str(port)),
+            *("--outputTransport", "streamableHttp", *options, "--port", "0"),
         ],
         env=env,
         stdin=PIPE,
@@ -49,7 +47,7 @@ async def over_http(
         async with anyio.create_task_group() as tasks:
             with anyio.fail_after(60):
                 await tasks.start(_follow, bridge)
-            yield f"http://127.0.0.1:{port}"
+            yield f"http://127.0.0.1:{listening_port(bridge.pid)}"
             tasks.cancel_scope.cancel()
     finally:
         await _stop(bridge)

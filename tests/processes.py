@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
+
 Seen = TypeVar("Seen")
 
 AGAIN_S = 0.05
@@ -34,6 +36,13 @@ def ended(pid: int, *, within_s: float = 60) -> bool:
     readable, _, _ = select.select([handle], [], [], within_s)
     os.close(handle)
     return bool(readable)
+
+
+def listening_port(pid: int) -> int | None:
+    """The TCP port on which a process listens; None while it listens on none."""
+    connections = psutil.Process(pid).net_connections(kind="tcp")
+    ports = (each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN)
+    return next(ports, None)
 
 
 def is_gone(pid: int) -> bool:
