@@ -26,7 +26,10 @@ from server.control import ask
 from tests.serving import CHECKOUT, READY, lonely_environment
 
 CLIENTS = 8
-LOADED_S = 1.5
+ENOUGH = 20 * CLIENTS
+"""Leases that are acknowledged before the end."""
+
+HANGS_S = 120.0
 
 MAX_EXIT_S = 5.0
 MAX_TOLD_S = 2.0
@@ -41,15 +44,23 @@ class Ending:
     Attributes:
         took_s: Until the process was gone, or until the last shim was told.
         acknowledged: Leases that were granted.
+        is_busy: Set once there are enough of them.
         lost: Those of them that are not there afterwards.
-        unanswered: Calls in flight that got neither an answer nor a clear error, and those that
-            got a second error in place of a new daemon's answer.
+        unanswered: Leases that were granted to a call in flight and not acknowledged; over a
+            shim, calls that got no clear error, or a second one in place of a new daemon's answer.
     """
 
     took_s: float = 0.0
     acknowledged: list[str] = field(default_factory=list)
+    is_busy: threading.Event = field(default_factory=threading.Event)
     lost: set[str] = field(default_factory=set)
     unanswered: list[str] = field(default_factory=list)
+
+    def acknowledge(self, lease: str) -> None:
+        """Note a lease that a client was granted."""
+        self.acknowledged.append(lease)
+        if len(self.acknowledged) >= ENOUGH:
+            self.is_busy.set()
 
     def __str__(self) -> str:
         return (
@@ -62,41 +73,41 @@ def sigterm_under_load(folder: Path) -> Ending:
     """SIGTERM while every client allocates as fast as it can."""
     environment = lonely_environment(folder, PORT="0", LOG_LEVEL="error")
     seen, told = Ending(), threading.Event()
+    broken: list[str] = []
 
     def ask_on(url: str) -> None:
-        with httpx.Client(base_url=url, trust_env=False, timeout=20) as http:
+        with httpx.Client(base_url=url, trust_env=False, timeout=HANGS_S) as http:
             while True:
-                late = told.is_set()
                 try:
                     answer = http.post("/api/v1/allocate", json=ALLOCATE)
-                except httpx.ConnectError:
-                    return
                 except httpx.HTTPError as error:
-                    if not late:
-                        seen.unanswered.append(repr(error))
+                    if not told.is_set():
+                        broken.append(repr(error))
                     return
                 if answer.status_code == 503:
                     return
-                seen.acknowledged.append(answer.json()["allocation_id"])
+                seen.acknowledge(answer.json()["allocation_id"])
 
     with _server(environment, folder) as process:
         url = _ready(process)
         clients = [threading.Thread(target=ask_on, args=(url,)) for _ in range(CLIENTS)]
         for client in clients:
             client.start()
-        time.sleep(LOADED_S)
+        seen.is_busy.wait(HANGS_S)
         told.set()
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(HANGS_S)
         seen.took_s = time.monotonic() - began
         for client in clients:
-            client.join(30)
+            client.join(HANGS_S)
     with _server(environment, folder) as process:
         _ready(process)
-        seen.lost = set(seen.acknowledged) - _kept(folder)
+        kept = _kept(folder)
         process.terminate()
-        process.wait(30)
+        process.wait(HANGS_S)
+    seen.lost = set(seen.acknowledged) - kept
+    seen.unanswered = broken + sorted(kept - set(seen.acknowledged))
     return seen
 
 
@@ -120,7 +131,7 @@ def sigkill_under_load(folder: Path) -> Ending:
                     return
                 seen.took_s = max(seen.took_s, time.monotonic() - killed_at[0])
                 continue
-            seen.acknowledged.append(answer["result"]["structuredContent"]["allocation_id"])
+            seen.acknowledge(answer["result"]["structuredContent"]["allocation_id"])
             if late:
                 return
 
@@ -132,12 +143,12 @@ def sigkill_under_load(folder: Path) -> Ending:
         clients = [threading.Thread(target=ask_on, args=(shim,)) for shim in shims]
         for client in clients:
             client.start()
-        time.sleep(LOADED_S)
+        seen.is_busy.wait(HANGS_S)
         killed_at.append(time.monotonic())
         os.kill(first["pid"], signal.SIGKILL)
         killed.set()
         for client in clients:
-            client.join(90)
+            client.join(HANGS_S)
         seen.lost = set(seen.acknowledged) - _kept(folder)
     finally:
         for shim in shims:
@@ -184,9 +195,12 @@ def _call(shim: subprocess.Popen[bytes]) -> Any:
 
 
 def _kept(folder: Path) -> set[str]:
-    """The leases in the store, as the file has them."""
+    """The leases that are held, as the store's file has them."""
     with closing(sqlite3.connect(folder / "data" / "sro.db")) as database:
-        return {row[0] for row in database.execute("SELECT allocation_id FROM leases")}
+        return {
+            row[0]
+            for row in database.execute("SELECT allocation_id FROM leases WHERE state = 'active'")
+        }
 
 
 def main() -> int:

@@ -15,7 +15,9 @@ from mcp import Client
 from sqlalchemy import text
 
 from optimizer.store.engine import Database
+from server.control import ask
 from tests.postgres import Cluster
+from tests.processes import until
 from tests.serving import serving
 
 
@@ -26,15 +28,18 @@ def url(cluster: Cluster) -> str:
 
 @pytest.fixture(scope="module")
 def addresses(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """Where two servers are."""
+    """Where two servers are that have looked at their machine."""
     with ExitStack() as stack:
-        found = []
+        found, sockets = [], []
         for name in ("one", "other"):
             folder: Path = tmp_path_factory.mktemp(name)
             settings = {"DATABASE_URL": url, "SRO_SOCKET": str(folder / "sro.sock")}
             settings |= {"SRO_CONFIG": str(folder / "sro.toml"), "TOOLSETS": "thinking"}
             (folder / "sro.toml").write_text("pools.seat.capacity = 2\n")
             found.append(stack.enter_context(serving(folder, **settings, MONITORING_INTERVAL="1")))
+            sockets.append(settings["SRO_SOCKET"])
+        for path in sockets:
+            until(lambda path=path: (ask(path, "status") or {}).get("samples"))
         yield found
 
 
@@ -43,7 +48,7 @@ async def two(request: pytest.FixtureRequest, addresses: list[str]) -> AsyncIter
     """Doors of both, each server once as the one that makes and once as the one that is asked."""
     one, other = addresses if request.param == "forth" else reversed(addresses)
     async with AsyncExitStack() as stack:
-        stack.enter_context(anyio.fail_after(60))
+        stack.enter_context(anyio.fail_after(300))
         enter = stack.enter_async_context
         yield Two(
             await enter(httpx.AsyncClient(base_url=f"{one}/api/v1", timeout=60)),
