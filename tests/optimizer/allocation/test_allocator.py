@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -453,7 +454,7 @@ async def test_a_waiting_request_is_refused_when_its_time_is_over(house: House) 
         refusal = await house.ask(BOB, resources={"cpu": "4 cores"}, wait_s=0.01)
 
     assert refusal.state == "refused"
-    assert refusal.summary.startswith("Refused after waiting 0 s: cpu 4 cores asked")
+    assert re.match(r"Refused after waiting \d+ s: cpu 4 cores asked", refusal.summary)
 
 
 async def test_who_holds_nothing_goes_before_who_holds_most(house: House) -> None:

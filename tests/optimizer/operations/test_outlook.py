@@ -176,9 +176,10 @@ async def test_health_and_a_decision_agree_about_this_machine(
     await sro._rooms.outlook.refresh()
     await sro.performance_monitor.sample_once()
 
+    before = await sro.get_health()
     decision = await sro.optimize_resources(
         {"primary_objective": "reliability_optimization", "constraints": {"max_cost": 0.0}}
     )
-    health = await sro.get_health()
+    after = await sro.get_health()
     unchanged = next(point for point in decision.pareto if point.id == "no_change")
-    assert health.reliability_score == unchanged.reliability
+    assert unchanged.reliability in (before.reliability_score, after.reliability_score)
