@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 Word = Literal["status", "perform", "stop", "rest", "reload_history"]
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 15.0
 
 
 def ask(

@@ -11,13 +11,13 @@ from anyio.abc import SocketStream
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from server.http_protocol import BoundedHttpProtocol, Joined
+from server.http_protocol import HEAD_TIMEOUT_S, BoundedHttpProtocol, Joined
+from tests.loop_time import pass_by
 
 REQUEST = b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
 
 
-class Impatient(BoundedHttpProtocol):
-    head_timeout_s = 0.05
+class Strict(BoundedHttpProtocol):
     max_head_bytes = 1000
 
 
@@ -39,7 +39,7 @@ class Listening(uvicorn.Server):
 
 
 @asynccontextmanager
-async def listening(protocol: type[BoundedHttpProtocol] = Impatient) -> AsyncIterator[int]:
+async def listening(protocol: type[BoundedHttpProtocol] = Strict) -> AsyncIterator[int]:
     server = Listening(
         uvicorn.Config(hello, port=0, http=protocol, log_config=None, lifespan="off", ws="none")
     )
@@ -72,6 +72,7 @@ async def test_a_request_within_the_bounds_is_answered() -> None:
 
 async def test_who_sends_nothing_is_cut_off() -> None:
     async with listening() as port, await anyio.connect_tcp("127.0.0.1", port) as peer:
+        pass_by(HEAD_TIMEOUT_S)
         assert await rest_of(peer) == b""
 
 
@@ -81,6 +82,7 @@ async def test_who_never_ends_the_headers_is_cut_off_and_others_are_served() -> 
         async with await anyio.connect_tcp("127.0.0.1", port) as other:
             await other.send(REQUEST)
             assert (await rest_of(other)).endswith(b"hello")
+        pass_by(HEAD_TIMEOUT_S)
         assert await rest_of(slow) == b""
 
 

@@ -19,7 +19,7 @@ from optimizer.mcp_client.process import Command, parse_command
 from tests.processes import ended, is_gone
 
 SCRIPT = Path(__file__).with_name("scripted_child.py")
-SOON = timedelta(seconds=20)
+SOON = timedelta(seconds=60)
 SHORT = timedelta(milliseconds=200)
 
 

@@ -15,7 +15,7 @@ from optimizer.mcp_client.process import Command
 from tests.processes import is_gone
 
 SCRIPT = Path(__file__).with_name("scripted_child.py")
-SOON = timedelta(seconds=20)
+SOON = timedelta(seconds=60)
 
 
 def child(behaviour: str) -> Command:

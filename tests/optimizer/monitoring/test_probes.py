@@ -9,7 +9,8 @@ from mcp.server import MCPServer
 
 from optimizer.errors import ConfigurationError
 from optimizer.mcp_client.connection import connect
-from optimizer.monitoring.probes import Probes
+from optimizer.monitoring.probes import TIMEOUT, ProbeResult, Probes
+from tests.loop_time import pass_by
 
 
 async def answer(request: httpx.Request) -> httpx.Response:
@@ -26,11 +27,10 @@ async def answer(request: httpx.Request) -> httpx.Response:
     return httpx.Response(200, text="ok")
 
 
-def probes_of(*hosts: str, timeout_s: float = 5.0) -> Probes:
+def probes_of(*hosts: str) -> Probes:
     ticks = iter(range(1000))
     return Probes(
         {host: f"http://{host}/health" for host in hosts},
-        timeout=timedelta(seconds=timeout_s),
         transport=httpx.MockTransport(answer),
         perf_counter=lambda: next(ticks) / 1000,
     )
@@ -68,13 +68,19 @@ async def test_a_redirect_is_not_followed() -> None:
 
 
 async def test_a_service_that_hangs_costs_no_more_than_the_timeout() -> None:
-    probes = probes_of("hangs", "up", timeout_s=0.02)
+    probes = probes_of("hangs", "up")
+    results: dict[str, ProbeResult] = {}
 
-    with anyio.fail_after(60):
-        results = await probes.measure()
+    async def measure() -> None:
+        results.update(await probes.measure())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(measure)
+        await anyio.wait_all_tasks_blocked()
+        pass_by(TIMEOUT.total_seconds())
     await probes.close()
 
-    assert results["hangs"].reason == "no answer within 0.02 s"
+    assert results["hangs"].reason == "no answer within 5 s"
     assert results["up"].ms is not None
 
 
@@ -101,7 +107,7 @@ async def test_an_mcp_server_is_probed_by_a_handshake() -> None:
     await probes.close()
 
     assert results["tools"].ms is not None
-    assert 0 < results["tools"].ms < 5000
+    assert results["tools"].ms > 0
 
 
 async def test_an_mcp_server_that_is_down_is_unknown_with_its_reason() -> None:

@@ -15,7 +15,7 @@ from tests import node
 
 from .questions import question
 
-SOON = timedelta(seconds=30)
+SOON = timedelta(seconds=60)
 
 
 def thought(number: int = 1, text: str = "cpu is 71.5 %", **more: object) -> Thought:

@@ -13,7 +13,7 @@ from optimizer.mcp_client.connection import Connection
 from optimizer.mcp_client.link import Link
 from optimizer.thinking.pool import Pool, PoolBusyError, PoolStartingError
 
-SOON = timedelta(seconds=20)
+SOON = timedelta(seconds=60)
 
 
 def link() -> Link:

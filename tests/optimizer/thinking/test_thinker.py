@@ -16,7 +16,7 @@ from optimizer.thinking.thinker import Thinker, solver_alone
 
 from .questions import question
 
-BUDGET = timedelta(seconds=30)
+BUDGET = timedelta(seconds=100)
 
 
 class FakePage:
