@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
+from optimizer.allocation.pool import NO_LIMIT
 from optimizer.forecasting.forecast import Forecast, MetricForecast
 from optimizer.operations.forecast import ForecastRequest
 from optimizer.operations.select_mcp import brief as brief_selection
@@ -138,7 +139,7 @@ def health(answer: Any, request: BaseModel, view: View) -> Json:
     shown = plain(answer)
     if view != "brief":
         return shown
-    free = {name: pool["summary"] for name, pool in shown["free"].items()}
+    free = _in_words(shown["free"])
     return {**brief(shown, _HEALTH, keep=("issues", "warnings")), "free": free}
 
 
@@ -156,8 +157,16 @@ def allocations(answer: Any, request: BaseModel, view: View) -> Json:
     return {
         "allocations": [_held(lease) for lease in shown["allocations"]],
         "total": shown["total"],
-        "pools": {name: pool["summary"] for name, pool in shown["pools"].items()},
+        "pools": _in_words(shown["pools"]),
     }
+
+
+def _in_words(pools: Json) -> Json:
+    """Pools in words; one line for those without a limit of which nothing is out."""
+    words = {name: pool["summary"] for name, pool in pools.items()}
+    untouched = [name for name, said in words.items() if said == NO_LIMIT]
+    told = {name: said for name, said in words.items() if said != NO_LIMIT}
+    return {**told, NO_LIMIT: ", ".join(untouched)} if untouched else told
 
 
 def _held(lease: Json) -> Json:

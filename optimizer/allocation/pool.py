@@ -31,6 +31,11 @@ INDEXED: tuple[Unit, ...] = ("device",)
 
 MOST_SLOTS = 4096
 
+NO_LIMIT = "no limit known"
+"""All that there is to say of a pool without a capacity of which nothing is out."""
+
+_UNSEEN = "use of it without a lease is not measured here"
+
 _METERED = "no limit is configured (sro.toml: pools.{name}); use is recorded"
 
 
@@ -165,7 +170,9 @@ class PoolState(BaseModel):
     spent: float | None = Field(
         description="Of a budget: settled since its last reset, overdraft included; else null."
     )
-    unmanaged: float = Field(description="Measured demand that no lease covers.")
+    unmanaged: float | None = Field(
+        description="Measured demand that no lease covers; null where nobody measures it."
+    )
     reserved: float | None = Field(description="Share of the capacity that is never leased.")
     available: float | None = Field(description="Free to lease now; null when no limit is known.")
     summary: str = Field(description="The same in words.")
@@ -176,9 +183,11 @@ class PoolState(BaseModel):
     )
 
 
-def pool_state(pool: ResourcePool, balance: Balance, unmanaged: float = 0.0) -> PoolState:
-    """What agents read of a pool."""
-    room = room_parts(pool, balance, unmanaged)
+def pool_state(pool: ResourcePool, balance: Balance, unmanaged: float | None = None) -> PoolState:
+    """What agents read of a pool; demand that is not known takes nothing from it."""
+    room = room_parts(pool, balance, unmanaged or 0.0)
+    if pool.capacity == 0:
+        unmanaged = 0.0
     free = None if room is None else max(0, room)
     unit = pool.unit
     spent = balance.spent + balance.overdrawn
@@ -186,6 +195,8 @@ def pool_state(pool: ResourcePool, balance: Balance, unmanaged: float = 0.0) -> 
     if pool.capacity is None:
         reason = pool.reason or _METERED.format(name=pool.name)
         unknown = dict.fromkeys(("total", "available", "reserved"), reason)
+    if unmanaged is None:
+        unknown["unmanaged"] = _UNSEEN
     return PoolState(
         resource=pool.name,
         host=pool.host,
@@ -194,7 +205,7 @@ def pool_state(pool: ResourcePool, balance: Balance, unmanaged: float = 0.0) -> 
         total=pool.capacity,
         allocated=from_parts(balance.leased, unit),
         spent=from_parts(spent, unit) if pool.kind == "budget" else None,
-        unmanaged=max(0.0, unmanaged),
+        unmanaged=None if unmanaged is None else max(0.0, unmanaged),
         reserved=None if pool.capacity is None else pool.capacity * pool.reserve,
         available=None if free is None else from_parts(free, unit),
         summary=_summary(pool, balance, free),
@@ -209,7 +220,8 @@ def _summary(pool: ResourcePool, balance: Balance, free: int | None) -> str:
         return format_amount(from_parts(parts, pool.unit), pool.unit)
 
     if pool.capacity is None or free is None:
-        return f"no limit known, {text(balance.leased + balance.spent)} leased or spent"
+        out = balance.leased + balance.spent
+        return f"{NO_LIMIT}, {text(out)} leased or spent" if out else NO_LIMIT
     if pool.capacity == 0:
         return "there is none"
     whole = format_amount(pool.capacity, pool.unit)

@@ -149,7 +149,7 @@ class Terms:
         """Every pool as agents read it."""
         unmanaged = self.beyond_leases(balances)
         return {
-            name: pool_state(pool, balances[name], unmanaged.get(name, 0.0))
+            name: pool_state(pool, balances[name], unmanaged.get(name))
             for name, pool in self.pools.items()
         }
 

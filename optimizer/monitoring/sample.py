@@ -184,14 +184,20 @@ class Sample(_Noun):
 
     @property
     def used(self) -> dict[str, float]:
-        """What is in use, leased or not, by resource: in cores and bytes."""
-        return amounts(
+        """What is in use, leased or not, by resource, in the unit of its pool.
+
+        Of the network it is the busier direction: the capacity of a link is that of each.
+        """
+        used = amounts(
             self.cpu_usage,
             self.cpu_cores,
             self.memory_used_bytes,
             self.storage_usage,
             self.storage_bytes,
         )
+        if self.network_rx_bytes_s is not None and self.network_tx_bytes_s is not None:
+            used["network"] = max(self.network_rx_bytes_s, self.network_tx_bytes_s)
+        return used
 
 
 def amounts(

@@ -1,8 +1,11 @@
 """What an agent is shown of a decision: short, each reason once, nothing rounded into a lie."""
 
+from optimizer.allocation.pool import NO_LIMIT
 from optimizer.decisions.decision import Conflict, Relaxation
 from optimizer.decisions.request import OptimizationRequest
+from optimizer.operations.health import HealthRequest
 from server.views import decision as view_of
+from server.views import health
 from tests.doors.nouns import DECISION
 
 ASKED = OptimizationRequest()
@@ -51,3 +54,16 @@ def test_a_brief_decision_says_who_chose_and_what_that_cost() -> None:
     assert shown["reasoning"]["tokens"] == 700
     assert shown["reasoning"]["agrees_with_solver"] is False
     assert shown["reasoning"]["thoughts"] == len(asked_a_model.thoughts)
+
+
+def test_pools_without_a_limit_of_which_nothing_is_out_share_one_line() -> None:
+    summaries = {"cpu": "1 core free of 2 cores", "usd": NO_LIMIT, "mcp_tokens": NO_LIMIT}
+    used = {"api_calls": f"{NO_LIMIT}, 3 calls leased or spent"}
+    free = {name: {"summary": said} for name, said in (summaries | used).items()}
+    report = {"free": free, "unknown": {}, "issues": [], "warnings": []}
+
+    assert health(report, HealthRequest(), "brief")["free"] == {
+        "cpu": "1 core free of 2 cores",
+        **used,
+        NO_LIMIT: "usd, mcp_tokens",
+    }

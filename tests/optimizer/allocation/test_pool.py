@@ -94,6 +94,21 @@ def test_free_is_capacity_less_reserve_unmanaged_and_leases() -> None:
     assert state.summary == "4 cores free of 8 cores"
 
 
+def test_demand_that_nobody_measures_is_not_none_but_unknown() -> None:
+    tokens = ResourcePool(RESOURCES["mcp_tokens"], "here", None, "not configured")
+    no_gpu = ResourcePool(RESOURCES["gpu"], "here", 0.0, "no NVIDIA device in /proc")
+
+    state = pool_state(tokens, Balance())
+
+    assert state.unmanaged is None
+    assert "not measured" in state.unknown["unmanaged"]
+    assert state.summary == "no limit known"
+    assert pool_state(tokens, Balance(leased=3)).summary == (
+        "no limit known, 3 tokens leased or spent"
+    )
+    assert pool_state(no_gpu, Balance()).unmanaged == 0.0
+
+
 def test_free_is_never_below_nothing_though_room_is() -> None:
     pool = ResourcePool(RESOURCES["cpu"], "here", 8.0, "test")
 

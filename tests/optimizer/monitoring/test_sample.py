@@ -75,3 +75,10 @@ def test_a_threshold_of_something_that_is_not_stored_is_refused_with_what_is() -
     check_thresholds(["cpu_usage", "reliability_score"])
     with pytest.raises(ConfigurationError, match="memory_usage"):
         check_thresholds(["cpu"])
+
+
+def test_the_busier_direction_of_the_network_is_what_is_used_of_it() -> None:
+    busy = a_sample(network_rx_bytes_s=3e6, network_tx_bytes_s=2e6)
+
+    assert busy.used["network"] == 3e6
+    assert "network" not in a_sample().used
