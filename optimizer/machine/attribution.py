@@ -161,7 +161,8 @@ def _read_group(binding: Binding, folder: Path) -> LeaseReading | None:
         memory = _pairs(folder / "memory.stat")
         charged = int((folder / "memory.current").read_text())
     except FileNotFoundError:
-        return LeaseReading(binding, cpu_s=0.0, memory_bytes=0)
+        is_gone = not folder.exists()
+        return LeaseReading(binding, cpu_s=0.0, memory_bytes=0) if is_gone else None
     except (OSError, ValueError):
         return None
     working_set = max(0, charged - memory.get("inactive_file", 0))

@@ -86,6 +86,14 @@ def test_a_control_group_counts_without_what_the_kernel_can_drop(tmp_path: Path)
     assert (found["a"].cpu_s, found["a"].memory_bytes) == (2.5, 30_000)
 
 
+def test_a_control_group_of_version_1_has_no_use_that_is_known_here(tmp_path: Path) -> None:
+    plant(tmp_path, {"sys/fs/cgroup/memory/job/memory.usage_in_bytes": "40000"})
+    attribution = Attribution(tmp_path)
+    attribution.bind([Binding("a", cgroup="/sys/fs/cgroup/memory/job")])
+
+    assert attribution.read() == {}
+
+
 def test_use_is_the_growth_since_the_look_before_and_never_negative() -> None:
     binding = Binding("a", granted=(("cpu", 4.0),))
     before = {"a": LeaseReading(binding, 10.0, 100)}
