@@ -56,7 +56,9 @@ async def one_sample(folder: Path) -> list[tuple[str, str, str]]:
     """CPU time of a sample: reading, putting together, alerts, memory, and the store's file."""
     database = Database(f"sqlite:///{folder / 'one.db'}")
     interval = timedelta(milliseconds=1)
-    keeper = StoredSamples(database, retention=timedelta(days=1), interval=interval)
+    keeper = StoredSamples(
+        database, retention=timedelta(days=1), interval=interval, host="localhost"
+    )
     monitor = PerformanceMonitor(
         machine=Machine(data_dir=folder), keeper=keeper, interval=timedelta(hours=1)
     )

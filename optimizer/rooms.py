@@ -124,6 +124,7 @@ class Rooms:
             self.database,
             retention=configured.retention(settings),
             interval=configured.interval(settings),
+            host=self.host,
         )
         self.alerts = AlertStore(self.database)
         self.bindings = BindingStore(self.database, host=self.host)

@@ -55,7 +55,7 @@ class SampleKeeper(Protocol):
         """
 
     async def latest(self, host: str) -> Sample | None:
-        """The last sample of a host; None when there is none.
+        """The last sample of a host that was kept whole; None when there is none.
 
         Raises:
             StorageError: The store cannot be read.

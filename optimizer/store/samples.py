@@ -35,7 +35,7 @@ from optimizer.monitoring.rollup import FIVE_MINUTES_S, HOUR_S, RollUps, roll_up
 from optimizer.monitoring.sample import METRICS, Sample
 from optimizer.statistics import FloatArray
 from optimizer.store.engine import Database, to_microseconds
-from optimizer.store.prepared import Prepared, Writing
+from optimizer.store.prepared import Prepared, Row
 
 SCHEMA_VERSION = 1
 """Of the JSON in `hosts.latest`."""
@@ -114,10 +114,16 @@ class StoredSamples:
         database: Where they are kept.
         retention: How long single samples are kept; whole hours are dropped at once.
         interval: Time between samples, of which one replaces another that is nearer than half.
+        host: The machine that this process measures. Its figures are kept with every sample; the
+            whole of it, which others may ask for, with every sample on a server, and once in five
+            minutes in a file, which is of this machine alone.
     """
 
-    def __init__(self, database: Database, *, retention: timedelta, interval: timedelta) -> None:
+    def __init__(
+        self, database: Database, *, retention: timedelta, interval: timedelta, host: str = ""
+    ) -> None:
         self._database = database
+        self._host = host
         self._retention_s = max(HOUR_S, int(retention.total_seconds()))
         self._half_interval_s = interval.total_seconds() / 2
         self._seen: dict[str, _Seen] = {}
@@ -131,13 +137,12 @@ class StoredSamples:
 
         On a server one process of a host keeps them; while another has claimed it, nothing is done.
         """
-        text = _as_text(sample)
-        seen = self._add_at_once(sample, text)
+        seen = self._add_at_once(sample)
         if seen is None:
             if not await self._database.claim(f"sampler of {sample.host}"):
                 return
             seen = await self._database.write(
-                lambda connection: self._add(connection, sample, text), durable=False
+                lambda connection: self._add(connection, sample), durable=False
             )
         self._seen[sample.host] = seen
 
@@ -182,7 +187,7 @@ class StoredSamples:
             )
         )
 
-    def _add_at_once(self, sample: Sample, text: str) -> _Seen | None:
+    def _add_at_once(self, sample: Sample) -> _Seen | None:
         """Write a sample that only adds a row; None when more is to be done, or nothing was.
 
         Only a file of this machine is written at once, which nobody else can have claimed.
@@ -191,16 +196,19 @@ class StoredSamples:
         now_s = sample.timestamp.timestamp()
         if seen is None or seen.ends_step(now_s) or self._is_nearby(seen, now_s):
             return None
-        written = self._database.write_at_once(_writing(seen.host_id, sample, text))
-        return seen.after(now_s) if written else None
+        writing = [_row_of(seen.host_id, sample)]
+        if sample.host != self._host:
+            writing.append(_latest_of(seen.host_id, sample))
+        return seen.after(now_s) if self._database.write_at_once(writing) else None
 
-    def _add(self, connection: Connection, sample: Sample, text: str) -> _Seen:
+    def _add(self, connection: Connection, sample: Sample) -> _Seen:
         """Write one sample; answers what is known of its host from now on."""
         seen = self._seen.get(sample.host) or _look_for(connection, sample.host)
         now_s = sample.timestamp.timestamp()
         if self._is_nearby(seen, now_s):
             self._drop_nearby(connection, seen.host_id, to_microseconds(sample.timestamp))
-        for statement, row in _writing(seen.host_id, sample, text):
+        for write in (_row_of, _latest_of):
+            statement, row = write(seen.host_id, sample)
             statement.run(connection, row)
         if seen.ends_step(now_s):
             for step_s in KEPT_S:
@@ -229,15 +237,15 @@ class StoredSamples:
             )
 
 
-def _as_text(sample: Sample) -> str:
+def _row_of(host_id: int, sample: Sample) -> tuple[Prepared, Row]:
+    """A row of figures."""
+    return _INSERT_SAMPLE, (host_id, to_microseconds(sample.timestamp), *stored_figures(sample))
+
+
+def _latest_of(host_id: int, sample: Sample) -> tuple[Prepared, Row]:
     """The whole sample as the latest of its host."""
-    return f'{{"schema_version":{SCHEMA_VERSION},"sample":{sample.model_dump_json()}}}'
-
-
-def _writing(host_id: int, sample: Sample, text: str) -> Writing:
-    """A row of figures, and the whole sample as the latest of its host."""
-    row = (host_id, to_microseconds(sample.timestamp), *stored_figures(sample))
-    return ((_INSERT_SAMPLE, row), (_SET_LATEST, (text, host_id)))
+    text = f'{{"schema_version":{SCHEMA_VERSION},"sample":{sample.model_dump_json()}}}'
+    return _SET_LATEST, (text, host_id)
 
 
 def _look_for(connection: Connection, host: str) -> _Seen:

@@ -41,6 +41,27 @@ async def test_a_sample_comes_back_as_it_was(database: Database) -> None:
     assert await keeper.hosts() == ("here",)
 
 
+async def test_the_latest_sample_of_another_host_is_the_last_one(database: Database) -> None:
+    keeper = keeper_of(database)
+    samples = samples_at((1.0, 2.0, 3.0), HALF_MINUTE)
+    for sample in samples:
+        await keeper.add(sample)
+
+    assert await keeper.latest("here") == samples[-1]
+
+
+async def test_the_own_machine_is_kept_whole_each_time_on_a_server_and_once_a_step_in_a_file(
+    database: Database,
+) -> None:
+    keeper = StoredSamples(database, retention=timedelta(days=1), interval=HALF_MINUTE, host="here")
+    samples = samples_at(range(12), HALF_MINUTE)
+    for sample in samples:
+        await keeper.add(sample)
+
+    assert (await load(keeper, HOUR)).values[:, CPU].tolist() == [float(i) for i in range(12)]
+    assert await keeper.latest("here") == samples[10 if database.is_sqlite else 11]
+
+
 async def test_a_host_that_was_never_seen_has_nothing(database: Database) -> None:
     keeper = keeper_of(database)
 
