@@ -11,6 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
+QUANTILE = 0.98
+"""Growth of all leases together stays inside what is kept for it 49 times of 50. Little depends on
+it: on random splits of recorded runs, 0.95 gives 1 % fewer runs per hour with 60 runs at once and
+1.5 % more with 16."""
+
+HEADROOM_S = 4
+"""Seconds of growth that are made free for who is held up: the time until one parked is back."""
+
 PATIENCE_S = 2.0
 """A lease may be held up so long before others make room for it: most growth passes in one
 look, and parking costs about two seconds (out to swap and back)."""
@@ -103,7 +111,7 @@ def relieve(
         leases: All live leases of one pool of memory.
         capacity: Bytes that they may use together: without reserve and unmanaged demand.
         headroom: Bytes that all running leases together may want in the next seconds; when one is
-            held up, so much is made free. `pooling.pooled` of what leases grow in two seconds.
+            held up, so much is made free. `pooling.pooled` of what leases grow in `HEADROOM_S`.
         reserve: Bytes that they may want until the next lease ends; a parked lease comes back only
             where so much stays free.
         swap: Bytes of swap that are free; 0: nothing can be parked, and a parked lease that holds

@@ -15,14 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from optimizer.allocation.pooling import FloatArray, Pooled, equally_likely, pooled
-from optimizer.allocation.pressure import LiveLease, relieve
-
-QUANTILE = 0.98
-"""The sum of use stays inside 49 times of 50. Little depends on it: on random splits of recorded
-runs, 0.95 gives 1 % fewer runs per hour with 60 runs at once and 1.5 % more with 16."""
-
-HEADROOM_S = 4
-"""Seconds of growth that are made free for who is held up: the time until one parked is back."""
+from optimizer.allocation.pressure import HEADROOM_S, QUANTILE, LiveLease, relieve
 
 AGES_S = (0, 1, 2, 3, 10, 30, 60, 100, 200, 300)
 """Growth is learnt by age: a run takes its base at once within the first three seconds, so each of

@@ -12,18 +12,20 @@ from optimizer.allocation.allocator import ResourceAllocator
 from optimizer.allocation.lease import MAX_WAIT_S, Allocation, AllocationRequest, Lease
 from optimizer.clock import Clock
 from optimizer.due import Due
+from optimizer.enforcement.asking import (
+    UNRESERVED,
+    UNRESERVED_STILL,
+    advice_of,
+    lacks_guessed_cpu,
+    risk_of,
+    sizes_of,
+)
 from optimizer.enforcement.holder import Holder
 from optimizer.enforcement.limits import limits_of
 from optimizer.enforcement.order import Granted, Held, Refused, RunOrder
 from optimizer.enforcement.run import Run, Tell
 from optimizer.enforcement.trees import Tree, descends
-from optimizer.enforcement.usual import (
-    RUNS_LOOKED_AT,
-    PastRun,
-    command_key,
-    used_before,
-    usual_of,
-)
+from optimizer.enforcement.usual import RUNS_LOOKED_AT, PastRun, command_key, used_before
 from optimizer.errors import InvalidRequestError, LeaseEndedError, NotFoundError, OptimizerError
 from optimizer.events import Event, EventBus, LeaseChanged
 from optimizer.identity import Principal
@@ -46,9 +48,6 @@ OTHERS_S = 2.0
 LOST_S = 1.0
 """What a front that was killed leaves behind has this long until we end it too; its own watcher is
 faster."""
-
-UNRESERVED = "no core is free, so none is reserved: name --cpu to be refused, --wait to wait"
-UNRESERVED_STILL = "no core became free, so none is reserved: name --cpu to be refused instead"
 
 Bind = Callable[[str, Sequence[int], str | None, Principal], Awaitable[None]]
 
@@ -114,26 +113,26 @@ class Runs:
         """
         mcp = self.server_of(order)
         past = await self._past(order, principal)
-        resources, why = _sizes(order, past, is_server=mcp is not None)
+        resources, why = sizes_of(order, past, is_server=mcp is not None)
         used = used_before(past)
         copies = f"mcp:{mcp}"
         if copies in self._allocator.pools:
             resources.setdefault(copies, 1)
         until_s = asyncio.get_running_loop().time() + order.wait_s
         allocation = await self._allocate(order, resources, used, principal, tell, until_s)
-        if _lacks_guessed_cpu(allocation, order):
+        if lacks_guessed_cpu(allocation, order):
             del resources["cpu"]
             why = f"{why}; {UNRESERVED_STILL if order.wait_s else UNRESERVED}"
             allocation = await self._allocate(order, resources, used, principal, tell, until_s)
         if allocation.allocation_id is None:
             named = mcp or self.key_of(order)
-            message = f"{named} was not started. {allocation.summary} {_advice(allocation)}"
+            message = f"{named} was not started. {allocation.summary} {advice_of(allocation)}"
             return Refused(allocation, message, mcp)
         run = self._note(order, allocation, used, principal, tell)
         environment = {LEASE_ID: run.lease}
         if "gpu" in allocation.granted:
             environment[DEVICES] = ",".join(map(str, allocation.slots.get("gpu", ())))
-        said = f"lease {run.lease}: {allocation.summary.rstrip('.')}{why}{_risk(allocation)}"
+        said = f"lease {run.lease}: {allocation.summary.rstrip('.')}{why}{risk_of(allocation)}"
         return Granted(run.lease, said, environment, mcp if order.is_tapped else None)
 
     async def started(self, lease: str, pid: int, *, front: int | None) -> Held:
@@ -396,41 +395,3 @@ def _is_other(lease: Lease, run: Run) -> bool:
     """Whether a lease is not what its command was told of it."""
     granted = {grant.resource: from_parts(grant.granted, grant.unit) for grant in lease.grants}
     return granted != run.allocation.granted or (lease.yields_to is not None) != run.is_warned
-
-
-def _sizes(
-    order: RunOrder, past: Sequence[PastRun], *, is_server: bool
-) -> tuple[dict[str, float | str], str]:
-    """What to ask for, and why where nobody said it."""
-    given = dict(order.resources)
-    usual = usual_of(past, given=given, is_server=is_server)
-    units = {"cpu": "cores", "memory": "B"}
-    guessed = {name: f"{amount!r} {units[name]}" for name, amount in usual.resources.items()}
-    return guessed | given, f" ({usual.why})" if usual.why else ""
-
-
-def _risk(allocation: Allocation) -> str:
-    """What is risked with ranges, in the words of the command line."""
-    risks = [f"{name} {risk:.1%}" for name, risk in allocation.burst_risk.items()]
-    return f"; risk that bursts are throttled: {', '.join(risks)}" if risks else ""
-
-
-def _lacks_guessed_cpu(allocation: Allocation, order: RunOrder) -> bool:
-    """Whether only our guess of its CPU keeps a command from starting, which is slow without it."""
-    refused = allocation.allocation_id is None and allocation.binding_resource == "cpu"
-    return refused and "cpu" not in order.resources
-
-
-def _advice(refused: Allocation) -> str:
-    """What can be done about a refusal, in the words of the command line."""
-    later = [other.wait_s for other in refused.alternatives if other.wait_s > 0]
-    if later:
-        return f"--wait waits for room, which there may be in {later[0]:.0f} s."
-    last = refused.next.rpartition(", or ")[2]
-    if "wait_s" not in last and "min_fraction" not in last:
-        return f"{last[:1].upper()}{last[1:]}."
-    if refused.alternatives:
-        return "Ask for less, or wait with --wait."
-    return (
-        f"--wait waits for room; when there is some is not known: {refused.unknown['fits_in_s']}."
-    )

@@ -12,16 +12,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from optimizer.allocation.pooling import FloatArray, equally_likely, pooled
-from optimizer.allocation.pressure import LiveLease, Relief, relieve
-from optimizer.allocation.replay_policy import HEADROOM_S, QUANTILE
+from optimizer.allocation.pressure import HEADROOM_S, QUANTILE, LiveLease, Relief, relieve
 
 QUIET_SHARE = 0.5
 """While less of the capacity than this is used, nobody is held to anything."""
 
-HEADROOM_LOOKS = HEADROOM_S
-"""A look is a second: so much growth is made free for who is held up, as in the replay."""
-
-RESERVE_LOOKS = 10
+RESERVE_S = 10
 """Seconds of growth that stay free when a parked command comes back."""
 
 REMEMBERED = 120
@@ -84,7 +80,7 @@ class Sharing:
         """
         self._past = {look.lease: self._past.get(look.lease, _Past()) for look in looks}
         used = sum(look.resident for look in looks)
-        headroom = self._growth(looks, HEADROOM_LOOKS)
+        headroom = self._growth(looks, HEADROOM_S)
         for look in looks:
             self._note(look, elapsed_s, is_short=used + headroom > capacity)
         is_quiet = used + headroom < QUIET_SHARE * capacity
@@ -94,7 +90,7 @@ class Sharing:
             [self._live(look) for look in looks],
             capacity=capacity,
             headroom=headroom,
-            reserve=self._growth(looks, RESERVE_LOOKS),
+            reserve=self._growth(looks, RESERVE_S),
             swap=swap,
         )
 
@@ -114,7 +110,7 @@ class Sharing:
         past.before_parking = look.resident
 
     def _growth(self, looks: Sequence[Look], seconds: int) -> float:
-        """What all that run may grow together within some looks, bytes."""
+        """What all that run may grow together within some seconds, a look each, bytes."""
         grown = [self._grown(look.lease, seconds) for look in looks if not look.parked]
         return pooled(grown, QUANTILE).booked
 
