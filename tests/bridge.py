@@ -45,7 +45,7 @@ async def over_http(
     )
     try:
         async with anyio.create_task_group() as tasks:
-            with anyio.fail_after(60):
+            with anyio.fail_after(300):
                 await tasks.start(_follow, bridge)
             yield f"http://127.0.0.1:{listening_port(bridge.pid)}"
             tasks.cancel_scope.cancel()

@@ -37,6 +37,22 @@ def _data_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _solvers_of_the_tests() -> Iterator[None]:
+    """What is best is found on a busy machine too: a tenth of a second may be none there."""
+    from optimizer.allocation import batch, placement, preemption
+    from optimizer.cost_benefit import cover
+    from optimizer.decisions import placing
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (preemption, placing, cover):
+            patch.setattr(module, "LIMIT_S", 60.0)
+        patch.setattr(batch, "RELAXED_S", 60.0)
+        for solve in (batch.select, placement.place):
+            patch.setitem(solve.__kwdefaults__, "limit_s", 60.0)
+        yield
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """One PostgreSQL server for the whole run."""

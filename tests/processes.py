@@ -14,7 +14,7 @@ Seen = TypeVar("Seen")
 AGAIN_S = 0.05
 
 
-def until(look: Callable[[], Seen], *, within_s: float = 120) -> Seen:
+def until(look: Callable[[], Seen], *, within_s: float = 300) -> Seen:
     """What there is to see, once there is; where nobody answers yet, there is nothing."""
     end, trouble = time.monotonic() + within_s, None
     while time.monotonic() < end:
@@ -27,7 +27,7 @@ def until(look: Callable[[], Seen], *, within_s: float = 120) -> Seen:
     raise AssertionError(f"not seen within {within_s} s ({trouble})")
 
 
-def ended(pid: int, *, within_s: float = 60) -> bool:
+def ended(pid: int, *, within_s: float = 300) -> bool:
     """Whether a process has ended, or does so soon; a kill is no end yet."""
     try:
         handle = os.pidfd_open(pid)

@@ -16,7 +16,7 @@ CHECKOUT = Path(__file__).parents[1]
 
 READY = re.compile(r"REST +(http://\S+)/api/v1")
 
-STOP_S = 60.0
+STOP_S = 300.0
 
 NOWHERE = "http://127.0.0.1:9/v1"
 """Where a model is asked by a server that was given a key; without a key none is asked."""

@@ -67,7 +67,7 @@ async def test_a_python_block_runs_as_the_page_shows(
 async def test_the_call_in_the_readme_is_answered_as_shown(server: str) -> None:
     arguments, shown, _ = (json.loads(b.source) for b in code_blocks(README, language="json"))
 
-    with anyio.fail_after(60):
+    with anyio.fail_after(300):
         async with Client(f"{server}/mcp") as client:
             result = await client.call_tool("allocate", arguments)
 

@@ -50,7 +50,7 @@ async def test_secrets_of_candidates_appear_in_no_answer_resource_log_or_exposit
                 for resource in ("sro://catalog", "sro://catalog/calendar", "sro://catalog/remote")
             ]
             said += [resource.model_dump_json() for resource in read]
-        async with httpx.AsyncClient(base_url=url, timeout=60) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=300) as http:
             body = {"task_requirements": {"task": TASK}}
             answers = [
                 await http.post("/api/v1/analyze/mcp-selection", json=body),

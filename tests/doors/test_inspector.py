@@ -46,7 +46,7 @@ def inspect(environment: dict[str, str], *arguments: str) -> Any:
         ],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         env=environment,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -32,7 +32,7 @@ async def test_no_secret_appears_in_any_answer_or_log(tmp_path: Path) -> None:
     headers = {"authorization": f"Bearer {CANARIES['API_TOKEN']}"}
     with serving(tmp_path, LOG_LEVEL="debug", **CANARIES) as url:
         async with httpx.AsyncClient(
-            base_url=url, headers=headers, event_hooks={"response": [keep]}, timeout=60
+            base_url=url, headers=headers, event_hooks={"response": [keep]}, timeout=300
         ) as http:
             for operation in OPERATIONS:
                 await ask(http, operation, EXAMPLES[operation.name])
@@ -51,7 +51,7 @@ async def test_no_secret_appears_in_any_answer_or_log(tmp_path: Path) -> None:
 async def test_a_secret_in_an_argument_is_not_logged_and_forges_no_line(tmp_path: Path) -> None:
     headers = {"authorization": f"Bearer {CANARIES['API_TOKEN']}"}
     with serving(tmp_path, LOG_LEVEL="debug", **CANARIES) as url:
-        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as http:
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=300) as http:
             for key in CANARIES.values():
                 await http.get(f"/api/v1/decisions/{key}")
                 await http.post("/api/v1/optimize", json={"primary_objective": key})

@@ -39,7 +39,7 @@ async def test_an_open_listen_stream_hears_news_and_does_not_hold_up_the_end(
     server: tuple[subprocess.Popen[str], str],
 ) -> None:
     process, url = server
-    with anyio.fail_after(60):
+    with anyio.fail_after(300):
         async with (
             Client(f"{url}/mcp") as agent,
             agent.listen(resource_subscriptions=["sro://metrics/current"]) as news,

@@ -63,7 +63,7 @@ async def test_mcp_json_works_as_it_stands_in_a_host(
         cwd=tmp_path,
     )
 
-    with anyio.fail_after(60):
+    with anyio.fail_after(300):
         async with Client(parameters) as client:
             tools = await client.list_tools()
             health = await client.call_tool("get_health", {})

@@ -76,7 +76,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.close()
-    process.wait(60)
+    process.wait(300)
     process.stdout.close()
 
 
@@ -244,7 +244,7 @@ def test_an_unattended_daemon_ends_when_nobody_needs_it(
         env=environment,
     )
 
-    assert daemon.wait(60) == 0
+    assert daemon.wait(300) == 0
 
 
 def test_an_unattended_daemon_stays_while_a_lease_is_held(
@@ -269,7 +269,7 @@ def test_an_unattended_daemon_stays_while_a_lease_is_held(
     end(host)
 
     assert released["state"] == "released"
-    assert daemon.wait(60) == 0
+    assert daemon.wait(300) == 0
 
 
 def test_serve_takes_over_from_the_daemon_of_a_shim_and_hosts_go_on(
@@ -285,12 +285,12 @@ def test_serve_takes_over_from_the_daemon_of_a_shim_and_hosts_go_on(
     )
     try:
         status = until(lambda: (s := current(socket_file)) and s["http"] and s)
-        rest = httpx.get(f"{status['http']}/health", trust_env=False, timeout=60)
+        rest = httpx.get(f"{status['http']}/health", trust_env=False, timeout=300)
         health = call(host, 2, "get_health")
         end(host)
     finally:
         server.terminate()
-        code = server.wait(60)
+        code = server.wait(300)
 
     assert status["pid"] == server.pid != before["pid"]
     assert rest.status_code == 200
@@ -309,7 +309,7 @@ def test_a_taken_port_is_named_and_ends_with_1(environment: dict[str, str]) -> N
             [sys.executable, "-m", "sequential_resource_optimization"],
             env={**environment, "PORT": port, "LOG_FILE": ""},
             stderr=subprocess.PIPE,
-            timeout=60,
+            timeout=300,
             check=False,
         )
 

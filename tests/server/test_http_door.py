@@ -46,7 +46,7 @@ async def test_a_certificate_with_its_key_serves_https(
 
     async with (
         door.open(),
-        httpx.AsyncClient(verify=context, trust_env=False, timeout=60) as client,
+        httpx.AsyncClient(verify=context, trust_env=False, timeout=300) as client,
     ):
         answer = await client.get(f"{door.url}/health")
 
@@ -76,7 +76,7 @@ def test_one_without_the_other_is_refused() -> None:
 
 
 async def test_an_answer_has_its_date(door: HttpDoor) -> None:
-    async with door.open(), httpx.AsyncClient(trust_env=False, timeout=60) as client:
+    async with door.open(), httpx.AsyncClient(trust_env=False, timeout=300) as client:
         answers = [await client.get(f"{door.url}/health") for _ in range(2)]
 
     for answer in answers:

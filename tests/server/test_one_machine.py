@@ -99,7 +99,7 @@ class Host:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.communicate(timeout=60)
+        self.process.communicate(timeout=300)
 
     def call(self, tool: str, **arguments: Any) -> Any:
         """Call a tool and wait for its result."""
@@ -162,7 +162,7 @@ def test_a_user_outside_the_group_is_told_at_once(
     daemon: subprocess.Popen[bytes], shared: Path
 ) -> None:
     host = Host(shared, EVE, group=EVE)
-    out, said = host.process.communicate(timeout=60)
+    out, said = host.process.communicate(timeout=300)
 
     assert out == b""
     assert host.process.returncode == 1
@@ -182,7 +182,7 @@ def test_of_fifty_first_starts_at_once_one_daemon_stays(environment: dict[str, s
     finally:
         for start in starts:
             start.terminate()
-        codes = [start.wait(60) for start in starts]
+        codes = [start.wait(300) for start in starts]
 
     assert status["pid"] == stayed.pid
     assert codes.count(0) == STARTS

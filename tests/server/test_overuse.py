@@ -57,7 +57,9 @@ def test_where_nothing_holds_it_overuse_is_told_within_two_samples(tmp_path: Pat
 
 def overuse(address: str) -> Any:
     """The alert that a lease uses more CPU than it holds."""
-    alerts = httpx.get(f"{address}/api/v1/alerts", timeout=60).raise_for_status().json()["standing"]
+    alerts = (
+        httpx.get(f"{address}/api/v1/alerts", timeout=300).raise_for_status().json()["standing"]
+    )
     return next((alert for alert in alerts if alert["metric"].startswith("lease_cpu:")), None)
 
 

@@ -45,9 +45,9 @@ def test_it_shows_the_machine_its_leases_and_decisions(browser: str, tmp_path: P
     lease = {"resources": {"memory": "64 MiB"}, "purpose": "<b>index</b> the repository"}
     with serving(tmp_path) as address:
         before, _ = opened(browser, address, profile)
-        httpx.post(f"{address}/api/v1/allocate", json=lease, timeout=60).raise_for_status()
+        httpx.post(f"{address}/api/v1/allocate", json=lease, timeout=300).raise_for_status()
         decided = (
-            httpx.post(f"{address}/api/v1/optimize", json={}, timeout=60).raise_for_status().json()
+            httpx.post(f"{address}/api/v1/optimize", json={}, timeout=300).raise_for_status().json()
         )
         seen, said = opened(browser, address, profile)
 

@@ -51,8 +51,8 @@ async def two(request: pytest.FixtureRequest, addresses: list[str]) -> AsyncIter
         stack.enter_context(anyio.fail_after(300))
         enter = stack.enter_async_context
         yield Two(
-            await enter(httpx.AsyncClient(base_url=f"{one}/api/v1", timeout=60)),
-            await enter(httpx.AsyncClient(base_url=f"{other}/api/v1", timeout=60)),
+            await enter(httpx.AsyncClient(base_url=f"{one}/api/v1", timeout=300)),
+            await enter(httpx.AsyncClient(base_url=f"{other}/api/v1", timeout=300)),
             await enter(Client(f"{one}/mcp")),
             await enter(Client(f"{other}/mcp")),
         )

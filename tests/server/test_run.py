@@ -80,7 +80,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
         PORT="0",
     )
     with started([*SRO, "run", "--", "true"], made) as first:
-        assert first.wait(60) == 0
+        assert first.wait(300) == 0
     yield made
     status = ask(made["SRO_SOCKET"], "status")
     if status is not None:
@@ -109,7 +109,7 @@ def run(
         cwd=environment["HOME"],
         input=given,
         capture_output=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -127,7 +127,7 @@ def call(environment: dict[str, str], tool: str, **arguments: Any) -> Any:
         shim.stdin.write(json.dumps(message).encode() + b"\n")
         shim.stdin.flush()
         answer = json.loads(first_line(shim))
-        shim.communicate(timeout=60)
+        shim.communicate(timeout=300)
     return answer["result"]["structuredContent"]
 
 
@@ -229,8 +229,8 @@ def test_a_run_that_waits_gets_its_turn(environment: dict[str, str]) -> None:
         with started(waiter, environment) as two:
             assert two.stderr is not None
             told = two.stderr.readline()
-            one.communicate(b"\n", timeout=60)
-            out, _ = two.communicate(timeout=60)
+            one.communicate(b"\n", timeout=300)
+            out, _ = two.communicate(timeout=300)
 
     assert b"waiting up to 60 s" in told
     assert out == b"my turn\n"
@@ -262,13 +262,13 @@ def test_a_daemon_that_ends_before_it_answers_is_followed_by_another(tmp_path: P
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(environment["SRO_SOCKET"])
         listener.listen()
-        listener.settimeout(60)
+        listener.settimeout(300)
         with started([*SRO, "run", "--", "true"], environment) as front:
             heard = [
                 hear(listener, answer)
                 for answer in (b"{}\n", b"", b"{}\n", b'{"failed": "as the next one said"}\n')
             ]
-            _, said = front.communicate(timeout=60)
+            _, said = front.communicate(timeout=300)
 
     assert heard == ["status", "run", "status", "run"]
     assert said == b"sro: as the next one said\n"
@@ -284,8 +284,8 @@ def test_ctrl_c_while_waiting_ends_it_without_a_trace(environment: dict[str, str
             assert two.stderr is not None
             two.stderr.readline()
             two.send_signal(signal.SIGINT)
-            _, said = two.communicate(timeout=60)
-        one.communicate(b"\n", timeout=60)
+            _, said = two.communicate(timeout=300)
+        one.communicate(b"\n", timeout=300)
 
     assert (two.returncode, said) == (-signal.SIGINT, b"")
 
@@ -321,7 +321,7 @@ def test_kill_9_of_the_front_frees_the_lease_and_leaves_nothing(
 def test_kill_9_of_the_command_frees_the_lease(environment: dict[str, str]) -> None:
     with started([*SRO, "run", "--", "sh", "-c", "echo $$; read wait"], environment) as front:
         os.kill(int(first_line(front)), signal.SIGKILL)
-        assert front.wait(60) == -signal.SIGKILL
+        assert front.wait(300) == -signal.SIGKILL
 
     assert leases(environment) == []
 
@@ -347,7 +347,7 @@ def test_nohup_outlives_the_host(environment: dict[str, str], tmp_path: Path) ->
     with started([sys.executable, "-c", host], environment) as process:
         first_line(process)
         process.kill()
-        process.wait(60)
+        process.wait(300)
         gate.write_text("\n")
 
     until(lambda: (tmp_path / "done").exists())
@@ -365,7 +365,7 @@ def test_a_run_outlives_its_daemon_and_the_next_which_knows_it_outlives_the_run(
         after = until(lambda: _another(environment, before["pid"]))
         assert [held["allocation_id"] for held in leases(environment)] == [lease]
         os.kill(int(watcher), signal.SIGKILL)
-        assert one.wait(60) == -signal.SIGKILL
+        assert one.wait(300) == -signal.SIGKILL
 
     until(lambda: leases(environment) == [])
     assert _another(environment, before["pid"]) == after
@@ -388,7 +388,7 @@ def test_a_job_keeps_its_lease_while_the_daemon_is_down_for_twice_its_length(
         nobody_may_start.release()
         other = run(environment, "--cpu", "40 cores", "--", "true")
         held = leases(environment)
-        one.communicate(b"\n", timeout=60)
+        one.communicate(b"\n", timeout=300)
 
     assert other.returncode == 75
     assert b"cpu 40 cores asked, " in other.stderr
@@ -431,10 +431,10 @@ def test_a_hundred_calls_through_the_tap_are_the_same_bytes_and_are_recorded(
 ) -> None:
     asked = b"".join(request(n, "break" if n == 7 else "say") for n in range(100)) + b"no json\xff"
     plain = subprocess.run(
-        echo(environment)[-2:], input=asked, capture_output=True, timeout=60, check=False
+        echo(environment)[-2:], input=asked, capture_output=True, timeout=300, check=False
     )
     with started(echo(environment), environment) as tapped:
-        out, said = tapped.communicate(asked, timeout=60)
+        out, said = tapped.communicate(asked, timeout=300)
     record = call(environment, "report_usage", calls=[{"mcp": "echo", "outcome": "ok"}])
 
     assert out == plain.stdout
@@ -453,7 +453,7 @@ def test_a_server_that_offers_something_else_than_last_time_is_told_and_held_bac
     for words in ("Looks.", "Looks.", "Looks, and tells others."):
         offered.write_text(words)
         with started(echo(environment, "--mcp", "turncoat"), environment) as tapped:
-            said.append(tapped.communicate(listing, timeout=60)[1].decode())
+            said.append(tapped.communicate(listing, timeout=300)[1].decode())
     answer = call(
         environment,
         "analyze_mcp_selection",
@@ -474,7 +474,7 @@ def test_a_further_copy_is_told_why_in_its_own_protocol(environment: dict[str, s
         first_line(one)
         with started(echo(environment), environment) as two:
             handshake = b'{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}\n'
-            out, said = two.communicate(handshake, timeout=60)
+            out, said = two.communicate(handshake, timeout=300)
 
     error = json.loads(out)["error"]
     assert two.returncode == 75
@@ -490,7 +490,7 @@ def test_a_further_copy_is_told_why_in_its_own_protocol(environment: dict[str, s
 
 def test_a_server_that_dies_during_a_call_is_on_record(environment: dict[str, str]) -> None:
     with started(echo(environment, "--mcp", "frail"), environment) as tapped:
-        out, _ = tapped.communicate(request(1, "die"), timeout=60)
+        out, _ = tapped.communicate(request(1, "die"), timeout=300)
     record = call(environment, "report_usage", calls=[{"mcp": "frail", "outcome": "ok"}])
 
     assert (out, tapped.returncode) == (b"", 4)

@@ -42,7 +42,7 @@ def daemon(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.terminate()
-            process.communicate(timeout=60)
+            process.communicate(timeout=300)
 
 
 def health(url: str) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def health(url: str) -> dict[str, Any]:
 
 
 def get(url: str) -> httpx.Response:
-    return httpx.get(url, trust_env=False, timeout=60)
+    return httpx.get(url, trust_env=False, timeout=300)
 
 
 def test_http_is_opened_by_a_word_once(
@@ -87,7 +87,7 @@ def test_a_new_file_counts_after_sighup_and_a_bad_one_leaves_the_old(
     until(lambda: get(f"{url}/api/v1/health").status_code == 429)
 
     daemon.terminate()
-    _, log = daemon.communicate(timeout=60)
+    _, log = daemon.communicate(timeout=300)
     assert "log_level" in warned["details"]["configuration_not_reloaded"]
     assert "The former settings stay" in warned["details"]["configuration_not_reloaded"]
     assert daemon.returncode == 0
@@ -109,7 +109,7 @@ def test_the_sidecar_tells_where_it_serves(
 ) -> None:
     command = [sys.executable, "-m", "server.cli.main", "stdio", "--rest"]
     done = subprocess.run(
-        command, input="", env=environment, capture_output=True, text=True, timeout=60, check=True
+        command, input="", env=environment, capture_output=True, text=True, timeout=300, check=True
     )
 
     url = done.stderr.strip().rpartition(" ")[2]

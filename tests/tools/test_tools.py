@@ -21,7 +21,7 @@ CHILD = TOOLS.parent / "optimizer" / "mcp_client" / "scripted_child.py"
 
 
 async def run(script: str, *arguments: str, **environment: str) -> tuple[int, str]:
-    with anyio.fail_after(120):
+    with anyio.fail_after(300):
         done = await anyio.run_process(
             [str(TOOLS / script), *arguments],
             check=False,
@@ -50,7 +50,7 @@ async def served(server: MCPServer) -> AsyncIterator[str]:
     )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve)
-        with anyio.fail_after(60):
+        with anyio.fail_after(300):
             await listener.ready.wait()
         port = listener.servers[0].sockets[0].getsockname()[1]
         yield f"http://127.0.0.1:{port}/mcp"

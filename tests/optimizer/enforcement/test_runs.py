@@ -121,7 +121,7 @@ class Grower:
 
     def end(self) -> None:
         self.process.kill()
-        self.process.communicate(timeout=60)
+        self.process.communicate(timeout=300)
 
 
 async def started(workplace: Workplace, **order: object) -> tuple[str, Grower]:
@@ -211,7 +211,7 @@ async def test_a_front_that_was_killed_leaves_nothing(workplace: Workplace) -> N
     lease, grower = await started(workplace)
     await workplace.runs.lost(lease)
 
-    assert grower.process.wait(60) == -9
+    assert grower.process.wait(300) == -9
     grower.end()
     assert (await workplace.house.allocator.list(ALICE)).total == 0
 

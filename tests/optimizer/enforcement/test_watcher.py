@@ -67,7 +67,7 @@ class Front:
         return below(self.said(0)["pid"]) | {self.said(0)["pid"]}
 
     def end(self) -> tuple[bytes, bytes]:
-        return self.process.communicate(timeout=60)
+        return self.process.communicate(timeout=300)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def started(told: Path) -> Iterator[list[Front]]:
     yield fronts
     for front in fronts:
         front.process.kill()
-        front.process.communicate(timeout=60)
+        front.process.communicate(timeout=300)
 
 
 def below(pid: int) -> set[int]:
@@ -87,7 +87,7 @@ def below(pid: int) -> set[int]:
     return found
 
 
-def ends(pids: set[int], *, within_s: float = 60) -> bool:
+def ends(pids: set[int], *, within_s: float = 300) -> bool:
     """Whether all of them end; waited for without asking again and again."""
     handles = []
     for pid in pids:
@@ -109,7 +109,7 @@ def test_bytes_and_exit_code_are_the_commands_own(told: Path) -> None:
     every_byte = bytes(range(256)) * 1000
     front = Front(told, "sh", "-c", "cat; exit 7")
 
-    out, said = front.process.communicate(every_byte, timeout=60)
+    out, said = front.process.communicate(every_byte, timeout=300)
 
     assert out == every_byte
     assert said == b""
@@ -177,7 +177,7 @@ def test_what_a_command_left_running_is_ended(told: Path, started: list[Front]) 
     left = int(front.line())
 
     assert ends({left})
-    front.process.wait(60)
+    front.process.wait(300)
     assert front.said(1)["left"] >= 1
 
 

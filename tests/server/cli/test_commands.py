@@ -48,7 +48,7 @@ class Terminal:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
 
     def json(self, *arguments: str, stdin: str = "") -> dict[str, object]:
@@ -117,13 +117,13 @@ def test_leases_are_watched_until_ctrl_c(beside_a_server: Terminal) -> None:
     looks = [json.loads(watching.stdout.readline()) for _ in range(3)]
     watching.send_signal(signal.SIGINT)
 
-    assert watching.wait(timeout=60) == 0
+    assert watching.wait(timeout=300) == 0
     assert all("pools" in look for look in looks)
     watching.stdout.close()
 
 
 def test_a_lease_is_taken_shown_and_given_back(terminal: Terminal) -> None:
-    lease = terminal.json("allocate", "memory=64 MiB", "--ttl", "60", "--purpose", "a test")
+    lease = terminal.json("allocate", "memory=64 MiB", "--ttl", "3600", "--purpose", "a test")
 
     listed = terminal.run("allocations").stdout
     released = terminal.json("release", str(lease["allocation_id"]))
@@ -202,7 +202,7 @@ def test_a_wrong_token_is_told(beside_a_server: Terminal) -> None:
 def test_who_asks_over_the_socket_is_the_user_whom_the_kernel_names(
     beside_a_server: Terminal, over_http: Terminal
 ) -> None:
-    mine = beside_a_server.json("allocate", "memory=64 MiB", "--ttl", "60")
+    mine = beside_a_server.json("allocate", "memory=64 MiB", "--ttl", "3600")
 
     listed = over_http.json("allocations", "--whose", "all")
     stolen = over_http.run("release", str(mine["allocation_id"]))
@@ -251,7 +251,7 @@ def test_without_arguments_a_file_or_nothing_on_stdin_is_answered_with_help(
             stdin=nothing,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
 
     assert done.stdout.startswith("Usage: sro")

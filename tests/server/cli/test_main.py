@@ -53,7 +53,7 @@ def test_the_module_that_serves_takes_the_options_of_serve() -> None:
         [sys.executable, "-m", "sequential_resource_optimization", "--help"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
 
