@@ -1,12 +1,14 @@
 """A server is ready soon and stays small: what it does not need until it is asked is not loaded."""
 
+import platform
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from pydantic import BaseModel
 
-from server.quick_start import THRESHOLDS, settle
+from server.quick_start import ARENAS, THRESHOLDS, settle
 from tests.serving import NOWHERE, lonely_environment
 
 LAZY = (
@@ -120,3 +122,42 @@ def test_the_collector_of_a_process_that_did_not_stop_it_is_left_alone() -> None
         """Built at once: only the SDK's models wait."""
 
     assert Model.__pydantic_complete__
+
+
+THREADS = """
+import ctypes, threading
+from server.quick_start import quick_imports
+if {quick}:
+    quick_imports().__enter__()
+libc, met = ctypes.CDLL(None), threading.Barrier(6)
+
+def work():
+    met.wait(20)
+    held = bytearray(50_000)
+    met.wait(20)
+    del held
+
+threads = [threading.Thread(target=work) for _ in range(6)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
+libc.fflush(None)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="counts arenas of glibc")
+def test_threads_of_a_server_share_two_arenas() -> None:
+    arenas = {
+        quick: subprocess.run(
+            [sys.executable, "-c", THREADS.format(quick=quick)],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=Path(__file__).parents[2],
+        ).stdout.count("<heap nr=")
+        for quick in (True, False)
+    }
+
+    assert arenas[True] <= ARENAS < arenas[False]
