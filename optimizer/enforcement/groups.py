@@ -169,6 +169,11 @@ class Home:
     folders: Mapping[str, Path] = field(default_factory=dict)
     reason: str = ""
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether another process of the same owner took it away."""
+        return not all(folder.is_dir() for folder in self.folders.values())
+
     def weigh(self, cores: float) -> None:
         """Give all groups together the part of so many cores, where all of them are wanted.
 

@@ -27,7 +27,7 @@ class Holder:
     Its methods wait for the kernel: call them on a thread.
 
     Args:
-        find_home: Finds the control groups that we may make; asked once.
+        find_home: Finds the control groups that we may make; asked again when they are gone.
         find_scopes: How systemd makes scopes, as in `scopes`; asked once, where there is no home.
         memory: Bytes that leases may use together, and bytes of swap that are free.
     """
@@ -50,9 +50,12 @@ class Holder:
 
     @property
     def home(self) -> Home:
-        """Where control groups are made, or why none are."""
+        """Where control groups are made, or why none are.
+
+        Found anew when it is gone: `sro profile` takes it away at its end if nothing runs there.
+        """
         with self._finding:
-            if self._home is None:
+            if self._home is None or self._home.is_gone:
                 self._home = self._find_home()
                 self._home.sweep()
             return self._home

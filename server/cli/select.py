@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +14,7 @@ from optimizer.errors import ConfigurationError
 from optimizer.operations.emit_config import Emitted, Saving, emit_config
 from optimizer.settings import file_to_edit
 from server.cli.asking import answered, show
+from server.cli.copies import limit_copies, replace_file
 from server.cli.install import console_script
 from server.cli.options import parameters_of, values_of
 from server.operations import BY_NAME
@@ -47,7 +47,7 @@ _FURTHER = [
     click.Option(
         ["--copies"],
         type=click.IntRange(1, 1000),
-        help="With --wrap: most copies of a server on this machine at once.",
+        help="With --wrap: most copies of a server on this machine at once; goes into sro.toml.",
     ),
     click.Option(["as_json", "--json"], is_flag=True, help="The answer as JSON."),
 ]
@@ -81,7 +81,9 @@ def _select(
     emitted = None
     if emit is not None and answer["recommendations"]["primary_recommendation"]["mcp_id"]:
         emitted = _emit(answer, read, Path(emit), force=force, wrap=wrap)
-        answer["emitted"] = _told(emitted, emit, copies)
+        answer["emitted"] = _told(emitted, emit)
+        if copies is not None:
+            answer["emitted"]["limit"] = _limit(emitted, read, copies)
     show(OPERATION, answer, as_json=as_json)
     if emit is not None and emitted is None:
         raise click.ClickException("no server can be recommended, so nothing was written")
@@ -104,11 +106,7 @@ def _emit(answer: Json, config: HostConfig, path: Path, *, force: bool, wrap: bo
     if path.exists() and not force:
         raise click.ClickException(f"{path} is there already; --force replaces it")
     text = json.dumps(emitted.document, indent=2, ensure_ascii=False) + "\n"
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.resolve().parent, prefix=f".{path.name}.", encoding="utf-8", delete=False
-    ) as draft:
-        draft.write(text)  # a temporary file may be read by its owner only, and so stays this one
-    os.replace(draft.name, path)
+    replace_file(path, text)
     return emitted
 
 
@@ -116,16 +114,17 @@ def _watched(identifier: str, command: Sequence[str]) -> tuple[str, list[str]]:
     return console_script(), ["run", "--mcp", identifier, "--", *command]
 
 
-def _told(emitted: Emitted, path: str, copies: int | None) -> Json:
+def _limit(emitted: Emitted, config: HostConfig, copies: int) -> Json:
+    """Limit the copies of the servers that are wrapped; those at URLs have none."""
+    commands = {server.id for server in config.servers if server.url is None}
+    try:
+        return limit_copies([i for i in emitted.chosen if i in commands], copies, file_to_edit())
+    except ConfigurationError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _told(emitted: Emitted, path: str) -> Json:
     """The file in numbers; nothing of its content, which may hold secrets."""
-    limit = {
-        "copies": copies,
-        "file": str(file_to_edit()),
-        "sro_toml": "\n".join(
-            f'[pools."mcp:{i}"]\ncapacity = {copies}\nkind = "incompressible"'
-            for i in emitted.chosen
-        ),
-    }
     return {
         "file": path,
         "chosen": list(emitted.chosen),
@@ -133,7 +132,6 @@ def _told(emitted: Emitted, path: str, copies: int | None) -> Json:
         "context_tokens": _numbers(emitted.tokens),
         "memory_bytes_per_session": _numbers(emitted.memory_bytes),
         "first_use_ms": dict(emitted.first_use_ms),
-        **({"limit": limit} if copies is not None else {}),
     }
 
 

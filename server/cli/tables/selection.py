@@ -62,10 +62,20 @@ def _emitted(emitted: Json, rejected: Iterable[Json]) -> list[Text]:
     if unmeasured:
         lines.append(f"not measured: {', '.join(unmeasured)}; `sro profile` does that")
     if "limit" in emitted:
-        limit = emitted["limit"]
-        lines.append(f"for at most {limit['copies']} copies, add to {limit['file']}:")
-        lines.append(limit["sro_toml"])
+        lines += _limit(emitted["limit"])
     return [Text(line) for line in lines]
+
+
+def _limit(limit: Json) -> list[str]:
+    lines = []
+    if limit["limited"]:
+        lines.append(
+            f"at most {limit['copies']} copies of {', '.join(limit['limited'])} at once: written "
+            f"to {limit['file']}; counts from the daemon's next start (`sro stop` ends this one)"
+        )
+    if limit["as_before"]:
+        lines.append(f"left as {limit['file']} has it: {', '.join(limit['as_before'])}")
+    return lines
 
 
 def _before_after(saving: Json, unit: float, word: str) -> str:

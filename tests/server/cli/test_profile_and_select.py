@@ -2,13 +2,17 @@
 
 import json
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from optimizer.errors import ConfigurationError
+from optimizer.settings import load_settings
 from server.cli.commands import sro
+from server.cli.copies import limit_copies
 
 HOSTILE = str(Path(__file__).parents[2] / "optimizer" / "mcp_client" / "hostile_server.py")
 CANARY = "canary-5f1b22c9"
@@ -19,6 +23,8 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An mcp.json with a secret in it; our own store, and nobody at our port."""
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("PORT", "9")
+    monkeypatch.setenv("SRO_CONFIG", str(tmp_path / "sro.toml"))
+    (tmp_path / "sro.toml").touch()
     monkeypatch.setenv("LOG_FILE", str(tmp_path / "log"))
     monkeypatch.chdir(tmp_path)
     env = {"SECRET": CANARY}
@@ -72,10 +78,35 @@ def test_a_wrapped_server_is_started_by_sro_run_and_counted(config: Path) -> Non
     entry = json.loads(config.with_name("out.json").read_text())["mcpServers"]["calendar"]
     assert entry["args"] == ["run", "--mcp", "calendar", "--", sys.executable, HOSTILE, "tells"]
     assert entry["env"] == {"SECRET": CANARY}
-    assert (
-        '[pools."mcp:calendar"]\ncapacity = 2'
-        in json.loads(answer.stdout)["emitted"]["limit"]["sro_toml"]
-    )
+    limit = json.loads(answer.stdout)["emitted"]["limit"]
+    assert (limit["limited"], limit["as_before"]) == (["calendar"], [])
+    assert load_settings(config_file=Path(limit["file"])).pools["mcp:calendar"].capacity == 2
+
+
+def test_a_limit_on_copies_that_stands_is_left_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "sro.toml"
+    file.write_text('interval_s = 9\n[pools."mcp:a"]\ncapacity = 5\n')
+    file.chmod(0o640)
+
+    done = limit_copies(["a", 'b "c"'], 2, file)
+
+    assert (done["limited"], done["as_before"]) == (['b "c"'], ["a"])
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert tomllib.loads(file.read_text()) == {
+        "interval_s": 9,
+        "pools": {"mcp:a": {"capacity": 5}, 'mcp:b "c"': {"capacity": 2}},
+    }
+    assert limit_copies(["a", 'b "c"'], 3, file)["limited"] == []
+
+
+def test_an_sro_toml_that_cannot_take_a_pool_is_left_and_the_words_are_said(tmp_path: Path) -> None:
+    file = tmp_path / "sro.toml"
+    file.write_text('pools = {memory = "1 GiB"}\n')
+
+    with pytest.raises(ConfigurationError, match=r'pools\."mcp:a"\.capacity = 2'):
+        limit_copies(["a"], 2, file)
+
+    assert file.read_text() == 'pools = {memory = "1 GiB"}\n'
 
 
 def test_a_secret_of_the_configuration_appears_nowhere(config: Path) -> None:
