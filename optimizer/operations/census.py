@@ -96,13 +96,12 @@ def warnings_of(found: Count, *, memory_bytes: float | None) -> dict[str, str]:
     if left:
         pids = " ".join(str(pid) for server in left for pid in server.orphans)
         names = ", ".join(f"{server.name} {len(server.orphans)}" for server in left)
-        warnings[ORPHANS] = (
-            f"{found.orphans} MCP servers have outlived their host ({names}). "
-            f"What to do: end them with kill {pids}"
-        )
-    many = [server for server in found.servers if server.copies >= MANY_COPIES]
-    if many:
-        names = ", ".join(f"{server.name} {server.copies}" for server in many)
+        many = f"{found.orphans} MCP servers have outlived their hosts"
+        said = "an MCP server has outlived its host" if found.orphans == 1 else many
+        warnings[ORPHANS] = f"{said} ({names}). What to do: kill {pids}"
+    copied = [server for server in found.servers if server.copies >= MANY_COPIES]
+    if copied:
+        names = ", ".join(f"{server.name} {server.copies}" for server in copied)
         warnings[COPIES] = (
             f"many copies of the same MCP server run ({names}). What to do: close sessions that "
             "are done, or share one server over HTTP"

@@ -67,6 +67,8 @@ def import_history(
         f"filled {report.hours_filled} hours and {report.five_minutes_filled} steps of 5 minutes; "
         f"{report.kept} steps had data and stayed, {report.too_old} hours were too old"
     )
+    if not (report.hours_filled or report.five_minutes_filled or report.kept or report.too_old):
+        click.echo("Nothing was filled: a step of 5 minutes is filled once it is over.")
 
 
 def _tell_the_daemon(path: str) -> None:

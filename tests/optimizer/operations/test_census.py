@@ -30,6 +30,14 @@ def test_orphans_are_named_with_what_to_do() -> None:
     assert "kill 71 72" in warnings["mcp_orphans"]
 
 
+def test_a_single_orphan_is_told_as_one() -> None:
+    alone = warnings_of(a_count(server("git", 1, orphans=(71,))), memory_bytes=None)
+
+    assert alone["mcp_orphans"] == (
+        "an MCP server has outlived its host (git 1). What to do: kill 71"
+    )
+
+
 def test_ten_copies_of_one_server_are_many() -> None:
     assert warnings_of(a_count(server("git", 9)), memory_bytes=None) == {}
     assert "git 10" in warnings_of(a_count(server("git", 10)), memory_bytes=None)["mcp_copies"]

@@ -50,6 +50,16 @@ def test_the_report_is_a_sentence_for_people() -> None:
     assert ": 24 lines of cpu_usage, memory_usage" in result.stdout
 
 
+def test_an_import_that_filled_nothing_says_why() -> None:
+    now = datetime.now(UTC).isoformat()
+
+    result = run(f"timestamp,cpu_usage\n{now},40")
+
+    assert result.exit_code == 0
+    assert "Nothing was filled: a step of 5 minutes is filled once it is over." in result.stdout
+    assert "Nothing was filled" not in run(table(hours=2)).stdout
+
+
 def test_an_unknown_column_is_named_and_nothing_is_imported() -> None:
     result = run(table(hours=2, header="timestamp,cpu,memory_usage"))
 
