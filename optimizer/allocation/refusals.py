@@ -283,7 +283,7 @@ def _unforeseeable(demands: Mapping[str, Demand], declined: Declined, *, ahead: 
         return f"it asks for more {refusal.binding} than can ever be leased here"
     if bound:
         held = text_of(bound, pool.unit)
-        return f"{held} of {refusal.binding} held by processes that keep it for as long as they run"
+        return f"processes hold {held} of {refusal.binding} for as long as they run"
     if pool.kind == "budget":
         return f"what is spent of {refusal.binding} does not come back"
     return (

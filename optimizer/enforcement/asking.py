@@ -39,7 +39,7 @@ def advice_of(refused: Allocation) -> str:
     if later:
         return f"--wait waits for room, which there may be in {later[0]:.0f} s."
     last = refused.next.rpartition(", or ")[2]
-    if "wait_s" not in last and "min_fraction" not in last:
+    if "wait_s" not in refused.next and "min_fraction" not in last:
         return f"{last[:1].upper()}{last[1:]}."
     if refused.alternatives:
         return "Ask for less, or wait with --wait."

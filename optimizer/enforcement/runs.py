@@ -295,8 +295,10 @@ class Runs:
             if renewed.granted != run.allocation.granted:
                 await self._resize(run, renewed)
             self._warn(run, renewed)
-        except (NotFoundError, LeaseEndedError):
-            run.tell({"end": "its lease was taken back, so the command ends"})
+        except LeaseEndedError as error:
+            run.tell({"end": f"its lease is {error.state}, so the command ends"})
+        except NotFoundError:
+            run.tell({"end": "its lease is gone, so the command ends"})
         except OptimizerError as error:
             logger.warning("the lease of a run could not be renewed: %s", error)
 

@@ -218,7 +218,7 @@ def test_a_refusal_says_what_is_free_and_when(environment: dict[str, str]) -> No
 
     assert done.returncode == 75
     assert b"true was not started. Refused: memory 65.00 GiB asked" in done.stderr
-    assert done.stderr.endswith(b"Ask for less, or wait with --wait.\n")
+    assert done.stderr.endswith(b"Ask for at most 64.00 GiB, all that can ever be leased here.\n")
 
 
 def test_a_run_that_waits_gets_its_turn(environment: dict[str, str]) -> None:
@@ -479,7 +479,7 @@ def test_a_further_copy_is_told_why_in_its_own_protocol(environment: dict[str, s
     error = json.loads(out)["error"]
     assert two.returncode == 75
     assert error["message"].startswith("echo was not started. Refused: mcp:echo 1 slot asked")
-    kept = "1 slot of mcp:echo held by processes that keep it for as long as they run"
+    kept = "processes hold 1 slot of mcp:echo for as long as they run"
     assert error["message"].endswith(
         f"--wait waits for room; when there is some is not known: {kept}."
     )
