@@ -76,7 +76,7 @@ scopes = st.sampled_from(["task_level", "session_level", "system_level", "global
 @settings(
     max_examples=150,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     scope=scopes,

@@ -18,7 +18,7 @@ advice = st.none() | st.sampled_from([-0.5, -0.25, 0.05, 0.25, 0.6])
 @settings(
     max_examples=250,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     objective=st.sampled_from([objective.name for objective in BUILT_IN]),

@@ -67,7 +67,7 @@ def every_choice(snapshot: Snapshot, job: Job) -> list[Candidate]:
 @settings(
     max_examples=60,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_the_choice_is_the_best_of_all_combinations(
     make_snapshot: MakeSnapshot, job: Job, objective: str, max_cost: float
