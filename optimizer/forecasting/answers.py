@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from optimizer.errors import NotEnoughHistoryError
+from optimizer.forecasting import replay
 from optimizer.forecasting.protocol import QUANTILES, ForecastModel, Outlook, in_order
 from optimizer.statistics import FloatArray
 
@@ -24,7 +25,7 @@ class Answers:
 def ask(
     models: Sequence[ForecastModel], values: FloatArray, steps_per_day: int, horizon: int
 ) -> Answers:
-    """Ask every model.
+    """Ask every model; what they share of this series is let go afterwards.
 
     Args:
         models: Whom to ask.
@@ -43,6 +44,7 @@ def ask(
         except Exception as error:
             logger.exception("forecast model %s failed", model.name)
             silent[model.name] = f"it failed: {type(error).__name__}: {error}"
+    replay.forget()
     return Answers(outlooks, silent)
 
 

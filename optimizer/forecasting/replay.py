@@ -163,6 +163,11 @@ def replay_of(values: FloatArray, *, steps_per_day: int, horizon: int) -> Replay
     return _replay(history.tobytes(), steps_per_day, horizon)
 
 
+def forget() -> None:
+    """Let go of the last replays: of a month each holds 2 to 4 MiB; the next series has its own."""
+    _replay.cache_clear()
+
+
 @lru_cache(maxsize=2)
 def _replay(history: bytes, steps_per_day: int, horizon: int) -> Replay:
     values = np.frombuffer(history)

@@ -1,7 +1,11 @@
+import gc
+
 import numpy as np
 
+from optimizer.forecasting.answers import ask
 from optimizer.forecasting.day_candidates import DAYS
-from optimizer.forecasting.replay import least_steps, past_origins, replay_of
+from optimizer.forecasting.ml_hybrid import MlHybrid
+from optimizer.forecasting.replay import Replay, forget, least_steps, past_origins, replay_of
 
 
 def test_origins_are_five_hours_apart_and_visit_every_hour_of_the_day() -> None:
@@ -76,3 +80,20 @@ def test_bands_are_tested_with_what_was_known_before_their_origin() -> None:
     begun_days = replay.age[tests.origin] / 24
     assert counted.any()
     assert (replay.points.age_days > begun_days[:, None])[counted].all()
+
+
+def replays() -> int:
+    return sum(type(each) is Replay for each in gc.get_objects())
+
+
+def test_what_models_share_of_a_series_is_let_go_when_all_have_answered() -> None:
+    forget()
+    before = replays()
+    series = np.arange(24.0 * 7) % 24
+
+    answers = ask([MlHybrid()], series, 24, 24)
+
+    assert list(answers.outlooks) == ["ml_hybrid"]
+    assert replays() == before
+    assert replay_of(series, steps_per_day=24, horizon=24)
+    assert replays() == before + 1
