@@ -271,6 +271,8 @@ def _next_of_refusal(
 
 def _unforeseeable(demands: Mapping[str, Demand], declined: Declined, *, ahead: int) -> str:
     refusal = declined.refusal
+    if refusal.quota is not None and refusal.quota < demands[refusal.binding].parts:
+        return f"it asks for more {refusal.binding} than your quota"
     if refusal.quota is not None:
         return "it depends on when you release what you hold"
     if ahead and not refusal.shortfalls:

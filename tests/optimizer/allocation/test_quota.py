@@ -37,6 +37,13 @@ async def test_a_principal_holds_no_more_than_its_quota(house: Any) -> None:
     assert rest.state == "active"
 
 
+async def test_what_is_beyond_a_quota_is_not_to_be_waited_for(house: Any) -> None:
+    refusal = await house.ask(ALICE, resources={"cpu": "3 cores"})
+
+    assert refusal.next.endswith("ask for at most 2 cores, all of your quota")
+    assert refusal.unknown["fits_in_s"] == "it asks for more cpu than your quota"
+
+
 async def test_the_star_holds_for_everybody_who_is_not_named(house: Any) -> None:
     answers = [await house.ask(BOB, resources={"cpu": "3 cores"}) for _ in range(2)]
 
