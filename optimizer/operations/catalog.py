@@ -30,8 +30,8 @@ class Calls(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     recorded: int = Field(description="How many are kept.")
-    succeeded: float = Field(description="Discounted count of those that ended well.")
-    failed: float = Field(description="Discounted count of those that failed at its side.")
+    successes_discounted: float = Field(description="Those that ended well, old ones less.")
+    failures_discounted: float = Field(description="Those that failed at its side, old ones less.")
     p50_ms: float | None
     p95_ms: float | None
 
@@ -175,8 +175,8 @@ def _server(
 def _calls(measured: Measured) -> Calls:
     return Calls(
         recorded=measured.calls,
-        succeeded=round(measured.successes, 2),
-        failed=round(measured.failures, 2),
+        successes_discounted=round(measured.successes, 2),
+        failures_discounted=round(measured.failures, 2),
         p50_ms=_rounded(measured.latency_ms),
         p95_ms=_rounded(measured.p95_latency_ms),
     )
