@@ -470,7 +470,8 @@ class Rooms:
             analyzer=self.analyzer,
             allocator=self.allocator,
             prices=self.prices,
-            cycles=self.rules.validation_cycles,
+            rules=self.rules,
+            uses=self.monitor.lease_use,
             now=self.clock(),
         )
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from optimizer.decisions.asking import impossible, ways_out
 from optimizer.decisions.bounds import cost_bounds, performance_bounds, reliability_bounds
 from optimizer.decisions.caveats import unknown_figures, warnings_of
-from optimizer.decisions.confidence import Confidence, confidence_in
+from optimizer.decisions.confidence import OF_SPEED, Confidence, confidence_in
 from optimizer.decisions.constraints import check
 from optimizer.decisions.decision import Decision, ImplementationStep, Inputs, ThoughtFrame
 from optimizer.decisions.figures import Candidate
@@ -108,7 +108,10 @@ def hash_of(inputs: Inputs, text: str | None = None) -> str:
 def _confidence(solution: Solution, chosen: Candidate | None) -> Confidence:
     if chosen is None:
         return Confidence(None, reason="no choice holds the limits")
-    return confidence_in(chosen, solution.front.snapshot, solution.limits)
+    limits = dict(solution.limits)
+    if "cpu" in solution.front.job.needs:  # How fast it is depends on its own cores alone.
+        limits = {name: limit for name, limit in limits.items() if name not in OF_SPEED}
+    return confidence_in(chosen, solution.front.snapshot, limits)
 
 
 def _difference(after: float | None, before: float | None) -> float | None:

@@ -57,7 +57,9 @@ def reliability_bounds(chosen: Candidate) -> Bounds | None:
 def performance_bounds(chosen: Candidate, front: Front) -> Bounds | None:
     """The improvement at the ends of the forecast band; None where a demand fills the cores."""
     cpu = front.snapshot.state("cpu")
-    if front.job.is_timed or (front.scope == "global_level" and front.snapshot.elsewhere):
+    if front.job.is_timed or "cpu" in front.job.needs:
+        return None
+    if front.scope == "global_level" and front.snapshot.elsewhere:
         return None
     if cpu is None or not cpu.outlook or front.snapshot.workload.service_time_s is not None:
         return None

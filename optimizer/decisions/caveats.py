@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from optimizer.decisions.confidence import Confidence
-from optimizer.decisions.figures import REQUIRED_OUTLOOKS, Candidate
+from optimizer.decisions.figures import REQUIRED_OUTLOOKS, Candidate, left_beside
 from optimizer.decisions.focus import Focus
-from optimizer.decisions.levels import is_lease_scope
+from optimizer.decisions.levels import TOLERANCE, Basis, is_lease_scope
 from optimizer.decisions.pareto_front import Front
 from optimizer.decisions.recommend import TARGET_PROBABILITY
 from optimizer.decisions.risk import exceedance
@@ -43,6 +43,8 @@ def unknown_figures(
         unknown |= dict.fromkeys(PERFORMANCES, reason)
     elif not has_band and solution.front.job.is_timed:
         unknown["performance_bounds"] = "how much the task's seconds vary is not known"
+    elif not has_band and "cpu" in solution.front.job.needs:
+        unknown["performance_bounds"] = "how much the work's need of cpu varies is not known"
     elif not has_band and solution.front.scope == "global_level":
         unknown["performance_bounds"] = "the bands of several hosts are not put together"
     elif not has_band:
@@ -108,12 +110,32 @@ def _too_little_free(chosen: Candidate, front: Front) -> Iterator[str]:
     """Where not even all that is free holds what the work is taken to need."""
     for basis in front.considered:
         quantiles = [(q.probability, q.amount) for q in basis.state.outlook]
-        if quantiles and exceedance(quantiles, basis.amount) > TARGET_PROBABILITY:
+        if basis.need is not None:
+            yield from _too_much_needed(basis, chosen.amounts[basis.resource], quantiles)
+        elif quantiles and exceedance(quantiles, basis.amount) > TARGET_PROBABILITY:
             yield (
                 f"all {basis.resource} that is free, {format_amount(basis.amount, basis.unit)}, is "
                 "less than this machine is forecast to use, which the work is taken to need; if it "
-                "needs less, ask allocate for its own amounts"
+                "needs less, say so in task.needs"
             )
+
+
+def _too_much_needed(
+    basis: Basis, amount: float, quantiles: list[tuple[float, float]]
+) -> Iterator[str]:
+    """Where what the work needs is not free, or is not forecast to stay so."""
+    free = basis.state.available
+    shown = format_amount(amount, basis.unit)
+    if free is not None and amount > free * (1 + TOLERANCE):
+        yield (
+            f"{shown} of {basis.resource} are not free now, {format_amount(free, basis.unit)} are"
+        )
+    risk = exceedance(quantiles, left_beside(basis, amount)) if quantiles else 0.0
+    if risk > TARGET_PROBABILITY:
+        yield (
+            f"beside {shown} for this work {basis.resource} runs out with a probability of "
+            f"{risk:.0%} within the forecast; wait for a quiet window of forecast_workload"
+        )
 
 
 def _not_followed(chosen: Candidate, front: Front) -> Iterator[str]:

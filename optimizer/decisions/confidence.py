@@ -19,6 +19,10 @@ BETA_CONFIDENCE = 0.9
 """Of the Beta interval whose lower bound is the score."""
 
 
+OF_SPEED = ("max_latency_ms", "min_performance")
+"""The limits of the response time."""
+
+
 @dataclass(frozen=True)
 class Confidence:
     """A probability with its ground; None with the reason.
@@ -38,7 +42,7 @@ class Confidence:
 
 def confidence_in(chosen: Candidate, snapshot: Snapshot, limits: Asked) -> Confidence:
     """By the settled decisions of this machine where there are enough, else by the back-test."""
-    if chosen.ways and not limits.keys().isdisjoint(("max_latency_ms", "min_performance")):
+    if chosen.ways and not limits.keys().isdisjoint(OF_SPEED):
         return Confidence(None, reason="how much the task's seconds vary is not known")
     past, record = snapshot.past, snapshot.track_record
     if past is None or record is None or past.settled < LEAST_SETTLED or chosen.exhaustion is None:

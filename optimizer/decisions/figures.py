@@ -28,7 +28,8 @@ class Candidate:
 
     Attributes:
         id: The levels that differ from 1, for example `cpu_1.5+memory_0.75`, and the ways that are
-            not the first; else `no_change`, or `all_free` for a lease.
+            not the first; else `no_change`, for a lease `all_free`, or `as_needed` where its work's
+            need is known.
         levels: Multiple of today's amount, by resource.
         amounts: Amount in the resource's unit, by resource.
         cost_usd_month: US dollars for a month of 730 hours.
@@ -233,6 +234,8 @@ def _stretch(basis: Basis, cores: float, workload: Workload) -> float:
         return 0.0
     if cores <= 0:
         return math.inf
+    if basis.need is not None:
+        return max(1.0, basis.need.amount / cores)
     arrivals, service = workload.arrival_rate_per_s, workload.service_time_s
     if arrivals is not None and service and state.host is None:
         servers = max(1, math.floor(cores))
@@ -246,7 +249,17 @@ def _exhaustion(basis: Basis, amounts: Sequence[float]) -> tuple[float, ...] | N
     quantiles = [(q.probability, q.amount) for q in basis.state.outlook]
     if not quantiles:
         return None
-    return tuple(max(LEAST_PROBABILITY, exceedance(quantiles, amount)) for amount in amounts)
+    holds = amounts if basis.need is None else [left_beside(basis, amount) for amount in amounts]
+    return tuple(max(LEAST_PROBABILITY, exceedance(quantiles, amount)) for amount in holds)
+
+
+def left_beside(basis: Basis, amount: float) -> float:
+    """What is left for all else on the machine while work of a known need holds an amount.
+
+    Less than nothing where there is not so much.
+    """
+    counted = 0.0 if basis.need is None else basis.need.counted
+    return (basis.state.capacity or 0.0) - amount + min(counted, amount)
 
 
 def figure(

@@ -28,15 +28,32 @@ class Session(_Noun):
     )
 
 
+class Need(_Noun):
+    """What the work uses of a resource."""
+
+    amount: Annotated[FiniteFloat, Field(gt=0)] = Field(
+        description="The most of it, in the resource's unit."
+    )
+    counted: NonNegative = Field(
+        0.0, description="How much of that the machine's own use and forecast hold already."
+    )
+    because: str = Field(description="Where the amount is from, in words.")
+
+
 class Job(_Noun):
     """The task and the session that a request is for; empty for the scopes of a whole machine."""
 
     choices: tuple[Choice, ...] = ()
+    needs: Mapping[str, Need] = Field(
+        default_factory=dict, description="Of cpu and memory, by resource, where it is known."
+    )
     absent: Mapping[str, str] = Field(
         default_factory=dict, description="Why a choice is not there, by its name."
     )
     work_s: NonNegative | None = Field(
-        None, description="Seconds that the task computes on all that no lease holds."
+        None,
+        description="Seconds that the task computes on the cpu that it needs, else on all that is "
+        "free.",
     )
     times_per_month: NonNegative = Field(1.0, description="How often the task is done.")
     session: Session | None = None

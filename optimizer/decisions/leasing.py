@@ -8,6 +8,7 @@ from optimizer.decisions.figures import Candidate
 from optimizer.decisions.levels import Basis
 from optimizer.decisions.pareto_front import Front
 from optimizer.decisions.steps import ALLOCATE, step
+from optimizer.quantities import RESOURCES
 
 
 def leasing_steps(chosen: Candidate, front: Front) -> list[ImplementationStep]:
@@ -28,6 +29,15 @@ def _reserve(chosen: Candidate, front: Front) -> ImplementationStep:
         if amount > 0
     }
     text = ", ".join(f'"{resource}": "{amount}"' for resource, amount in asks.items())
+    short = [name for name, (amount, basis) in wanted.items() if _is_too_little(amount, basis)]
+    if short:
+        return step(
+            "reserve",
+            "wait_for_capacity",
+            f"Less {' and '.join(short)} is free now than the work needs; call allocate with "
+            "wait_s=45",
+            target=front.snapshot.host,
+        )
     full = ", ".join(resource for resource in asked if resource not in asks)
     without = f"; of {full} nothing is free now" if full else ""
     if not asks:
@@ -46,6 +56,13 @@ def _reserve(chosen: Candidate, front: Front) -> ImplementationStep:
         verify=Verification(metric="allocation.state", op="==", value="active", within_s=60),
         carried_out_by=ALLOCATE,
     ) | {"resources": asks}
+
+
+def _is_too_little(amount: float, basis: Basis) -> bool:
+    """Whether less is free than work needs that cannot run with less."""
+    free = basis.state.available
+    is_needed = basis.need is not None and RESOURCES[basis.resource].kind == "incompressible"
+    return is_needed and free is not None and amount > free
 
 
 def _ways(chosen: Candidate, front: Front) -> Iterator[ImplementationStep]:

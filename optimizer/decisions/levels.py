@@ -1,8 +1,10 @@
 """Which amounts of a resource are considered: discrete levels around what there is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from optimizer.decisions.job import Need
 from optimizer.decisions.recommend import TARGET_PROBABILITY
 from optimizer.decisions.request import Scope
 from optimizer.decisions.risk import exceedance
@@ -61,6 +63,7 @@ class Basis:
         levels: Multiples of `amount`, 1 first, then by their distance from 1.
         lever: What can change it, or None when only an operator can.
         fixed_because: Why nothing but level 1 is considered, or why no smaller level is.
+        need: What the work of a lease uses, where that is known; level 1 is then that much.
     """
 
     state: ResourceState
@@ -68,6 +71,7 @@ class Basis:
     levels: tuple[float, ...] = (1.0,)
     lever: Lever | None = None
     fixed_because: str | None = None
+    need: Need | None = None
 
     @property
     def resource(self) -> str:
@@ -87,15 +91,18 @@ def bases(
     rules: Rules,
     max_increase: float | None,
     movable: frozenset[str] | None = None,
+    needs: Mapping[str, Need] = MappingProxyType({}),
 ) -> tuple[Basis, ...]:
     """The considered amounts of every resource whose capacity is known.
 
     Args:
         snapshot: What is known.
-        scope: At task and session level, level 1 is what no lease holds; else all of the machine.
+        scope: At task and session level, level 1 is what the work needs, where that is not known
+            what no lease holds; else all of the machine.
         rules: Levels, and how far they may shrink.
         max_increase: Most that a resource may grow, as a fraction; None for as far as levels go.
         movable: Only these may move; None for every one that can.
+        needs: What the work of a lease uses, by resource, where that is known.
 
     Returns:
         One basis for each resource, in the snapshot's order; for a lease of those it is sized in.
@@ -103,7 +110,12 @@ def bases(
     known = [state for state in snapshot.resources if state.capacity is not None]
     if is_lease_scope(scope):
         leased = [state for state in known if state.resource in LEASED]
-        return tuple(_lease_basis(state, rules, movable) for state in leased)
+        return tuple(
+            _needed_basis(state, needs[state.resource], rules)
+            if state.resource in needs
+            else _lease_basis(state, rules, movable)
+            for state in leased
+        )
     if scope == "global_level":
         known += [state for state in snapshot.elsewhere if state.capacity is not None]
     found = tuple(_machine_basis(state, rules, max_increase, movable) for state in known)
@@ -165,6 +177,17 @@ def _lease_basis(state: ResourceState, rules: Rules, movable: frozenset[str] | N
     ]
     because = None if state.outlook else "the lease is sized by what is used now: no forecast of it"
     return Basis(state, free, tuple(levels), BY_LEASE, fixed_because=because)
+
+
+def _needed_basis(state: ResourceState, need: Need, rules: Rules) -> Basis:
+    """Sizes of a lease for work whose need is known: more than that is of no use to it.
+
+    With fewer cores it takes longer; with less memory it does not run.
+    """
+    if RESOURCES[state.resource].kind == "incompressible":
+        return Basis(state, need.amount, lever=BY_LEASE, need=need)
+    levels = tuple(level for level in _outwards(rules.lease_shares) if level <= 1)
+    return Basis(state, need.amount, levels, BY_LEASE, need=need)
 
 
 MOST_MOVING = 8

@@ -82,15 +82,20 @@ def build_front(
     Returns:
         The exact front over (spend, response time, risk).
     """
-    considered = bases(snapshot, scope, rules=rules, max_increase=max_increase, movable=movable)
-    options = tabulate(considered, snapshot.workload, job)
-    unchanged = "all_free" if is_lease_scope(scope) else "no_change"
-    today = figure(options, [0] * len(options), snapshot.workload, unchanged=unchanged)
+    considered = bases(
+        snapshot, scope, rules=rules, max_increase=max_increase, movable=movable, needs=job.needs
+    )
+    workload = snapshot.workload
+    if "cpu" in job.needs:  # Measured response times are those of the machine's requests.
+        workload = workload.model_copy(update={"response_time_ms": None})
+    options = tabulate(considered, workload, job)
+    unchanged = _unchanged(scope, job)
+    today = figure(options, [0] * len(options), workload, unchanged=unchanged)
     is_limited = job.session is not None and job.session.left_usd is not None
     picks, sums = merge([_points(table, with_usd=is_limited) for table in options])
     sums[:, 2] = np.minimum(sums[:, 2], 1.0)
     candidates = tuple(
-        figure(options, chosen, snapshot.workload, today=today, unchanged=unchanged)
+        figure(options, chosen, workload, today=today, unchanged=unchanged)
         for chosen in picks[undominated(sums)].tolist()
     )
     kept = any(candidate.id == today.id for candidate in candidates)
@@ -107,6 +112,13 @@ def build_front(
         choices,
         show(candidates),
     )
+
+
+def _unchanged(scope: Scope, job: Job) -> str:
+    """What the choice is called whose levels are all 1."""
+    if not is_lease_scope(scope):
+        return "no_change"
+    return "as_needed" if job.needs else "all_free"
 
 
 def show(candidates: Sequence[Candidate]) -> tuple[ParetoPoint, ...]:

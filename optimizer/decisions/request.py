@@ -28,6 +28,12 @@ SCOPE_ALIASES: dict[str, Scope] = {
 
 Number = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 
+Amount = Annotated[
+    Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+    | Annotated[str, Field(min_length=1, max_length=64)],
+    Field(description="A number is % of the machine; a unit makes it absolute."),
+]
+
 
 def refuse_unknown(value: Any, model: type[BaseModel], *, what: str) -> Any:
     """Pass a mapping through unless it has a key that the model has not.
@@ -111,10 +117,16 @@ class Task(BaseModel):
         description="What those three analyses take: task (words), capabilities, mode, "
         "max_attempts, prior_error, max_cycles, max_escaped, budget (USD of each), ...",
     )
+    needs: dict[Literal["cpu", "memory"], Amount] = Field(
+        default_factory=dict,
+        description="The most that the task uses, as in allocate: {cpu: 2 cores, memory: 3 GiB}. "
+        "Without it the work is taken to need what the leases of constraints.focus were seen to "
+        "use, else what this machine uses.",
+    )
     work_s: Number | None = Field(
         None,
-        description="Seconds that the task itself computes on all that is free; then its lease is "
-        "charged for that long, else for the whole month.",
+        description="Seconds that the task itself computes on the cpu that it needs, else on all "
+        "that is free; then its lease is charged for that long, else for the whole month.",
     )
     times_per_month: Annotated[Number, Field(le=1e9)] = Field(
         1.0, description="How often it is done, for the cost per month."

@@ -9,7 +9,7 @@ from optimizer.decisions.pareto_front import Front
 from optimizer.decisions.snapshot import ResourceState, Snapshot
 from optimizer.monitoring.workload import MINIMUM_REQUESTS
 from optimizer.prices import HOURS_PER_MONTH
-from optimizer.quantities import format_amount
+from optimizer.quantities import RESOURCES, format_amount
 from optimizer.statistics import significant
 
 
@@ -125,14 +125,28 @@ def _assumptions(front: Front) -> Iterator[str]:
             f"{MINIMUM_REQUESTS} requests were seen in the last hour."
         )
     if is_lease_scope(front.scope):
-        yield (
-            "The work of this scope is taken to need what is used now, because its own use was "
-            "not measured apart. Improvements are against a lease of all that no lease holds"
-            f"{_and_first_ways(front.job)}."
-        )
+        yield from _of_needs(front)
         yield from _of_job(front)
     if front.scope == "global_level":
         yield from _hosts(front.snapshot)
+
+
+def _of_needs(front: Front) -> Iterator[str]:
+    """What the work is taken to need, and what it is compared with."""
+    needs = {basis.resource: basis.need for basis in front.considered if basis.need is not None}
+    for resource, need in needs.items():
+        most = format_amount(need.amount, RESOURCES[resource].unit)
+        yield f"The work uses at most {most} of {resource}: {need.because}."
+    unknown = [basis.resource for basis in front.considered if basis.need is None]
+    if unknown:
+        yield (
+            f"Of {' and '.join(unknown)} the work is taken to need what this machine uses, because "
+            "its own use is not known: say it in task.needs."
+        )
+    if "cpu" in needs:
+        yield "With fewer cores than it uses the work takes longer in proportion."
+    against = "what it needs" if needs else "all that no lease holds"
+    yield f"Improvements are against a lease of {against}{_and_first_ways(front.job)}."
 
 
 MOST_LEFT_OUT = 3

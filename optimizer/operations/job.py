@@ -1,13 +1,15 @@
 """What a request is about beside the machine: its task's choices weighed, its session's budget."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from optimizer.allocation.lease import Lease
 from optimizer.decisions.job import NO_JOB, Job
-from optimizer.decisions.levels import is_lease_scope
+from optimizer.decisions.levels import Rules, is_lease_scope
 from optimizer.decisions.request import OptimizationRequest, Task
 from optimizer.identity import Principal
+from optimizer.machine.attribution import LeaseUse
+from optimizer.operations.needs import seen_needs, stated_needs
 from optimizer.operations.session import Holds, session_of
 from optimizer.operations.task_choices import Analyzes, choices_of
 from optimizer.prices import PriceTable
@@ -20,10 +22,11 @@ async def job_of(
     analyzer: Analyzes,
     allocator: Holds,
     prices: PriceTable,
-    cycles: Sequence[int],
+    rules: Rules,
+    uses: Mapping[str, LeaseUse],
     now: datetime,
 ) -> Job:
-    """Weigh what the task may choose, and add up what the session has taken.
+    """Find what the task needs, weigh what it may choose, add up what the session has taken.
 
     Args:
         request: What is asked.
@@ -31,7 +34,8 @@ async def job_of(
         analyzer: Weighs MCP servers.
         allocator: What is held and spent.
         prices: What leases cost.
-        cycles: Depths of validation to consider.
+        rules: Depths of validation to consider, and the headroom of what was seen in use.
+        uses: What the processes of each lease use, by its id.
         now: The present moment.
 
     Raises:
@@ -47,8 +51,15 @@ async def job_of(
     if not is_lease and not workloads:
         return NO_JOB
     task = request.task or Task()
-    choices, absent = await choices_of(task, analyzer, cycles) if is_lease else ([], {})
+    if not is_lease:
+        return Job(workloads=workloads)
+    choices, absent = await choices_of(task, analyzer, rules.validation_cycles)
+    stated = stated_needs(task, await allocator.utilization()) if task.needs else {}
+    seen = seen_needs(
+        request.constraints.focus, leases, uses, headroom=rules.lease_headroom, now=now
+    )
     return Job(
+        needs=seen | stated,
         choices=tuple(choices),
         absent=absent,
         work_s=task.work_s,

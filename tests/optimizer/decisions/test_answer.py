@@ -246,7 +246,7 @@ def test_a_task_that_nothing_free_can_hold_is_told_to_say_its_own_size(
 
     task = decide(make_snapshot({"memory": leased_out}), {"scope": "task_level"})
 
-    [warning] = [text for text in task.warnings if "ask allocate for its own amounts" in text]
+    [warning] = [text for text in task.warnings if "say so in task.needs" in text]
     assert "all memory that is free, 8.00 GiB" in warning
 
 

@@ -1,6 +1,6 @@
 """What a request is about beside the machine, from a real ledger and real analyses."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -11,10 +11,13 @@ from optimizer.allocation.quota import Quotas
 from optimizer.catalog.host_configs import HostConfig
 from optimizer.cost_benefit.analyzer import CostBenefitAnalyzer
 from optimizer.decisions.job import NO_JOB, Job
+from optimizer.decisions.levels import Rules
+from optimizer.decisions.observe import LEAST_HELD
 from optimizer.decisions.request import OptimizationRequest
 from optimizer.errors import InvalidRequestError
 from optimizer.identity import Principal
 from optimizer.machine.capacity import Capacity
+from optimizer.machine.attribution import LeaseUse
 from optimizer.operations.job import job_of
 from optimizer.prices import FARGATE
 from optimizer.settings_tables import PoolSetting
@@ -36,14 +39,21 @@ async def house() -> AsyncIterator[House]:
     await database.close()
 
 
-async def job(house: House, principal: Principal = ALICE, **asked: Any) -> Job:
+async def job(
+    house: House,
+    principal: Principal = ALICE,
+    *,
+    uses: Mapping[str, LeaseUse] | None = None,
+    **asked: Any,
+) -> Job:
     return await job_of(
         OptimizationRequest.model_validate(asked),
         principal,
         analyzer=CostBenefitAnalyzer(configured=lambda: HostConfig(())),
         allocator=house.allocator,
         prices=FARGATE,
-        cycles=(1, 2),
+        rules=Rules(validation_cycles=(1, 2)),
+        uses=uses or {},
         now=house.clock(),
     )
 
@@ -62,6 +72,41 @@ async def test_a_session_has_what_its_own_leases_cost_and_spent(house: House) ->
     assert session.held_usd_month == pytest.approx(2 * 0.04048 * 730 + 3)
     assert session.spent_usd == pytest.approx(1.5)
     assert session.left_usd == pytest.approx(3)
+
+
+async def test_what_a_task_says_it_needs_is_read_as_allocate_reads_it(house: House) -> None:
+    needs = (
+        await job(house, scope="task_level", task={"needs": {"cpu": 25, "memory": "3 GiB"}})
+    ).needs
+
+    assert {name: need.amount for name, need in needs.items()} == {"cpu": 2.0, "memory": 3.0 * GIB}
+
+    with pytest.raises(InvalidRequestError, match="no range; write its upper end"):
+        await job(house, scope="task_level", task={"needs": {"memory": "2-6 GiB"}})
+    with pytest.raises(InvalidRequestError, match="is not a unit"):
+        await job(house, scope="task_level", task={"needs": {"cpu": "3 GiB"}})
+
+
+async def test_leases_that_were_seen_say_what_their_workload_needs(house: House) -> None:
+    mine = await house.ask(
+        principal=ALICE, resources={"cpu": "4 cores"}, purpose="index", ttl_s=7200
+    )
+    name = mine.allocation_id or ""
+    uses = {name: LeaseUse(granted={"cpu": 4.0}, used={"cpu": 1.2, "memory": 2.0 * GIB})}
+    asked = {"scope": "task_level", "constraints": {"focus": "index"}}
+
+    young = (await job(house, uses=uses, **asked)).needs
+    house.clock.advance(seconds=LEAST_HELD.total_seconds())
+    seen = (await job(house, uses=uses, **asked)).needs
+    unseen = (await job(house, uses={}, **asked)).needs
+    other = (await job(house, principal=BOB, uses=uses, **asked)).needs
+    stated = (await job(house, uses=uses, task={"needs": {"cpu": "3 cores"}}, **asked)).needs
+
+    assert (young, unseen, other) == ({}, {}, {})
+    assert (seen["cpu"].amount, seen["cpu"].counted) == (pytest.approx(1.8), 1.2)
+    assert seen["cpu"].because == "what runs under 'index' uses 1.2 cores now, times 1.5"
+    assert seen["memory"].amount == 3.0 * GIB
+    assert (stated["cpu"].amount, stated["memory"].amount) == (3.0, 3.0 * GIB)
 
 
 async def test_what_was_spent_long_ago_is_no_longer_counted(house: House) -> None:
