@@ -6,6 +6,7 @@ from optimizer.decisions.objectives import ByMeasure
 from optimizer.decisions.pareto_front import Front
 from optimizer.decisions.solve import Solution
 from optimizer.decisions.wording import figures_of, outlook, situation, summarise
+from optimizer.statistics import significant
 from optimizer.thinking import question as thinking
 from optimizer.thinking.question import Question, Reasoning, Recording, Thought
 
@@ -48,7 +49,7 @@ def frame_of(question: Question) -> ThoughtFrame:
             f"choose {first}."
         ),
         facts=(*question.situation, *question.outlook, *question.experience),
-        candidates=question.candidates,
+        candidates=tuple(_readable(candidate) for candidate in question.candidates),
         solver_says=question.chosen_because,
         answer_with=(
             f"submit_choice(decision_id={question.decision_id!r}, candidate_id, thought), or "
@@ -56,6 +57,12 @@ def frame_of(question: Question) -> ThoughtFrame:
             + f". {first} stands until then."
         ),
     )
+
+
+def _readable(candidate: thinking.Candidate) -> thinking.Candidate:
+    """With as many digits as tell the candidates apart."""
+    figures = {n: None if v is None else significant(v) for n, v in candidate.figures.items()}
+    return candidate.model_copy(update={"figures": figures})
 
 
 def awaiting_client(reasoning: Reasoning) -> Reasoning:

@@ -16,8 +16,8 @@ from optimizer.decisions.observe import LEAST_HELD
 from optimizer.decisions.request import OptimizationRequest
 from optimizer.errors import InvalidRequestError
 from optimizer.identity import Principal
-from optimizer.machine.capacity import Capacity
 from optimizer.machine.attribution import LeaseUse
+from optimizer.machine.capacity import Capacity
 from optimizer.operations.job import job_of
 from optimizer.prices import FARGATE
 from optimizer.settings_tables import PoolSetting

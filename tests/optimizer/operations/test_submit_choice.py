@@ -14,6 +14,7 @@ from optimizer.operations.explain import ExplainRequest, explain_decision
 from optimizer.operations.submit_choice import ChoiceRequest, submit_choice
 from optimizer.plugins import Registry
 from optimizer.shared import Shared
+from optimizer.statistics import significant
 from optimizer.store.decisions import DecisionStore
 from optimizer.store.engine import MEMORY_URL, Database
 from optimizer.thinking.question import Recording, Thought
@@ -63,7 +64,9 @@ async def test_a_client_that_wants_to_think_is_shown_candidates_with_their_figur
     assert frame is not None
     assert frame.candidates[0].id == decision.candidate_id
     assert len(frame.candidates) > 1
+    figures = [f for candidate in frame.candidates for f in candidate.figures.values()]
     assert all(candidate.figures for candidate in frame.candidates)
+    assert all(f is None or f == significant(f) for f in figures)
     assert decision.decision_id in frame.answer_with
     assert decision.next == frame.answer_with
     assert decision.reasoning.path == "client_pending"
