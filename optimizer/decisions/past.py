@@ -110,6 +110,8 @@ def _sentence(decision: Decision, outcome: Application | None) -> str:
         return f"{what}; not carried out here"
     if outcome.state == "rolled_back":
         return f"{what}; taken back: {outcome.because}"
+    if outcome.state == "rollback_failed":
+        return f"{what}; not wholly taken back: {outcome.because}"
     if outcome.effect is None:
         return f"{what}; carried out, its effect is not measured yet"
     return f"{what}; carried out: {outcome.effect.statement}"

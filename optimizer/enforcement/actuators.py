@@ -124,7 +124,8 @@ class OperatorCommand:
             said = await self._wait(process, argv)
         if process.returncode != 0:
             raise ActuatorError(
-                f"actuators.{self.name}: {_shown(argv)} ended with {process.returncode}: {said}"
+                f"actuators.{self.name}: {_shown(argv)} ended with {process.returncode}: "
+                f"{said or 'it said nothing'}"
             )
 
     async def _wait(self, process: Process, argv: tuple[str, ...]) -> str:

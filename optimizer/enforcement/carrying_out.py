@@ -118,11 +118,11 @@ async def take_back(
         if outcome.state != "done" and step is not unsure:
             continue
         try:
-            said = await actuators[step["carried_out_by"]].take_back(step)
+            said = f"taken back: {await actuators[step['carried_out_by']].take_back(step)}"
             state: StepState = "rolled_back"
         except (OptimizerError, KeyError) as error:
-            said, state = str(error), "rollback_failed"
-        detail = f"{outcome.detail}; taken back: {said}"
+            said, state = f"not taken back: {error}", "rollback_failed"
+        detail = f"{outcome.detail}; {said}"
         after[outcome.step] = _outcome(step, state, detail)
     return tuple(after[outcome.step] for outcome in outcomes)
 

@@ -10,7 +10,12 @@ import anyio
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from optimizer.clock import Clock
-from optimizer.decisions.application import Application, ApplicationState
+from optimizer.decisions.application import (
+    Application,
+    ApplicationState,
+    taken_back,
+    what_is_back,
+)
 from optimizer.decisions.decision import Decision, ImplementationStep, Record, Verification
 from optimizer.decisions.effects import METRICS, WINDOW, Effect, measure
 from optimizer.decisions.keeper import ApplicationKeeper, DecisionKeeper
@@ -239,10 +244,10 @@ class Applications:
         outcomes = await take_back(decision.implementation_plan, application.steps, actuators)
         logger.warning("%s was taken back: %s", decision.decision_id, seen)
         rolled = application.model_copy(update={"steps": outcomes, "because": seen})
-        await self._settle(rolled, "rolled_back")
+        await self._settle(rolled, taken_back(outcomes))
 
     async def _settle(self, application: Application, state: ApplicationState) -> None:
-        word = "its predicates held" if state == "applied" else "it was taken back"
+        word = "its predicates held" if state == "applied" else what_is_back(application.steps)
         settled = {
             "state": state,
             "settled_at": self._clock(),
@@ -353,13 +358,14 @@ def _rehearsed(decision: Decision, tried: Result, *, dry_run: bool) -> Applicati
 
 def _state_of(result: Result, *, verifying: bool) -> ApplicationState:
     if result.failed is not None:
-        return "rolled_back"
+        return taken_back(result.outcomes)
     return "verifying" if verifying else "applied"
 
 
 def _next_of(decision: Decision, result: Result, until: datetime | None) -> str:
     if result.failed is not None:
-        return "what had been done was taken back; mend what failed, or ask optimize_resources anew"
+        back = what_is_back(result.outcomes)
+        return f"{back}; mend what failed, or ask optimize_resources anew"
     if until is None:
         return "explain_decision detail=effect says what it changed, once that can be told"
     return (

@@ -24,6 +24,9 @@ WATCH_S = 2.0
 FAILED, MISUSED = 1, 2
 """Exit codes: the answer is an error or a refusal; the command was written wrongly."""
 
+NOT_DONE = ("refused", "rolled_back", "rollback_failed")
+"""States of a decision that was not carried out as it says."""
+
 
 def answered(operation: Operation, values: Mapping[str, Any]) -> Json:
     """The answer; when there is none, the process ends with a message."""
@@ -39,7 +42,7 @@ def show(operation: Operation, answer: Json, *, as_json: bool) -> None:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
     else:
         Console().print(shown(operation.name, answer))
-    if answer.get("state") in ("refused", "rolled_back") or answer.get("holds") is False:
+    if answer.get("state") in NOT_DONE or answer.get("holds") is False:
         sys.exit(FAILED)
 
 

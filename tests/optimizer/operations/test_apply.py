@@ -288,8 +288,9 @@ async def test_a_step_that_fails_takes_back_those_before_it(site: Site, tmp_path
         primary_objective="performance_maximization",
         constraints={"focus": "cpu"},
     )
-    fails = "import sys; sys.exit('the daemon is away')"
-    site.commands["web"] = OperatorCommand("web", (sys.executable, "-c", fails))
+    grows = "float(sys.argv[2]) > float(sys.argv[1])"
+    fails = f"import sys; sys.exit('the daemon is away' if {grows} else 0)"
+    site.commands["web"] = OperatorCommand("web", (sys.executable, "-c", fails, "{from}", "{to}"))
 
     failed = await site.apply(decision)
 
@@ -299,6 +300,23 @@ async def test_a_step_that_fails_takes_back_those_before_it(site: Site, tmp_path
     assert failed.state == "rolled_back"
     assert states(failed)["shrink_lease"] == "rolled_back"
     assert "the daemon is away" in failed.because
+
+
+async def test_what_cannot_be_taken_back_is_said(site: Site, tmp_path: Path) -> None:
+    site.commands["web"] = OperatorCommand("web", (sys.executable, "-c", "exit(3)"))
+    decision = await site.decide(
+        await site.look(),
+        primary_objective="performance_maximization",
+        constraints={"focus": "cpu"},
+    )
+
+    failed = await site.apply(decision)
+
+    [stuck] = [outcome for outcome in failed.steps if outcome.state == "rollback_failed"]
+    assert failed.state == "rollback_failed"
+    assert "not taken back: " in stuck.detail
+    assert "ended with 3: it said nothing" in stuck.detail
+    assert failed.next.startswith(f"step {stuck.step} could not be taken back")
 
 
 async def test_work_that_can_wait_is_put_off_until_the_quiet_window(site: Site) -> None:
