@@ -1,13 +1,12 @@
 """Limits on the copies of MCP servers, written into sro.toml as pools (I/O)."""
 
 import json
-import os
-import tempfile
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 from optimizer.errors import ConfigurationError
+from server.cli.files import replace_file
 from server.views import Json
 
 
@@ -33,7 +32,7 @@ def limit_copies(servers: Sequence[str], copies: int, file: Path) -> Json:
         if limited:
             tables = "".join(f"\n[pools.{names[each]}]\ncapacity = {copies}\n" for each in limited)
             tomllib.loads(text + tables)
-            replace_file(file, text + tables, mode=file.stat().st_mode if file.exists() else None)
+            replace_file(file, text + tables, keep_mode=True)
     except (OSError, ValueError) as error:
         by_hand = ", ".join(f"pools.{name}.capacity = {copies}" for name in names.values())
         raise ConfigurationError(
@@ -47,16 +46,3 @@ def limit_copies(servers: Sequence[str], copies: int, file: Path) -> Json:
         "limited": limited,
         "as_before": [server for server in servers if server not in limited],
     }
-
-
-def replace_file(path: Path, text: str, *, mode: int | None = None) -> None:
-    """Put a file in the place of another at once; without a mode its owner alone may read it."""
-    path = path.resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=f".{path.name}.", encoding="utf-8", delete=False
-    ) as draft:
-        draft.write(text)
-    if mode is not None:
-        os.chmod(draft.name, mode)
-    os.replace(draft.name, path)

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import click
 
 from optimizer.catalog.hosts import HOSTS, Host
+from server.cli.files import replace_file
 
 NAME = "sequential-resource-optimization"
 
@@ -29,7 +29,7 @@ def install(host: str, file: Path | None, pairs: tuple[str, ...], *, only_print:
     document = merged(_read(path), key=chosen.key, entry=entry)
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     if not only_print:
-        _write(path, text)
+        replace_file(path, text, keep_mode=True)
         click.echo(f"Wrote {path}; restart {chosen.title} to start the server.", err=True)
     click.echo(text, nl=False)
 
@@ -92,16 +92,3 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise click.ClickException(f"{path} does not hold an object; nothing was written")
     return document
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace the file in one step, so that the host never reads half of it."""
-    target = path.resolve()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    mode = target.stat().st_mode & 0o777 if target.exists() else 0o600
-    with tempfile.NamedTemporaryFile(
-        "w", dir=target.parent, prefix=f".{target.name}.", encoding="utf-8", delete=False
-    ) as draft:
-        draft.write(text)
-    os.chmod(draft.name, mode)
-    os.replace(draft.name, target)

@@ -14,7 +14,8 @@ from optimizer.errors import ConfigurationError
 from optimizer.operations.emit_config import Emitted, Saving, emit_config
 from optimizer.settings import file_to_edit
 from server.cli.asking import answered, show
-from server.cli.copies import limit_copies, replace_file
+from server.cli.copies import limit_copies
+from server.cli.files import replace_file
 from server.cli.install import console_script
 from server.cli.options import parameters_of, values_of
 from server.operations import BY_NAME
@@ -106,7 +107,7 @@ def _emit(answer: Json, config: HostConfig, path: Path, *, force: bool, wrap: bo
     if path.exists() and not force:
         raise click.ClickException(f"{path} is there already; --force replaces it")
     text = json.dumps(emitted.document, indent=2, ensure_ascii=False) + "\n"
-    replace_file(path, text)
+    replace_file(path, text, keep_mode=False)
     return emitted
 
 
