@@ -4,19 +4,14 @@ The kernel itself keeps the bound, so it holds between two looks of whoever watc
 """
 
 import os
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from optimizer.enforcement.groups import Home
+from optimizer.enforcement.groups import Home, taken_away
 from optimizer.enforcement.limits import Limits, v1_values, v2_values
-
-_EMPTY_S = 10.0
-"""What was killed needs CPU time to end, which a busy machine gives late."""
-_LOOK_AGAIN_S = 0.005
 
 
 @dataclass(frozen=True)
@@ -39,16 +34,7 @@ class Cell:
 
     def remove(self) -> None:
         """Take it away once it is empty; it stays where something lives on in it."""
-        end = time.monotonic() + _EMPTY_S
-        while time.monotonic() < end:
-            try:
-                self.folder.rmdir()
-            except FileNotFoundError:
-                return
-            except OSError:
-                time.sleep(_LOOK_AGAIN_S)
-            else:
-                return
+        taken_away([self.folder])
 
 
 class Cells:

@@ -9,7 +9,7 @@ import os
 import signal
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -138,13 +138,7 @@ class Group:
 
     def remove(self) -> bool:
         """Take it away; False while something still runs in it."""
-        end = time.monotonic() + _EMPTY_S
-        for folder in self.folders.values():
-            while not _removed(folder):
-                if time.monotonic() > end:
-                    return False
-                time.sleep(_LOOK_AGAIN_S)
-        return True
+        return taken_away(self.folders.values())
 
     def _cpu_s(self) -> float:
         if self.version == 2:
@@ -285,6 +279,17 @@ def _made(folder: Path) -> Path:
     if not os.access(folder, os.W_OK):
         raise OSError(0, f"{folder} is read-only")
     return folder
+
+
+def taken_away(folders: Iterable[Path]) -> bool:
+    """Take groups away once they are empty; False when something lives on in one."""
+    end = time.monotonic() + _EMPTY_S
+    for folder in folders:
+        while not _removed(folder):
+            if time.monotonic() > end:
+                return False
+            time.sleep(_LOOK_AGAIN_S)
+    return True
 
 
 def _removed(folder: Path) -> bool:
