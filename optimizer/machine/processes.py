@@ -1,6 +1,5 @@
 """Single processes in /proc: what each one used, and what it started. Formats: proc(5)."""
 
-import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,16 +74,13 @@ def children_of(pid: int, root: Path = Path("/")) -> tuple[int, ...]:
     return tuple(found)
 
 
-def resident_below(
-    pid: int, parts_above: float = math.inf, root: Path = Path("/")
-) -> dict[int, int]:
+def resident_below(pid: int, in_parts: bool = False, root: Path = Path("/")) -> dict[int, int]:
     """All that a process started, and what these started: number to resident bytes.
 
     Args:
         pid: The process; it is not among them.
-        parts_above: Bytes. When they add up to more, each page counts in parts, one for each
-            process that maps it (PSS): a program and its launcher share much, and asking costs
-            milliseconds.
+        in_parts: Whether each page counts in parts, one for each process that maps it (PSS): a
+            program and its launcher share much, and asking costs milliseconds.
         root: Where /proc stands.
     """
     found: dict[int, int] = {}
@@ -99,7 +95,7 @@ def resident_below(
         except (FileNotFoundError, ProcessLookupError):
             continue
         waiting += children_of(child, root)
-    if sum(found.values()) <= parts_above:
+    if not in_parts:
         return found
     return {child: _in_parts(child, root, resident) for child, resident in found.items()}
 

@@ -6,7 +6,6 @@ the cage is the parent of all that the server orphans.
 """
 
 import json
-import math
 import os
 import signal
 import sys
@@ -58,9 +57,9 @@ _PROGRAM = (
 
 OnStage = Callable[[str], Awaitable[None]]
 
-Below = Callable[[int, float], Mapping[int, int]]
-"""All that a process started, and what these started: number to resident bytes; when they add up to
-more than the second argument, shared pages are counted in parts."""
+Below = Callable[[int, bool], Mapping[int, int]]
+"""All that a process started, and what these started: number to resident bytes; the second argument
+says whether shared pages are counted in parts, which costs milliseconds."""
 
 
 class Cell(Protocol):
@@ -208,7 +207,7 @@ class _Watch:
 
     def look(self) -> Mapping[int, int]:
         """What runs below the cage now; when it is too much, all of it is ended at once."""
-        below = self._below(self._cage.pid, math.inf)
+        below = self._below(self._cage.pid, False)
         resident, now_s = sum(below.values()), time.monotonic()
         grown = max(0, resident - self._counted)
         self._speed = grown / max(now_s - self._looked_s, STEP_S)
@@ -224,7 +223,7 @@ class _Watch:
         is_fast = self._speed > FAST_BYTES_S
         if is_fast:
             _signal(below, signal.SIGSTOP)
-        below = self._below(self._cage.pid, 0)
+        below = self._below(self._cage.pid, True)
         self.resident = sum(below.values())
         self.is_over = self._is_over_in(LATE_S)
         if self.is_over:
@@ -244,7 +243,7 @@ class _Watch:
         """End everything below the cage, then the cage; how many processes there were."""
         ended: set[int] = set()
         for _ in range(50):
-            below = set(self._below(self._cage.pid, math.inf)) - ended
+            below = set(self._below(self._cage.pid, False)) - ended
             if not below:
                 break
             _signal(below, signal.SIGKILL)

@@ -33,6 +33,6 @@ def test_what_processes_share_is_counted_once_when_they_hold_much() -> None:
         assert child.stdout is not None
         child.stdout.readline()
         resident = resident_below(os.getpid())
-        in_parts = resident_below(os.getpid(), 0)
+        in_parts = resident_below(os.getpid(), in_parts=True)
 
     assert 0 < in_parts[child.pid] < resident[child.pid]
