@@ -231,12 +231,11 @@ class PerformanceMonitor:
             self._probing.begin()
             usage = await self._looks.use(regular=self.is_running)
             leased = await self._look_up_leases()
-            if leased is None:
-                sample = self._sample(usage)
-            else:
+            unmanaged = None
+            if leased is not None:
                 unmanaged = unmanaged_in(usage, leased, before=self.unmanaged)
                 self.unmanaged = {**self.unmanaged, **unmanaged}
-                sample = self._sample(usage, unmanaged)
+            sample = self._sample(usage, unmanaged)
             self.latest, self.lease_use = sample, usage.leases
             self._latest_s = self._monotonic()
             self._past.add(sample)

@@ -97,8 +97,9 @@ def changes(before: Mapping[str, Capacity], now: Mapping[str, Capacity]) -> list
     """What is other than it was, in words with where it is from."""
 
     def amount(capacity: Capacity) -> str:
-        unknown = capacity.amount is None
-        return "not known" if unknown else format_amount(capacity.amount or 0.0, capacity.unit)
+        if capacity.amount is None:
+            return "not known"
+        return format_amount(capacity.amount, capacity.unit)
 
     return [
         f"{name} that may be used: {amount(now[name])}, was {amount(was)} ({now[name].source})"

@@ -59,10 +59,8 @@ def renew(allocation_id: str, principal: str, ttl_s: int | None, books: Books) -
     """Let an active lease end later; see `Ledger.renew`."""
     lease = lease_named(books.connection, allocation_id)
     moment = moment_of(books, principal, but=allocation_id)
-    if lease is not None and lease.principal != principal:
-        return Changed(None, applied=False, overdrawn={}, moment=moment, holder=lease.principal)
-    if lease is None or lease.state != "active":
-        return Changed(lease, applied=False, overdrawn={}, moment=moment)
+    if lease is None or lease.principal != principal or lease.state != "active":
+        return _unchanged(lease, principal, moment)
     length = ttl_s or lease.ttl_s
     end = books.at + timedelta(seconds=length)
     if lease.yields_to is None:
@@ -78,18 +76,15 @@ def release(allocation_id: str, principal: str, used: Mapping[str, int], books: 
     """End an active lease; see `Ledger.release`."""
     lease = lease_named(books.connection, allocation_id)
     moment = moment_of(books, principal, but=allocation_id)
-    if lease is not None and lease.principal != principal:
-        return Changed(None, applied=False, overdrawn={}, moment=moment, holder=lease.principal)
-    if lease is None or lease.state != "active":
-        return Changed(lease, applied=False, overdrawn={}, moment=moment)
+    if lease is None or lease.principal != principal or lease.state != "active":
+        return _unchanged(lease, principal, moment)
     lease, overdrawn = _end(books, lease, used)
     return Changed(lease, applied=True, overdrawn=overdrawn, moment=moment)
 
 
 def resize(allocation_id: str, resource: str, parts: int, room: Room, books: Books) -> Changed:
     """Let an active lease hold another amount of a resource; see `Ledger.resize`."""
-    found = load_leases(books.connection, BY_ID, {"allocation_id": allocation_id})
-    lease = found[0] if found else None
+    lease = lease_named(books.connection, allocation_id)
     moment = moment_of(books, "", but=allocation_id)
     grant = None if lease is None else _resizable(lease, resource, parts)
     if lease is None or grant is None:
@@ -131,6 +126,13 @@ def move(
     for lease, held, now in sides:
         books.resize(lease, held, now, {})
     return True
+
+
+def _unchanged(lease: Lease | None, principal: str, moment: Moment) -> Changed:
+    """A lease that nobody has, that somebody else has, or that is over."""
+    if lease is not None and lease.principal != principal:
+        return Changed(None, applied=False, overdrawn={}, moment=moment, holder=lease.principal)
+    return Changed(lease, applied=False, overdrawn={}, moment=moment)
 
 
 def lease_named(connection: Connection, allocation_id: str) -> Lease | None:
